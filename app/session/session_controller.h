@@ -1,0 +1,69 @@
+#pragma once
+#include "engine/session/training_session.h"
+
+#include <QObject>
+#include <QString>
+#include <QTimer>
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+namespace moe::app {
+
+/// The one QObject that knows TrainingSession, and the owner of the frame clock: pulls the newest snapshot 60 times a second
+/// while something moves, and rests while nothing does. GUI thread.
+class SessionController : public QObject {
+    Q_OBJECT
+
+public:
+    explicit SessionController(SessionOptions options = {}, QObject* parent = nullptr);
+    ~SessionController() override;
+
+    /// The newest snapshot that was pulled. Never null; state `empty` before the first open().
+    const Snapshot& snapshot() const { return *snapshot_; }
+    std::shared_ptr<const Snapshot> sharedSnapshot() const { return snapshot_; }
+    std::shared_ptr<const Corpus> corpus() const { return corpus_; }
+
+    /// Opens a model; `done(QString())` when it is ready, `done(sentence)` where it could not be built and the present one
+    /// stays. `done` is called on the GUI thread.
+    void open(SessionSetup setup, std::function<void(const QString& error)> done = {});
+    /// `done` is called on the GUI thread.
+    void save(std::function<void(SavedRun)> done);
+
+    /// Commands: see TrainingSession. Each wakes the frame clock.
+    void play();
+    void pause();
+    void runSteps(std::uint64_t n);
+    void runEpochs(std::uint64_t n);
+    void trainOn(std::uint64_t epochs);
+    void reset();
+    void setSpeed(double stepsPerSecond);
+    void setLearningRate(double rate);
+    void setBatchSize(std::size_t batch);
+    void setBalanceLoss(double weight);
+    void setProbe(const QString& text, std::size_t focus);
+
+    /// The prefix of the probe text that is looked at, and the expert, if one is picked out.
+    std::size_t focusedPrefix() const;
+    void setFocusedPrefix(std::size_t prefix);
+    std::optional<std::size_t> focusedExpert() const { return focused_expert_; }
+    void setFocusedExpert(std::optional<std::size_t> expert);
+
+Q_SIGNALS:
+    void structureChanged();  // another model, corpus or probe text: rebuild layouts
+    void valuesChanged();     // a new snapshot: redraw
+    void focusChanged();
+
+private:
+    void wake();
+    void pull();
+
+    TrainingSession session_;
+    QTimer clock_;
+    std::shared_ptr<const Snapshot> snapshot_;
+    std::shared_ptr<const Corpus> corpus_;
+    std::optional<std::size_t> focused_expert_;
+};
+
+}  // namespace moe::app

@@ -1,0 +1,63 @@
+#pragma once
+#include "app/models/theme.h"
+#include "app/session/session_controller.h"
+
+#include <QString>
+#include <QWidget>
+
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace moe::app {
+
+/// Rows and columns behind a picture: keyboard and screen reader, CSV export, tests.
+struct Table {
+    QString title;
+    std::vector<QString> notes;    // the settings that made it, one line each
+    std::vector<QString> columns;  // names with units
+    std::vector<std::vector<QString>> rows;
+};
+
+/// One measure or picture of the running model. Draws its content only: the panel around it (title left, scope right,
+/// hairline, 16 px margins) belongs to the dock. GUI thread.
+class View : public QWidget {
+    Q_OBJECT
+
+public:
+    View(SessionController& session, QWidget* parent) : QWidget(parent), session_(session) {}
+
+    virtual QString title() const = 0;           // "Expert load"
+    virtual QString scope() const { return {}; }  // "share of gate weight, last epoch"
+    virtual QString value() const { return {}; }  // a single number at the right of the title: "0.38"
+    virtual Table table() const = 0;
+
+    void setTheme(const Theme& theme) {
+        theme_ = theme;
+        themeChanged();
+    }
+    const Theme& theme() const { return theme_; }
+
+Q_SIGNALS:
+    void headerChanged();  // title, scope or value
+
+protected:
+    virtual void themeChanged() { update(); }
+
+    SessionController& session_;
+    Theme theme_ = Theme::light();
+};
+
+/// Where a view stands in the default arrangement.
+enum class ViewArea { stage, right, below, time };
+
+struct ViewInfo {
+    const char* id;  // "stage", "heatmap", "gate", "load", "loss", "accuracy", "next_word", "time": lessons name these
+    ViewArea area;
+    View* (*create)(SessionController& session, QWidget* parent);
+};
+
+/// Every view there is, in the order of the default arrangement. A new view is its two files and a line here.
+std::span<const ViewInfo> views();
+
+}  // namespace moe::app

@@ -1,0 +1,129 @@
+#pragma once
+// C++17: the CUDA module is compiled from this header too.
+#include "engine/backend/tensor.h"
+
+#include <memory>
+#include <string>
+
+namespace moe {
+
+struct ModelSpec;
+template <class T>
+class Parameters;
+
+/// One whole training step, fused or captured: what plan_step() returns. Same mathematics as the generic step.
+class StepPlan {
+public:
+    virtual ~StepPlan() = default;
+    virtual void run() = 0;
+};
+
+/// The ops that layers are written in. Every op is ordered on the backend's stream and returns nothing; only download()
+/// waits. Gradients of parameters are added to (`+=`), gradients of activations are written (`=`), unless an op says
+/// otherwise. Ops allocate nothing. Wrong shapes are an Error that names the op and the sizes. One thread at a time.
+/// Letters: N examples, T tokens of one, V vocabulary, D width, H expert width, E experts, K experts of an example,
+/// R = N*K rows, an example's visit to an expert each.
+template <class T>
+class Backend {
+public:
+    virtual ~Backend() = default;
+
+    /// For people: "CPU · AVX-512".
+    virtual std::string name() const = 0;
+
+    virtual Tensor<T> allocate(Shape shape) = 0;  // zeroed, 64-byte aligned; lives as long as the backend
+    virtual Ids allocate_ids(Shape shape) = 0;
+    virtual void upload(Tensor<T> to, const T* from) = 0;
+    virtual void upload(Ids to, const std::int32_t* from) = 0;
+    virtual void download(Tensor<T> from, T* to) = 0;  // waits
+    virtual void download(Ids from, std::int32_t* to) = 0;
+    virtual void fill(Tensor<T> x, T value) = 0;
+
+    /// y[n] = mean over t of table[ids[n][t]]; with `mask` over the t whose id is not 0 (a row without any gives
+    /// zeros). ids (N,T), table (V,D) -> y (N,D)
+    virtual void embedding_mean(Tensor<T> y, Ids ids, Tensor<T> table, bool mask) = 0;
+    virtual void embedding_mean_backward(Tensor<T> dtable, Tensor<T> dy, Ids ids, bool mask) = 0;
+
+    /// y = x w + b.                                             x (N,I), w (I,O), b (O) -> y (N,O)
+    virtual void dense(Tensor<T> y, Tensor<T> x, Tensor<T> w, Tensor<T> b) = 0;
+    /// dx may be an empty tensor: then it is not computed.
+    virtual void dense_backward(Tensor<T> dx, Tensor<T> dw, Tensor<T> db, Tensor<T> dy, Tensor<T> x, Tensor<T> w) = 0;
+
+    /// Rows [offsets[e], offsets[e+1]) through w[e] and b[e].   x (R,I), w (E,I,O), b (E,O), offsets (E+1) -> y (R,O)
+    virtual void grouped_dense(Tensor<T> y, Tensor<T> x, Tensor<T> w, Tensor<T> b, Ids offsets) = 0;
+    virtual void grouped_dense_backward(Tensor<T> dx, Tensor<T> dw, Tensor<T> db, Tensor<T> dy, Tensor<T> x,
+                                        Tensor<T> w, Ids offsets) = 0;
+
+    virtual void add(Tensor<T> y, Tensor<T> x) = 0;             // y += x
+    virtual void relu(Tensor<T> x) = 0;                         // in place
+    virtual void relu_backward(Tensor<T> dy, Tensor<T> y) = 0;  // in place on dy; y is relu's output
+
+    /// Rows to probabilities, the maximum subtracted first. May be in place.                   (N,E)
+    virtual void softmax(Tensor<T> probs, Tensor<T> logits) = 0;
+    /// dlogits[n][e] = probs[n][e] * (dprobs[n][e] - sum_j dprobs[n][j] probs[n][j]). May be in place on dprobs.
+    virtual void softmax_backward(Tensor<T> dlogits, Tensor<T> dprobs, Tensor<T> probs) = 0;
+
+    /// The K largest of each row, largest first; of equals the lower index first.   logits (N,E) -> indices (N,K)
+    virtual void top_k(Ids indices, Tensor<T> logits) = 0;
+    /// Every expert for every row: indices[n][k] = k.                                           indices (N,E)
+    virtual void all_experts(Ids indices) = 0;
+    /// y[n][k] = x[n][indices[n][k]].                                                   x (N,E) -> y (N,K)
+    virtual void select(Tensor<T> y, Tensor<T> x, Ids indices) = 0;
+    /// dx[n][indices[n][k]] += dy[n][k].
+    virtual void select_backward(Tensor<T> dx, Tensor<T> dy, Ids indices) = 0;
+
+    /// Counting sort of the N*K visits by expert, stable in (n, k) order:
+    /// offsets (E+1): expert e owns rows [offsets[e], offsets[e+1]); row_tokens (R): the example of each row;
+    /// positions (N,K): the row of each visit.                                                  indices (N,K)
+    virtual void dispatch(Ids offsets, Ids row_tokens, Ids positions, Ids indices) = 0;
+    /// rows[r] = x[row_tokens[r]].                                                       x (N,D) -> rows (R,D)
+    virtual void gather_rows(Tensor<T> rows, Tensor<T> x, Ids row_tokens) = 0;
+    /// dx[n] = sum over k of drows[positions[n][k]].
+    virtual void gather_rows_backward(Tensor<T> dx, Tensor<T> drows, Ids positions) = 0;
+    /// y[n] = sum over k of weights[n][k] * rows[positions[n][k]].    weights (N,K), rows (R,D) -> y (N,D)
+    virtual void combine(Tensor<T> y, Tensor<T> weights, Tensor<T> rows, Ids positions) = 0;
+    /// dweights[n][k] = dy[n] . rows[positions[n][k]];  drows[positions[n][k]] = weights[n][k] * dy[n].
+    virtual void combine_backward(Tensor<T> dweights, Tensor<T> drows, Tensor<T> dy, Tensor<T> weights, Tensor<T> rows,
+                                  Ids positions) = 0;
+
+    /// loss = weight * E * sum_e f_e P_e, f_e = (assignments of `indices` to e) / (N*K), P_e = mean over n of
+    /// probs[n][e] (Switch Transformer, eq. 4 to 6; f is a constant of the backward pass). dprobs[n][e] += weight * E *
+    /// f_e / N. probs (N,E), indices (N,K) -> loss (1), dprobs (N,E)
+    virtual void balance_loss(Tensor<T> loss, Tensor<T> dprobs, Tensor<T> probs, Ids indices, T weight) = 0;
+
+    /// load[e] += sum of the weights with which examples went to e.         weights (N,K), indices (N,K) -> load (E)
+    virtual void accumulate_load(Tensor<T> load, Tensor<T> weights, Ids indices) = 0;
+
+    /// Mean cross-entropy, how many rows have their largest logit at the target (of equals the first is the largest),
+    /// and the gradient, (softmax - onehot) / N, in place of the logits.  logits (N,V), targets (N) -> loss (1),
+    /// correct (1)
+    virtual void softmax_cross_entropy(Tensor<T> loss, Tensor<T> correct, Tensor<T> logits, Ids targets) = 0;
+
+    /// Keras's Adam with `rate` = lr * sqrt(1 - b2^t) / (1 - b1^t), a device scalar: m += (g - m)(1 - b1);
+    /// v += (g^2 - v)(1 - b2); w -= rate * m / (sqrt(v) + epsilon). All of one shape; g is set to zero on the way out.
+    virtual void adam(Tensor<T> w, Tensor<T> g, Tensor<T> m, Tensor<T> v, Tensor<T> rate) = 0;
+
+    /// A fused whole step where this backend has one for `spec`; null where the layers' ops are the step.
+    virtual std::unique_ptr<StepPlan> plan_step(const ModelSpec&, Parameters<T>&) { return nullptr; }
+};
+
+/// Adam's constants as Keras has them by default.
+inline constexpr double adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-7;
+
+struct BackendOptions {
+    std::string device = "auto";  // auto, cpu, cuda
+    int threads = 0;              // 0: all cores but one, at least 1
+};
+
+/// The backend to train with. Throws Error with the reason where `device` names one that this machine lacks; only
+/// `auto` falls back. The environment variable MOELAB_ISA (baseline, v3, v4) forces a set of CPU kernels.
+std::unique_ptr<Backend<float>> make_backend(const BackendOptions& options = {});
+
+/// Plain loops in double or float, one thread: what every other backend and every gradient is held against.
+template <class T>
+std::unique_ptr<Backend<T>> make_reference_backend();
+
+/// The devices that --device takes on this machine, and for each that is off, why. For `--version` and help.
+std::string describe_devices();
+
+}  // namespace moe

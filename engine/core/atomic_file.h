@@ -1,0 +1,20 @@
+#pragma once
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace moe {
+
+/// Replaces `path` by `bytes`, or leaves what was there: a temporary beside the target, every byte written and counted,
+/// fsync, rename, fsync of the folder. The only writer of files in the program. Throws Error with the cause in words
+/// ("the folder is read-only", "the disk is full"); the old file is then untouched and the temporary gone.
+void write_file(const std::filesystem::path& path, std::string_view bytes);
+
+/// The whole file. Throws Error: missing, a folder, unreadable, larger than `limit` bytes.
+std::string read_file(const std::filesystem::path& path, std::size_t limit = std::size_t(1) << 32);
+
+/// Makes the folder and its parents. Throws Error with the cause in words.
+void make_folder(const std::filesystem::path& path);
+
+}  // namespace moe
