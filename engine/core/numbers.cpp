@@ -26,16 +26,24 @@ bool parse(std::string_view text, T& value) {
 
 }  // namespace
 
-std::string to_text(double value) { return shortest(value); }
-std::string to_text(float value) { return shortest(value); }
+std::string to_text(double value) {
+    return shortest(value);
+}
+std::string to_text(float value) {
+    return shortest(value);
+}
 
 std::string to_fixed(double value, int digits) {
     char text[400];
     return {text, std::to_chars(text, text + sizeof text, value, std::chars_format::fixed, digits).ptr};
 }
 
-bool parse_number(std::string_view text, double& value) { return parse(text, value); }
-bool parse_number(std::string_view text, unsigned long long& value) { return parse(text, value); }
+bool parse_number(std::string_view text, double& value) {
+    return parse(text, value);
+}
+bool parse_number(std::string_view text, unsigned long long& value) {
+    return parse(text, value);
+}
 
 std::string with_commas(unsigned long long value) {
     std::string text = shortest(value);

@@ -4,8 +4,8 @@
 
 namespace moe {
 
-/// xoshiro256** seeded through splitmix64 (Blackman and Vigna 2018): the same numbers on every machine. `stream` separates
-/// uses of one seed (each parameter, each epoch).
+/// xoshiro256** seeded through splitmix64 (Blackman and Vigna 2018): the same numbers on every machine. `stream`
+/// separates uses of one seed (each parameter, each epoch).
 class Rng {
 public:
     explicit Rng(std::uint64_t seed, std::uint64_t stream = 0) {

@@ -1,0 +1,58 @@
+#pragma once
+#include "engine/layers/parameters.h"
+
+namespace moe {
+
+/// The bank of experts, each Dense(H, relu) -> Dense(D), on rows that are grouped by expert: rows [offsets[e],
+/// offsets[e+1]) belong to expert e. Experts without rows cost nothing and get no gradient.
+template <class T>
+class Experts {
+public:
+    struct Context {
+        Ids offsets;        // (E+1)
+        Tensor<T> input;    // (R, D)
+        Tensor<T> hidden;   // (R, H) after the ReLU
+        Tensor<T> outputs;  // (R, D)
+    };
+
+    Experts(Backend<T>& backend, const Parameters<T>& parameters, std::size_t max_rows, bool trained)
+        : backend_(backend),
+          hidden_kernel_(parameters.find("experts/hidden/kernel")),
+          hidden_bias_(parameters.find("experts/hidden/bias")),
+          output_kernel_(parameters.find("experts/output/kernel")),
+          output_bias_(parameters.find("experts/output/bias")) {
+        const std::size_t D = hidden_kernel_.value.dim(1), H = hidden_kernel_.value.dim(2);
+        hidden_ = backend.allocate({{max_rows, H, 1}});
+        outputs_ = backend.allocate({{max_rows, D, 1}});
+        if (!trained) return;
+        dhidden_ = backend.allocate({{max_rows, H, 1}});
+        dinput_ = backend.allocate({{max_rows, D, 1}});
+    }
+
+    Context forward(Tensor<T> rows, Ids offsets) {
+        const Context c{offsets, rows, hidden_.first(rows.dim(0)), outputs_.first(rows.dim(0))};
+        backend_.grouped_dense(c.hidden, rows, hidden_kernel_.value, hidden_bias_.value, offsets);
+        backend_.relu(c.hidden);
+        backend_.grouped_dense(c.outputs, c.hidden, output_kernel_.value, output_bias_.value, offsets);
+        return c;
+    }
+
+    /// Returns the gradient of the rows, (R, D).
+    Tensor<T> backward(Tensor<T> doutputs, const Context& c) {
+        const Tensor<T> dhidden = dhidden_.first(doutputs.dim(0)), dinput = dinput_.first(doutputs.dim(0));
+        backend_.grouped_dense_backward(dhidden, output_kernel_.gradient, output_bias_.gradient, doutputs, c.hidden,
+                                        output_kernel_.value, c.offsets);
+        backend_.relu_backward(dhidden, c.hidden);
+        backend_.grouped_dense_backward(dinput, hidden_kernel_.gradient, hidden_bias_.gradient, dhidden, c.input,
+                                        hidden_kernel_.value, c.offsets);
+        return dinput;
+    }
+
+private:
+    Backend<T>& backend_;
+    typename Parameters<T>::Entry hidden_kernel_, hidden_bias_;  // (E, D, H), (E, H)
+    typename Parameters<T>::Entry output_kernel_, output_bias_;  // (E, H, D), (E, D)
+    Tensor<T> hidden_, outputs_, dhidden_, dinput_;
+};
+
+}  // namespace moe
