@@ -1,0 +1,202 @@
+#pragma once
+// C++17: the CUDA module is compiled from this header too.
+#include "engine/backend/tensor.h"
+#include "engine/core/error.h"
+
+#include <string>
+
+namespace moe {
+
+/// Holds one op's tensors against its signature, letter by letter as backend.h writes it, so that every backend refuses
+/// wrong shapes with the same sentence: "[dense] x is (8,32) but w is (64,11): the I of both must be equal."
+/// Allocates only when it throws.
+class ShapeCheck {
+public:
+    explicit ShapeCheck(const char* op) : op_(op) {}
+
+    /// `signature`: a letter a dimension ("NI"), '1' for a size of one, '+' for the size of E plus one.
+    template <class T>
+    ShapeCheck& operator()(const char* name, const Tensor<T>& tensor, const char* signature) {
+        check(name, tensor.shape(), tensor.raw() != nullptr, signature);
+        return *this;
+    }
+
+    /// `at_most` bounds a letter that was seen before ("K", "E").
+    ShapeCheck& not_above(char small, char large) {
+        const Seen &a = seen(small), &b = seen(large);
+        if (a.size > b.size)
+            fail(describe(a) + " but " + describe(b) + ": " + small + " must not be above " + large + ".");
+        return *this;
+    }
+
+    /// The letter `product` is the product of the two others.
+    ShapeCheck& product(char product, char left, char right) {
+        const Seen &p = seen(product), &a = seen(left), &b = seen(right);
+        if (p.size != a.size * b.size)
+            fail(describe(p) + " but " + describe(a) + " and " + describe(b) + ": " + product + " must be " + left +
+                 " times " + right + ".");
+        return *this;
+    }
+
+private:
+    struct Seen {
+        const char* name = nullptr;
+        const char* signature = nullptr;
+        Shape shape;
+        std::size_t size = 0;
+    };
+
+    Seen& seen(char letter) { return seen_[letter - 'A']; }
+
+    void check(const char* name, const Shape& shape, bool memory, const char* signature) {
+        std::size_t rank = 0;
+        for (; signature[rank] != '\0'; ++rank) {
+            const char letter = signature[rank];
+            const std::size_t size = shape.size[rank];
+            if (letter == '1' || letter == '+') {
+                const std::size_t wanted = letter == '1' ? 1 : seen('E').size + 1;
+                if (size != wanted)
+                    fail(text(name, shape, signature) + ", where it must be (" + std::to_string(wanted) + ").");
+                continue;
+            }
+            Seen& first = seen(letter);
+            if (first.name == nullptr)
+                first = {name, signature, shape, size};
+            else if (first.size != size)
+                fail(describe(first) + " but " + text(name, shape, signature) + ": the " + letter +
+                     " of both must be equal.");
+        }
+        for (std::size_t i = rank; i < shape.size.size(); ++i)
+            if (shape.size[i] != 1)
+                fail(text(name, shape, "...") + ", which has more than its " + std::to_string(rank) + " dimensions.");
+        if (!memory && shape.count() != 0)
+            fail(text(name, shape, signature) + " but has no memory: allocate it first.");
+    }
+
+    static std::string text(const char* name, const Shape& shape, const char* signature) {
+        std::string sizes;
+        for (std::size_t i = 0; signature[i] != '\0'; ++i) sizes += (i == 0 ? "" : ",") + std::to_string(shape.size[i]);
+        return std::string(name) + " is (" + sizes + ")";
+    }
+    static std::string describe(const Seen& s) { return text(s.name, s.shape, s.signature); }
+    [[noreturn]] void fail(const std::string& what) const { throw Error("[" + std::string(op_) + "] " + what); }
+
+    const char* op_;
+    Seen seen_[26];
+};
+
+/// One function an op: what backend.h says about its shapes, for every backend.
+namespace shapes {
+
+template <class T>
+void embedding_mean(const Tensor<T>& y, const Ids& ids, const Tensor<T>& table) {
+    ShapeCheck("embedding_mean")("ids", ids, "NT")("table", table, "VD")("y", y, "ND");
+}
+template <class T>
+void embedding_mean_backward(const Tensor<T>& dtable, const Tensor<T>& dy, const Ids& ids) {
+    ShapeCheck("embedding_mean_backward")("ids", ids, "NT")("dtable", dtable, "VD")("dy", dy, "ND");
+}
+template <class T>
+void dense(const Tensor<T>& y, const Tensor<T>& x, const Tensor<T>& w, const Tensor<T>& b) {
+    ShapeCheck("dense")("x", x, "NI")("w", w, "IO")("b", b, "O")("y", y, "NO");
+}
+template <class T>
+void dense_backward(const Tensor<T>& dx, const Tensor<T>& dw, const Tensor<T>& db, const Tensor<T>& dy,
+                    const Tensor<T>& x, const Tensor<T>& w) {
+    ShapeCheck check("dense_backward");
+    check("x", x, "NI")("w", w, "IO")("dy", dy, "NO")("dw", dw, "IO")("db", db, "O");
+    if (dx) check("dx", dx, "NI");
+}
+template <class T>
+void grouped_dense(const Tensor<T>& y, const Tensor<T>& x, const Tensor<T>& w, const Tensor<T>& b, const Ids& offsets) {
+    ShapeCheck("grouped_dense")("x", x, "RI")("w", w, "EIO")("b", b, "EO")("offsets", offsets, "+")("y", y, "RO");
+}
+template <class T>
+void grouped_dense_backward(const Tensor<T>& dx, const Tensor<T>& dw, const Tensor<T>& db, const Tensor<T>& dy,
+                            const Tensor<T>& x, const Tensor<T>& w, const Ids& offsets) {
+    ShapeCheck check("grouped_dense_backward");
+    check("x", x, "RI")("w", w, "EIO")("dy", dy, "RO")("dw", dw, "EIO")("db", db, "EO")("offsets", offsets, "+");
+    if (dx) check("dx", dx, "RI");
+}
+template <class T>
+void add(const Tensor<T>& y, const Tensor<T>& x) {
+    ShapeCheck("add")("y", y, "ABC")("x", x, "ABC");
+}
+template <class T>
+void relu_backward(const Tensor<T>& dy, const Tensor<T>& y) {
+    ShapeCheck("relu_backward")("dy", dy, "ABC")("y", y, "ABC");
+}
+template <class T>
+void softmax(const Tensor<T>& probs, const Tensor<T>& logits) {
+    ShapeCheck("softmax")("logits", logits, "NE")("probs", probs, "NE");
+}
+template <class T>
+void softmax_backward(const Tensor<T>& dlogits, const Tensor<T>& dprobs, const Tensor<T>& probs) {
+    ShapeCheck("softmax_backward")("probs", probs, "NE")("dprobs", dprobs, "NE")("dlogits", dlogits, "NE");
+}
+template <class T>
+void top_k(const Ids& indices, const Tensor<T>& logits) {
+    ShapeCheck("top_k")("indices", indices, "NK")("logits", logits, "NE").not_above('K', 'E');
+}
+inline void all_experts(const Ids& indices) {
+    ShapeCheck("all_experts")("indices", indices, "NE");
+}
+template <class T>
+void select(const Tensor<T>& y, const Tensor<T>& x, const Ids& indices) {
+    ShapeCheck("select")("indices", indices, "NK")("x", x, "NE")("y", y, "NK").not_above('K', 'E');
+}
+template <class T>
+void select_backward(const Tensor<T>& dx, const Tensor<T>& dy, const Ids& indices) {
+    ShapeCheck("select_backward")("indices", indices, "NK")("dy", dy, "NK")("dx", dx, "NE").not_above('K', 'E');
+}
+inline void dispatch(const Ids& offsets, const Ids& row_tokens, const Ids& positions, const Ids& indices) {
+    ShapeCheck("dispatch")("indices", indices, "NK")("positions", positions, "NK")("row_tokens", row_tokens, "R")
+        .product('R', 'N', 'K');
+    ShapeCheck("dispatch")("offsets", offsets, "F");
+    if (offsets.dim(0) < 2)
+        throw Error("[dispatch] offsets has no expert: give it one entry more than there are experts.");
+}
+template <class T>
+void gather_rows(const Tensor<T>& rows, const Tensor<T>& x, const Ids& row_tokens) {
+    ShapeCheck("gather_rows")("x", x, "ND")("row_tokens", row_tokens, "R")("rows", rows, "RD");
+}
+template <class T>
+void gather_rows_backward(const Tensor<T>& dx, const Tensor<T>& drows, const Ids& positions) {
+    ShapeCheck("gather_rows_backward")("dx", dx, "ND")("positions", positions, "NK")("drows", drows, "RD")
+        .product('R', 'N', 'K');
+}
+template <class T>
+void combine(const Tensor<T>& y, const Tensor<T>& weights, const Tensor<T>& rows, const Ids& positions) {
+    ShapeCheck("combine")("weights", weights, "NK")("positions", positions, "NK")("rows", rows, "RD")("y", y, "ND")
+        .product('R', 'N', 'K');
+}
+template <class T>
+void combine_backward(const Tensor<T>& dweights, const Tensor<T>& drows, const Tensor<T>& dy, const Tensor<T>& weights,
+                      const Tensor<T>& rows, const Ids& positions) {
+    ShapeCheck check("combine_backward");
+    check("weights", weights, "NK")("positions", positions, "NK")("rows", rows, "RD")("dy", dy, "ND");
+    check("dweights", dweights, "NK")("drows", drows, "RD").product('R', 'N', 'K');
+}
+template <class T>
+void balance_loss(const Tensor<T>& loss, const Tensor<T>& dprobs, const Tensor<T>& probs, const Ids& indices) {
+    ShapeCheck("balance_loss")("probs", probs, "NE")("indices", indices, "NK")("loss", loss, "1")("dprobs", dprobs,
+                                                                                                  "NE")
+        .not_above('K', 'E');
+}
+template <class T>
+void accumulate_load(const Tensor<T>& load, const Tensor<T>& weights, const Ids& indices) {
+    ShapeCheck("accumulate_load")("weights", weights, "NK")("indices", indices, "NK")("load", load, "E");
+}
+template <class T>
+void softmax_cross_entropy(const Tensor<T>& loss, const Tensor<T>& correct, const Tensor<T>& logits,
+                           const Ids& targets) {
+    ShapeCheck("softmax_cross_entropy")("logits", logits, "NV")("targets", targets, "N")("loss", loss, "1")(
+        "correct", correct, "1");
+}
+template <class T>
+void adam(const Tensor<T>& w, const Tensor<T>& g, const Tensor<T>& m, const Tensor<T>& v, const Tensor<T>& rate) {
+    ShapeCheck("adam")("w", w, "ABC")("g", g, "ABC")("m", m, "ABC")("v", v, "ABC")("rate", rate, "1");
+}
+
+}  // namespace shapes
+}  // namespace moe

@@ -1,0 +1,34 @@
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace moe {
+
+/// One line of `moelab bench`.
+struct BenchRow {
+    std::string name;  // "seed step 2000x32"
+    double value = 0;
+    std::string unit;  // "us", "x floor", "GFLOP/s"
+    std::string goal;  // "at most 3"; empty where the figure has none
+    bool met = true;   // the goal is reached, or there is none
+};
+
+struct BenchOptions {
+    std::vector<std::string> cases;  // names of bench_cases(); empty: all
+    int threads = 1;
+    std::string device = "auto";
+    std::function<void(const BenchRow&)> on_row;  // called on the calling thread as each figure is there
+};
+
+/// The cases that `moelab bench --case` takes, in the order in which they run.
+std::vector<std::string> bench_cases();
+
+/// One line that says what a case measures. Throws UsageError for a name that bench_cases() lacks.
+std::string bench_case_help(const std::string& name);
+
+/// Runs the cases and reports each figure. Takes seconds; runs on the calling thread. Throws UsageError for an unknown
+/// case, Error where the device is missing.
+void run_bench(const BenchOptions& options);
+
+}  // namespace moe
