@@ -36,6 +36,7 @@ struct EpochRecord {
 /// Everything from which training goes on to the same bits. Parameters in the order of canonical_parameters().
 struct RunState {
     Experiment experiment;           // vocabulary and max_seq_len resolved
+    bool from_seed = true;           // the run began with the seed\'s own initial weights, not with a file\'s
     std::uint64_t step = 0;          // the optimizer's iterations
     std::uint64_t epoch = 0;         // epochs finished
     std::uint64_t next_example = 0;  // position in the current epoch's order

@@ -3,6 +3,8 @@
 #include "engine/layers/embedding_mean.h"
 #include "engine/layers/mixture.h"
 
+#include <optional>
+
 namespace moe {
 
 /// Registers the model's parameters, canonical_parameters(spec), all zero.
@@ -19,6 +21,10 @@ std::vector<NamedArray> initial_parameters(const ModelSpec& spec, std::uint64_t 
 template <class T>
 void upload_parameters(Backend<T>& backend, Parameters<T>& parameters, const std::vector<NamedArray>& values);
 
+/// What a workspace is planned for: training, predictions, or routing alone (which costs little even where the
+/// vocabulary is large).
+enum class ModelUse { train, predict, route };
+
 /// The tutorial's model: phrase -> embedding mean -> mixture of experts -> dense -> softmax over the next word.
 /// A workspace planned for max_examples over parameters that others may share (a probe beside the training batch).
 template <class T>
@@ -31,24 +37,25 @@ public:
     };
 
     PooledModel(Backend<T>& backend, const Parameters<T>& parameters, const ModelSpec& spec, std::size_t max_examples,
-                bool trained)
+                ModelUse use)
         : backend_(backend),
           pooling_(backend, parameters, max_examples, spec.mask_zero),
-          mixture_(backend, parameters, spec, max_examples, trained),
-          head_(backend, parameters, "head", max_examples, trained),
+          mixture_(backend, parameters, spec, max_examples, use == ModelUse::train),
           loss_(backend.allocate({})),
-          correct_(backend.allocate({})) {}
+          correct_(backend.allocate({})) {
+        if (use != ModelUse::route) head_.emplace(backend, parameters, "head", max_examples, use == ModelUse::train);
+    }
 
     void set_balance_weight(double weight) { mixture_.set_balance_weight(weight); }
 
     /// ids (N, T), N at most max_examples.
     Context forward(Ids ids) {
         Context c = route(ids);
-        c.head = head_.forward(c.mixture.output);
+        c.head = head_->forward(c.mixture.output);
         return c;
     }
 
-    /// As forward(), without the head: routing alone costs little even where the vocabulary is large.
+    /// As forward(), without the head.
     Context route(Ids ids) {
         Context c;
         c.pooling = pooling_.forward(ids);
@@ -65,14 +72,14 @@ public:
 
     /// After loss(): adds every parameter's gradient.
     void backward(const Context& c) {
-        pooling_.backward(mixture_.backward(head_.backward(c.head.output, c.head), c.mixture), c.pooling);
+        pooling_.backward(mixture_.backward(head_->backward(c.head.output, c.head), c.mixture), c.pooling);
     }
 
 private:
     Backend<T>& backend_;
     EmbeddingMean<T> pooling_;
     Mixture<T> mixture_;
-    Dense<T> head_;
+    std::optional<Dense<T>> head_;
     Tensor<T> loss_, correct_;
 };
 

@@ -18,6 +18,8 @@ struct SessionSetup {
     std::shared_ptr<const Corpus> corpus;
     std::optional<RunState> state;           // go on from here; else fresh weights from the seed
     std::shared_ptr<const History> history;  // of that state, where known
+    std::shared_ptr<const RunState>
+        initial;  // where reset() goes; null: the seed's weights, or `state` if not from_seed
     std::string probe;
     std::size_t focus = 0;
 };
@@ -27,6 +29,7 @@ struct SavedRun {
     RunState state;
     std::shared_ptr<const Corpus> corpus;
     std::shared_ptr<const History> history;
+    std::shared_ptr<const RunState> initial;
     std::string probe;
     std::size_t focus = 0;
 };

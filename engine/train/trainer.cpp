@@ -1,0 +1,233 @@
+#include "engine/train/trainer.h"
+
+#include "engine/core/checked.h"
+#include "engine/core/numbers.h"
+#include "engine/core/rng.h"
+#include "engine/core/settings.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace moe {
+
+namespace {
+
+constexpr std::uint64_t epoch_streams = std::uint64_t(1) << 32;  // below it: the parameters' streams
+constexpr std::uint64_t good_interval = 64;  // steps between copies of a good state: at most 2 % of a step's traffic
+constexpr double largest_loss = 1e6;         // guessing costs ln V, at most 17
+
+}  // namespace
+
+/// On the host: a diverged run must find its way back even where the device is the one that failed.
+struct Trainer::Good {
+    std::vector<std::vector<float>> value, m, v;
+    std::uint64_t step = 0, epoch = 0, next_example = 0;
+    EpochSums sums;
+    std::size_t epochs = 0;
+    bool valid = false;
+};
+
+void shuffle_order(std::span<std::uint32_t> order, std::uint64_t seed, std::uint64_t epoch) {
+    std::iota(order.begin(), order.end(), 0u);
+    Rng rng(seed, epoch_streams + epoch);
+    for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[rng.below(i)]);
+}
+
+Experiment resolve(Experiment experiment, const Corpus& corpus, std::size_t memory_limit) {
+    ModelSpec& model = experiment.model;
+    if (model.vocabulary == 0) model.vocabulary = corpus.tokenizer().vocabulary();
+    if (model.vocabulary < corpus.tokenizer().vocabulary())
+        throw Error("The model knows " + with_commas(model.vocabulary - 1) + " words but " + corpus.name() + " has " +
+                    with_commas(corpus.tokenizer().vocabulary() - 1) +
+                    "; train on the model's own text, or start a new model.");
+    if (model.max_seq_len == 0) model.max_seq_len = std::min(corpus.longest_prefix(), max_sequence_length);
+    validate(experiment, memory_limit);
+    if (corpus.examples() == 0)
+        throw Error(corpus.name() +
+                    " holds no two neighbouring words that the model knows, so there is nothing to learn.");
+    return experiment;
+}
+
+Trainer::Trainer(Backend<float>& backend, Experiment experiment, std::shared_ptr<const Corpus> corpus)
+    : backend_(backend),
+      experiment_(std::move(experiment)),
+      corpus_(std::move(corpus)),
+      parameters_(backend),
+      model_((add_parameters(parameters_, experiment_.model), backend), parameters_, experiment_.model,
+             experiment_.train.batch_size, ModelUse::train) {
+    const std::size_t B = experiment_.train.batch_size, T = experiment_.model.max_seq_len;
+    ids_ = backend.allocate_ids({{B, T, 1}});
+    targets_ = backend.allocate_ids({{B, 1, 1}});
+    rate_ = backend.allocate({});
+    load_sum_ = backend.allocate({{experiment_.model.num_experts, 1, 1}});
+    load_.assign(experiment_.model.num_experts, 0.0f);
+    host_ids_.resize(B * T);
+    host_targets_.resize(B);
+    good_ = std::make_shared<Good>();
+    for (auto* kept : {&good_->value, &good_->m, &good_->v})
+        for (const auto& p : parameters_.entries()) kept->emplace_back(p.value.count());
+    epochs_.reserve(std::min<std::size_t>(experiment_.train.epochs, 1 << 20));  // no growth in a step
+    upload_parameters(backend_, parameters_, initial_parameters(experiment_.model, experiment_.train.seed));
+    start_epoch();
+}
+
+Trainer::Trainer(Backend<float>& backend, const RunState& state, std::shared_ptr<const Corpus> corpus)
+    : Trainer(backend, state.experiment, std::move(corpus)) {
+    upload_parameters(backend_, parameters_, state.parameters);
+    const auto load = [&](const std::vector<NamedArray>& from, Tensor<float> Parameters<float>::Entry::*moment) {
+        if (from.empty()) return;
+        for (const auto& p : parameters_.entries()) {
+            const auto found = std::ranges::find(from, p.name, &NamedArray::name);
+            if (found == from.end() || found->values.size() != p.value.count())
+                throw Error("The optimizer's state does not fit the parameter '" + p.name + "'.");
+            backend_.upload(p.*moment, found->values.data());
+        }
+    };
+    load(state.momentum, &Parameters<float>::Entry::m);
+    load(state.velocity, &Parameters<float>::Entry::v);
+    step_ = state.step, epoch_ = state.epoch, next_example_ = state.next_example;
+    from_seed_ = state.from_seed;
+    sums_ = state.sums;
+    epochs_ = state.epochs;
+    if (next_example_ >= corpus_->examples()) next_example_ = 0, sums_ = {};  // another corpus than the state's own
+    start_epoch();
+}
+
+std::uint64_t Trainer::steps_per_epoch() const {
+    const std::size_t B = experiment_.train.batch_size;
+    return (corpus_->examples() + B - 1) / B;
+}
+
+void Trainer::start_epoch() {
+    if (!experiment_.train.shuffle) return order_.clear();
+    order_.resize(corpus_->examples());
+    shuffle_order(order_, experiment_.train.seed, epoch_);
+}
+
+std::size_t Trainer::fill_batch() {
+    const std::size_t T = experiment_.model.max_seq_len;
+    const std::size_t n = std::min(experiment_.train.batch_size, corpus_->examples() - std::size_t(next_example_));
+    for (std::size_t i = 0; i < n; ++i) {
+        const std::size_t at = std::size_t(next_example_) + i, example = order_.empty() ? at : order_[at];
+        pad_pre(corpus_->prefix(example, T), std::span(host_ids_).subspan(i * T, T));
+        host_targets_[i] = corpus_->target(example);
+    }
+    return n;
+}
+
+StepResult Trainer::step() {
+    const std::size_t n = fill_batch();
+    backend_.upload(ids_.first(n), host_ids_.data());
+    backend_.upload(targets_.first(n), host_targets_.data());
+
+    const auto context = model_.forward(ids_.first(n));
+    model_.loss(context, targets_.first(n));
+
+    StepResult result;
+    result.examples = n;
+    float loss = 0, balance = 0, correct = 0;
+    backend_.download(model_.cross_entropy(), &loss);
+    backend_.download(context.mixture.balance_loss, &balance);
+    backend_.download(model_.correct(), &correct);
+    result.loss = loss, result.balance = balance, result.correct = std::size_t(correct);
+    if (!(std::abs(result.loss) <= largest_loss) || !(std::abs(result.balance) <= largest_loss)) {
+        const std::uint64_t failed = step_ + 1;
+        restore_good();
+        throw Divergence("Training stopped at step " + with_commas(failed) + ": the loss " +
+                         (std::isfinite(loss) ? "grew to " + to_text(loss) : "is no longer a number") +
+                         " (learning rate " + to_text(experiment_.train.learning_rate) + "); the state of step " +
+                         with_commas(step_) + " is kept, a smaller learning rate helps.");
+    }
+    if (!good_->valid || step_ >= good_->step + good_interval) keep_good();
+
+    backend_.fill(load_sum_, 0.0f);
+    backend_.accumulate_load(load_sum_, context.mixture.routing.expert_weights, context.mixture.routing.expert_indices);
+    backend_.download(load_sum_, load_.data());
+
+    model_.backward(context);
+    update();
+
+    sums_.loss += result.loss * double(n);
+    sums_.balance += result.balance * double(n);
+    sums_.correct += result.correct;
+    sums_.examples += n;
+    next_example_ += n;
+    if (next_example_ >= corpus_->examples()) {
+        const double seen = double(sums_.examples);
+        epochs_.push_back({sums_.loss / seen, double(sums_.correct) / seen, sums_.balance / seen});
+        sums_ = {};
+        next_example_ = 0;
+        ++epoch_;
+        start_epoch();
+        result.epoch_ended = true;
+    }
+    return result;
+}
+
+void Trainer::update() {
+    ++step_;
+    const double t = double(step_);
+    // The correction of Kingma and Ba 2015, section 2, folded into the rate as Keras does: epsilon stays outside of it.
+    const float rate =
+        float(experiment_.train.learning_rate * std::sqrt(1 - std::pow(adam_beta2, t)) / (1 - std::pow(adam_beta1, t)));
+    backend_.upload(rate_, &rate);
+    for (const auto& p : parameters_.entries()) backend_.adam(p.value, p.gradient, p.m, p.v, rate_);
+}
+
+void Trainer::keep_good() {
+    for (std::size_t i = 0; i < parameters_.entries().size(); ++i) {
+        const auto& p = parameters_.entries()[i];
+        backend_.download(p.value, good_->value[i].data());
+        backend_.download(p.m, good_->m[i].data());
+        backend_.download(p.v, good_->v[i].data());
+    }
+    good_->step = step_, good_->epoch = epoch_, good_->next_example = next_example_, good_->sums = sums_;
+    good_->epochs = epochs_.size();
+    good_->valid = true;
+}
+
+void Trainer::restore_good() {
+    if (!good_->valid) return;
+    for (std::size_t i = 0; i < parameters_.entries().size(); ++i) {
+        const auto& p = parameters_.entries()[i];
+        backend_.upload(p.value, good_->value[i].data());
+        backend_.upload(p.m, good_->m[i].data());
+        backend_.upload(p.v, good_->v[i].data());
+    }
+    step_ = good_->step, epoch_ = good_->epoch, next_example_ = good_->next_example, sums_ = good_->sums;
+    epochs_.resize(good_->epochs);
+    start_epoch();
+}
+
+RunState Trainer::state() const {
+    RunState s;
+    s.experiment = experiment_;
+    s.from_seed = from_seed_;
+    s.step = step_, s.epoch = epoch_, s.next_example = next_example_;
+    s.sums = sums_;
+    s.epochs = epochs_;
+    s.parameters = s.momentum = s.velocity = canonical_parameters(experiment_.model);
+    const auto save = [&](std::vector<NamedArray>& to, Tensor<float> Parameters<float>::Entry::*which) {
+        for (NamedArray& a : to) {
+            const Tensor<float> tensor = parameters_.find(a.name).*which;
+            a.values.resize(tensor.count());
+            backend_.download(tensor, a.values.data());
+        }
+    };
+    save(s.parameters, &Parameters<float>::Entry::value);
+    save(s.momentum, &Parameters<float>::Entry::m);
+    save(s.velocity, &Parameters<float>::Entry::v);
+    return s;
+}
+
+void Trainer::set_learning_rate(double rate) {
+    experiment_.train.learning_rate = rate;
+}
+
+void Trainer::set_balance_loss(double weight) {
+    experiment_.model.balance_loss = weight;
+    model_.set_balance_weight(weight);
+}
+
+}  // namespace moe

@@ -1,0 +1,91 @@
+#pragma once
+#include "engine/model/pooled_model.h"
+#include "engine/text/corpus.h"
+
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace moe {
+
+/// What one batch gave, before its update.
+struct StepResult {
+    double loss = 0;     // mean cross-entropy of the batch
+    double balance = 0;  // weighted load-balancing loss
+    std::size_t correct = 0, examples = 0;
+    bool epoch_ended = false;
+};
+
+/// Training stopped because its numbers left what float can hold; the trainer is back in its last good state.
+class Divergence : public Error {
+public:
+    using Error::Error;
+};
+
+/// The one training step of the program: batch, forward, loss, backward, Adam. Single-threaded to its caller,
+/// deterministic (design.md section 4), allocates nothing in a step. Every epoch's order is a pure function of (seed,
+/// epoch).
+class Trainer {
+public:
+    /// Fresh weights from the seed. `experiment` as resolve() returns it.
+    Trainer(Backend<float>& backend, Experiment experiment, std::shared_ptr<const Corpus> corpus);
+    /// Goes on from `state` to the same bits as a run that was never interrupted.
+    Trainer(Backend<float>& backend, const RunState& state, std::shared_ptr<const Corpus> corpus);
+
+    /// One batch. Throws Divergence, naming the cause, where the loss is no number or beyond all reason (1e6).
+    StepResult step();
+
+    /// Sum of gate weight that each expert got in the last step, (E).
+    std::span<const float> step_load() const { return load_; }
+
+    RunState state() const;
+
+    const Experiment& experiment() const { return experiment_; }
+    const Corpus& corpus() const { return *corpus_; }
+    const Parameters<float>& parameters() const { return parameters_; }
+    std::uint64_t steps() const { return step_; }
+    std::uint64_t epoch() const { return epoch_; }
+    std::uint64_t next_example() const { return next_example_; }
+    std::uint64_t steps_per_epoch() const;
+    const std::vector<EpochRecord>& epochs() const { return epochs_; }
+
+    void set_learning_rate(double rate);
+    void set_balance_loss(double weight);
+
+private:
+    void start_epoch();
+    std::size_t fill_batch();
+    void update();
+    void keep_good();
+    void restore_good();
+
+    Backend<float>& backend_;
+    Experiment experiment_;
+    std::shared_ptr<const Corpus> corpus_;
+    Parameters<float> parameters_;
+    PooledModel<float> model_;
+
+    Ids ids_, targets_;       // (B, T), (B)
+    Tensor<float> rate_;      // (1)
+    Tensor<float> load_sum_;  // (E)
+    std::vector<float> load_;
+    std::vector<std::int32_t> host_ids_, host_targets_;
+    std::vector<std::uint32_t> order_;  // empty: the corpus's own
+
+    std::uint64_t step_ = 0, epoch_ = 0, next_example_ = 0;
+    bool from_seed_ = true;
+    EpochSums sums_;
+    std::vector<EpochRecord> epochs_;
+
+    struct Good;  // the last state whose loss was a number
+    std::shared_ptr<Good> good_;
+};
+
+/// The experiment with vocabulary and max_seq_len taken from the corpus where they are 0. Throws Error where the corpus
+/// does not fit the vocabulary, or the sizes do not fit the memory.
+Experiment resolve(Experiment experiment, const Corpus& corpus, std::size_t memory_limit);
+
+/// Order of the examples in an epoch: a Fisher-Yates shuffle seeded by (seed, epoch).
+void shuffle_order(std::span<std::uint32_t> order, std::uint64_t seed, std::uint64_t epoch);
+
+}  // namespace moe
