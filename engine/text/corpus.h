@@ -39,6 +39,9 @@ public:
     std::size_t best_correct(std::size_t max_seq_len, bool mask_zero) const;
 
 private:
+    void add_line(std::span<const std::int32_t> ids);
+    void check_examples() const;
+
     std::string name_, text_;
     Tokenizer tokenizer_;
     std::size_t lines_ = 0, longest_prefix_ = 0;

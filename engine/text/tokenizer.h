@@ -40,7 +40,8 @@ public:
     static Tokenizer fit(std::span<const std::string> lines, TokenizerOptions options = {});
 
     /// From what a tokenizer.json holds. `words` in order of first appearance (Keras's word_counts); where `index` is
-    /// not empty it gives each word's index and wins over the order by count.
+    /// not empty it gives each word's index and wins over the order by count. Throws Error where an index is no
+    /// number of its own from 1 to the number of words.
     static Tokenizer from_counts(TokenizerOptions options, std::vector<WordCount> words, std::uint64_t document_count,
                                  std::unordered_map<std::string, std::int32_t> index = {});
 
@@ -53,7 +54,11 @@ public:
     /// One id a word of words(text): 0 where the word is unknown and would be dropped.
     std::vector<std::int32_t> ids_with_unknown(std::string_view text) const;
 
-    /// len(word_index) + 1: what an Embedding needs. At most num_words where that is set.
+    /// What ids() makes of one word: its index, the oov index, or 0 where the word is dropped.
+    std::int32_t sequence_id(std::string_view word) const;
+
+    /// The largest index that ids() gives + 1, Keras's len(word_index) + 1: what an Embedding needs. At most num_words
+    /// where that is set.
     std::size_t vocabulary() const;
 
     /// The word at `id` (1 .. len(word_index)); empty for 0, the padding.
