@@ -1,0 +1,471 @@
+#pragma once
+// One table of all ops: a row says an op's signature once, and the tests of gradients, agreement and shapes walk it.
+#include "engine/backend/backend.h"
+#include "engine/core/rng.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <numeric>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace ops {
+
+using namespace moe;
+
+/// What is in a tensor before an op sees it.
+enum class Content {
+    numbers,    // normal: a uniform spread around zero
+    positive,   // a softmax's output, a velocity
+    written,    // rubbish that an op must overwrite
+    added_to,   // numbers that an op must add to
+    cotangent,  // the loss's derivative by the output: random weights of its entries
+    one,        // a loss's own cotangent
+    ids,        // [0, V)
+    targets,    // [0, V)
+    indices,    // K different experts a row
+    offsets,    // the three that follow from `indices` by counting sort
+    row_tokens,
+    positions,
+};
+
+struct Arg {
+    std::string name;
+    std::string letters;  // "NI"; '1' is a size of one, '+' is E + 1
+    Content content = Content::numbers;
+};
+
+/// Sizes by letter, and how the data is drawn. R = N*K.
+struct Sizes {
+    std::string name;
+    std::map<char, std::size_t> size;
+    bool one_expert = false;  // all tokens to expert 0 (and the next ones where K > 1): the others are empty
+    double scale = 1;         // of `numbers`
+
+    std::size_t of(char letter) const {
+        if (letter == '1') return 1;
+        if (letter == '+') return size.at('E') + 1;
+        return letter == 'R' ? size.at('N') * size.at('K') : size.at(letter);
+    }
+};
+
+inline bool is_ids(Content c) {
+    return c >= Content::ids;
+}
+
+/// One op's tensors on one backend. Calls ask for them by name; asking is noted, for the tests of shapes.
+template <class T>
+class Io {
+public:
+    Io(Backend<T>& on, const std::vector<Arg>& args, const Sizes& sizes, std::uint64_t seed) : backend(on) {
+        for (const Arg& a : args) {
+            Shape shape;
+            for (std::size_t i = 0; i < a.letters.size(); ++i) shape.size[i] = sizes.of(a.letters[i]);
+            if (is_ids(a.content))
+                ids_[a.name] = backend.allocate_ids(shape);
+            else
+                tensors_[a.name] = backend.allocate(shape);
+            draw(a, sizes, shape, seed);
+        }
+    }
+
+    Tensor<T> operator()(const std::string& name) {
+        touched.insert(name);
+        return tensors_.at(name);
+    }
+    Ids ids(const std::string& name) {
+        touched.insert(name);
+        return ids_.at(name);
+    }
+    void copy(const std::string& to, const std::string& from) {
+        if (tensors_.at(to).count() == tensors_.at(from).count()) set(to, get(from));
+    }
+    void upload_ids(const std::string& name, const std::vector<std::int32_t>& values) {
+        backend.upload(ids_.at(name), values.data());
+    }
+
+    std::vector<T> get(const std::string& name) {
+        std::vector<T> values(tensors_.at(name).count());
+        backend.download(tensors_.at(name), values.data());
+        return values;
+    }
+    std::vector<std::int32_t> get_ids(const std::string& name) {
+        std::vector<std::int32_t> values(ids_.at(name).count());
+        backend.download(ids_.at(name), values.data());
+        return values;
+    }
+    void set(const std::string& name, const std::vector<T>& values) {
+        REQUIRE(values.size() == tensors_.at(name).count());
+        backend.upload(tensors_.at(name), values.data());
+    }
+    /// The same memory under another shape, to see an op refuse it.
+    void reshape(const std::string& name, Shape shape) {
+        if (tensors_.count(name))
+            tensors_[name] = Tensor<T>(tensors_[name].raw(), shape);
+        else
+            ids_[name] = Ids(ids_[name].raw(), shape);
+    }
+    Shape shape(const std::string& name) const {
+        return tensors_.count(name) ? tensors_.at(name).shape() : ids_.at(name).shape();
+    }
+
+    Backend<T>& backend;
+    std::set<std::string> touched;
+
+private:
+    void draw(const Arg& a, const Sizes& sizes, Shape shape, std::uint64_t seed) {
+        const std::size_t count = shape.count();
+        Rng rng(seed, std::hash<std::string>{}(a.name));
+        if (is_ids(a.content)) {
+            std::vector<std::int32_t> values(count);
+            if (a.content == Content::ids || a.content == Content::targets) {
+                for (auto& v : values) v = std::int32_t(rng.below(sizes.of('V')));
+                if (a.content == Content::ids)  // padding in front, as pad_sequences does, and one row of nothing else
+                    for (std::size_t i = 0; i < count; ++i)
+                        if (i % shape.size[1] < shape.size[1] / 3 || i < shape.size[1]) values[i] = 0;
+            } else {
+                const std::size_t N = sizes.of('N'), K = sizes.of('K'), E = sizes.of('E');
+                std::vector<std::int32_t> indices, offsets(E + 1), tokens(N * K), positions(N * K);
+                Rng same(seed, 77);
+                for (std::size_t n = 0; n < N; ++n) {
+                    std::vector<std::int32_t> experts(E);
+                    std::iota(experts.begin(), experts.end(), 0);
+                    if (!sizes.one_expert)
+                        for (std::size_t i = E; i > 1; --i) std::swap(experts[i - 1], experts[same.below(i)]);
+                    indices.insert(indices.end(), experts.begin(), experts.begin() + std::ptrdiff_t(K));
+                }
+                std::size_t row = 0;  // by definition, not by counting sort
+                for (std::size_t e = 0; e < E; ++e) {
+                    offsets[e] = std::int32_t(row);
+                    for (std::size_t i = 0; i < N * K; ++i)
+                        if (indices[i] == std::int32_t(e)) {
+                            positions[i] = std::int32_t(row);
+                            tokens[row++] = std::int32_t(i / K);
+                        }
+                }
+                offsets[E] = std::int32_t(row);
+                values = a.content == Content::indices      ? indices
+                         : a.content == Content::offsets    ? offsets
+                         : a.content == Content::row_tokens ? tokens
+                                                            : positions;
+            }
+            if (count > 0) backend.upload(ids_.at(a.name), values.data());
+            return;
+        }
+        std::vector<T> values(count);
+        for (T& v : values) {
+            const double u = rng.uniform();
+            switch (a.content) {
+                case Content::numbers:
+                    v = T((2 * u - 1) * sizes.scale);
+                    break;
+                case Content::positive:
+                    v = T(u + 0.01);
+                    break;
+                case Content::written:
+                    v = T(1e3 + u);
+                    break;
+                case Content::one:
+                    v = T(1);
+                    break;
+                default:
+                    v = T(2 * u - 1);
+                    break;
+            }
+        }
+        backend.upload(tensors_.at(a.name), values.data());
+    }
+
+    std::map<std::string, Tensor<T>> tensors_;
+    std::map<std::string, Ids> ids_;
+};
+
+/// A call that runs on either scalar type.
+struct Call {
+    Call() = default;
+    template <class F>
+    Call(F f) : on_double(f), on_float(f) {}
+    void operator()(Io<double>& io) const { on_double(io); }
+    void operator()(Io<float>& io) const { on_float(io); }
+    explicit operator bool() const { return bool(on_double); }
+    std::function<void(Io<double>&)> on_double;
+    std::function<void(Io<float>&)> on_float;
+};
+
+struct Wrt {
+    std::string input, gradient;
+};
+
+struct Row {
+    std::string name;
+    std::vector<Arg> args;
+    Call forward;
+    std::string output, cotangent;  // loss = sum of cotangent * output
+    Call backward;                  // empty: nothing to differentiate
+    std::vector<Wrt> wrt;
+    double tolerance = 1e-10;  // NMSE against the reference in double
+    bool has_kink = false;     // points near zero are skipped in the gradient check
+};
+
+inline const std::vector<Row>& table() {
+    using C = Content;
+    static const std::vector<Row> rows = {
+        {"embedding_mean",
+         {{"ids", "NT", C::ids},
+          {"table", "VD"},
+          {"y", "ND", C::written},
+          {"dy", "ND", C::cotangent},
+          {"dtable", "VD", C::added_to}},
+         [](auto& io) { io.backend.embedding_mean(io("y"), io.ids("ids"), io("table"), false); },
+         "y",
+         "dy",
+         [](auto& io) { io.backend.embedding_mean_backward(io("dtable"), io("dy"), io.ids("ids"), false); },
+         {{"table", "dtable"}}},
+        {"embedding_mean masked",
+         {{"ids", "NT", C::ids},
+          {"table", "VD"},
+          {"y", "ND", C::written},
+          {"dy", "ND", C::cotangent},
+          {"dtable", "VD", C::added_to}},
+         [](auto& io) { io.backend.embedding_mean(io("y"), io.ids("ids"), io("table"), true); },
+         "y",
+         "dy",
+         [](auto& io) { io.backend.embedding_mean_backward(io("dtable"), io("dy"), io.ids("ids"), true); },
+         {{"table", "dtable"}}},
+        {"dense",
+         {{"x", "NI"},
+          {"w", "IO"},
+          {"b", "O"},
+          {"y", "NO", C::written},
+          {"dy", "NO", C::cotangent},
+          {"dx", "NI", C::written},
+          {"dw", "IO", C::added_to},
+          {"db", "O", C::added_to}},
+         [](auto& io) { io.backend.dense(io("y"), io("x"), io("w"), io("b")); },
+         "y",
+         "dy",
+         [](auto& io) { io.backend.dense_backward(io("dx"), io("dw"), io("db"), io("dy"), io("x"), io("w")); },
+         {{"x", "dx"}, {"w", "dw"}, {"b", "db"}}},
+        {"dense without dx",
+         {{"x", "NI"},
+          {"w", "IO"},
+          {"b", "O"},
+          {"y", "NO", C::written},
+          {"dy", "NO", C::cotangent},
+          {"dw", "IO", C::added_to},
+          {"db", "O", C::added_to}},
+         [](auto& io) { io.backend.dense(io("y"), io("x"), io("w"), io("b")); },
+         "y",
+         "dy",
+         [](auto& io) { io.backend.dense_backward({}, io("dw"), io("db"), io("dy"), io("x"), io("w")); },
+         {{"w", "dw"}, {"b", "db"}}},
+        {"grouped_dense",
+         {{"x", "RI"},
+          {"w", "EIO"},
+          {"b", "EO"},
+          {"offsets", "+", C::offsets},
+          {"y", "RO", C::written},
+          {"dy", "RO", C::cotangent},
+          {"dx", "RI", C::written},
+          {"dw", "EIO", C::added_to},
+          {"db", "EO", C::added_to}},
+         [](auto& io) { io.backend.grouped_dense(io("y"), io("x"), io("w"), io("b"), io.ids("offsets")); },
+         "y",
+         "dy",
+         [](auto& io) {
+             io.backend.grouped_dense_backward(io("dx"), io("dw"), io("db"), io("dy"), io("x"), io("w"),
+                                               io.ids("offsets"));
+         },
+         {{"x", "dx"}, {"w", "dw"}, {"b", "db"}}},
+        {"add",
+         {{"x", "ND"}, {"y0", "ND"}, {"y", "ND", C::written}},
+         [](auto& io) {
+             io.copy("y", "y0");
+             io.backend.add(io("y"), io("x"));
+         },
+         "",
+         "",
+         {},
+         {}},
+        {"relu",
+         {{"x", "ND"}, {"y", "ND", C::written}, {"dy", "ND", C::cotangent}, {"dx", "ND", C::written}},
+         [](auto& io) {
+             io.copy("y", "x");
+             io.backend.relu(io("y"));
+         },
+         "y",
+         "dy",
+         [](auto& io) {
+             io.copy("dx", "dy");
+             io.backend.relu_backward(io("dx"), io("y"));
+         },
+         {{"x", "dx"}},
+         1e-10,
+         true},
+        {"softmax",
+         {{"logits", "NE"}, {"probs", "NE", C::written}, {"dprobs", "NE", C::cotangent}, {"dlogits", "NE", C::written}},
+         [](auto& io) { io.backend.softmax(io("probs"), io("logits")); },
+         "probs",
+         "dprobs",
+         [](auto& io) { io.backend.softmax_backward(io("dlogits"), io("dprobs"), io("probs")); },
+         {{"logits", "dlogits"}}},
+        {"softmax in place",
+         {{"logits", "NE"}, {"probs", "NE", C::written}, {"dprobs", "NE", C::cotangent}, {"dlogits", "NE", C::written}},
+         [](auto& io) {
+             io.copy("probs", "logits");
+             io.backend.softmax(io("probs"), io("probs"));
+         },
+         "probs",
+         "dprobs",
+         [](auto& io) {
+             io.copy("dlogits", "dprobs");
+             io.backend.softmax_backward(io("dlogits"), io("dlogits"), io("probs"));
+         },
+         {{"logits", "dlogits"}}},
+        {"top_k",
+         {{"logits", "NE"}, {"chosen", "NK", C::indices}},
+         [](auto& io) { io.backend.top_k(io.ids("chosen"), io("logits")); },
+         "",
+         "",
+         {},
+         {}},
+        {"all_experts",
+         {{"chosen", "NE", C::ids}},
+         [](auto& io) { io.backend.all_experts(io.ids("chosen")); },
+         "",
+         "",
+         {},
+         {}},
+        {"select",
+         {{"x", "NE"},
+          {"indices", "NK", C::indices},
+          {"y", "NK", C::written},
+          {"dy", "NK", C::cotangent},
+          {"dx", "NE", C::added_to}},
+         [](auto& io) { io.backend.select(io("y"), io("x"), io.ids("indices")); },
+         "y",
+         "dy",
+         [](auto& io) { io.backend.select_backward(io("dx"), io("dy"), io.ids("indices")); },
+         {{"x", "dx"}}},
+        {"dispatch",
+         {{"indices", "NK", C::indices},
+          {"offsets", "+", C::offsets},
+          {"row_tokens", "R", C::row_tokens},
+          {"positions", "NK", C::positions}},
+         [](auto& io) {
+             io.backend.dispatch(io.ids("offsets"), io.ids("row_tokens"), io.ids("positions"), io.ids("indices"));
+         },
+         "",
+         "",
+         {},
+         {}},
+        {"gather_rows",
+         {{"x", "ND"},
+          {"row_tokens", "R", C::row_tokens},
+          {"positions", "NK", C::positions},
+          {"rows", "RD", C::written},
+          {"drows", "RD", C::cotangent},
+          {"dx", "ND", C::written}},
+         [](auto& io) { io.backend.gather_rows(io("rows"), io("x"), io.ids("row_tokens")); },
+         "rows",
+         "drows",
+         [](auto& io) { io.backend.gather_rows_backward(io("dx"), io("drows"), io.ids("positions")); },
+         {{"x", "dx"}}},
+        {"combine",
+         {{"weights", "NK"},
+          {"rows", "RD"},
+          {"positions", "NK", C::positions},
+          {"y", "ND", C::written},
+          {"dy", "ND", C::cotangent},
+          {"dweights", "NK", C::written},
+          {"drows", "RD", C::written}},
+         [](auto& io) { io.backend.combine(io("y"), io("weights"), io("rows"), io.ids("positions")); },
+         "y",
+         "dy",
+         [](auto& io) {
+             io.backend.combine_backward(io("dweights"), io("drows"), io("dy"), io("weights"), io("rows"),
+                                         io.ids("positions"));
+         },
+         {{"weights", "dweights"}, {"rows", "drows"}}},
+        {"balance_loss",
+         {{"probs", "NE", C::positive},
+          {"indices", "NK", C::indices},
+          {"loss", "1", C::written},
+          {"dloss", "1", C::one},
+          {"dprobs", "NE", C::added_to},
+          {"scratch", "NE", C::written}},
+         [](auto& io) { io.backend.balance_loss(io("loss"), io("scratch"), io("probs"), io.ids("indices"), 0.3f); },
+         "loss",
+         "dloss",
+         [](auto& io) { io.backend.balance_loss(io("loss"), io("dprobs"), io("probs"), io.ids("indices"), 0.3f); },
+         {{"probs", "dprobs"}}},
+        {"accumulate_load",
+         {{"weights", "NK", C::positive}, {"indices", "NK", C::indices}, {"load", "E", C::added_to}},
+         [](auto& io) { io.backend.accumulate_load(io("load"), io("weights"), io.ids("indices")); },
+         "",
+         "",
+         {},
+         {}},
+        {"softmax_cross_entropy",
+         {{"logits", "NV"},
+          {"targets", "N", C::targets},
+          {"loss", "1", C::written},
+          {"correct", "1", C::written},
+          {"dloss", "1", C::one},
+          {"dlogits", "NV", C::written}},
+         [](auto& io) {
+             io.copy("dlogits", "logits");
+             io.backend.softmax_cross_entropy(io("loss"), io("correct"), io("dlogits"), io.ids("targets"));
+         },
+         "loss",
+         "dloss",
+         [](auto& io) {
+             io.copy("dlogits", "logits");
+             io.backend.softmax_cross_entropy(io("loss"), io("correct"), io("dlogits"), io.ids("targets"));
+         },
+         {{"logits", "dlogits"}}},
+        {"adam",
+         {{"w", "IO"}, {"g", "IO"}, {"m", "IO"}, {"v", "IO", C::positive}, {"rate", "1", C::positive}},
+         [](auto& io) { io.backend.adam(io("w"), io("g"), io("m"), io("v"), io("rate")); },
+         "",
+         "",
+         {},
+         {}},
+        {"fill", {{"y", "ND", C::written}}, [](auto& io) { io.backend.fill(io("y"), 0.5f); }, "", "", {}, {}},
+    };
+    return rows;
+}
+
+/// Sizes that have hurt somebody before: one of everything, no multiples of 8, K = E, empty experts, wide vocabularies.
+inline std::vector<Sizes> all_sizes() {
+    auto sizes = [](std::string name, std::size_t N, std::size_t T, std::size_t V, std::size_t D, std::size_t I,
+                    std::size_t O, std::size_t E, std::size_t K) {
+        return Sizes{std::move(name), {{'N', N}, {'T', T}, {'V', V}, {'D', D}, {'I', I}, {'O', O}, {'E', E}, {'K', K}}};
+    };
+    std::vector<Sizes> all = {
+        sizes("one of everything", 1, 1, 1, 1, 1, 1, 1, 1),
+        sizes("the tutorial", 8, 4, 11, 32, 32, 64, 4, 4),
+        sizes("odd", 7, 5, 13, 19, 17, 23, 5, 2),
+        sizes("one example", 1, 6, 33, 40, 31, 65, 6, 3),
+        sizes("one expert", 9, 3, 21, 12, 20, 11, 1, 1),
+        sizes("K = E", 6, 3, 10, 9, 9, 10, 7, 7),
+        sizes("wide", 33, 7, 1037, 70, 66, 517, 8, 2),
+        sizes("one word", 5, 4, 1, 16, 8, 1, 3, 1),
+        sizes("many experts", 12, 2, 50, 8, 24, 16, 37, 2),
+        sizes("nobody", 0, 3, 5, 8, 8, 8, 3, 2),
+        sizes("the seed model", 32, 20, 2000, 64, 64, 2000, 4, 4),
+    };
+    all.push_back(sizes("all to one expert", 11, 2, 9, 18, 24, 14, 6, 1));
+    all.back().one_expert = true;
+    all.push_back(sizes("all to two experts", 20, 2, 9, 33, 40, 48, 8, 2));
+    all.back().one_expert = true;
+    return all;
+}
+
+}  // namespace ops
