@@ -1,0 +1,126 @@
+#include "engine/session/history_builder.h"
+
+#include <algorithm>
+
+namespace moe {
+
+namespace {
+
+constexpr std::size_t most_points = 1024, fewest_points = 64, most_numbers = std::size_t(1) << 18;
+
+// Few experts get all points; very many get fewer, so that a snapshot stays small.
+std::size_t points_for(std::size_t numbers_a_point) {
+    return std::clamp(most_numbers / std::max<std::size_t>(numbers_a_point, 1), fewest_points, most_points) / 2 * 2;
+}
+
+}  // namespace
+
+void HistoryBuilder::start(std::size_t num_experts) {
+    history_ = {};
+    history_.num_experts = num_experts;
+    max_points_ = points_for(num_experts);
+    sums_ = {};
+    sums_.load.assign(num_experts, 0.0);
+}
+
+void HistoryBuilder::resume(const History& history) {
+    start(history.num_experts);
+    history_ = history;
+    max_points_ = points_for(history.num_experts);
+    max_gate_ = points_for(history.prefixes * history.num_experts);
+    const std::vector<std::uint64_t>& steps = history.gate_steps;
+    gate_interval_ = steps.size() > 1 ? std::max<std::uint64_t>(1, steps[1] - steps[0]) : 1;
+    while (history_.points.size() >= max_points_) join_pairs();
+}
+
+void HistoryBuilder::add(std::uint64_t step, const StepResult& result, std::span<const float> load) {
+    const double n = double(result.examples);
+    sums_.step = step;
+    ++sums_.steps;
+    sums_.examples += result.examples;
+    sums_.correct += result.correct;
+    sums_.loss += result.loss * n;
+    sums_.balance += result.balance * n;
+    for (std::size_t e = 0; e < load.size(); ++e) sums_.load[e] += double(load[e]);
+    if (sums_.steps >= history_.steps_per_point) close_point();
+}
+
+void HistoryBuilder::close_point() {
+    if (sums_.steps == 0) return;
+    const double n = double(sums_.examples);
+    history_.points.push_back({sums_.step, std::uint32_t(sums_.steps), float(sums_.loss / n), float(sums_.balance / n),
+                               float(double(sums_.correct) / n)});
+    for (const double weight : sums_.load) history_.load.push_back(float(weight / n));
+    const std::size_t experts = history_.num_experts;
+    sums_ = {};
+    sums_.load.assign(experts, 0.0);
+    if (history_.points.size() >= max_points_) join_pairs();
+}
+
+void HistoryBuilder::join_pairs() {
+    const std::size_t E = history_.num_experts, half = history_.points.size() / 2;
+    for (std::size_t i = 0; i < half; ++i) {
+        const HistoryPoint a = history_.points[2 * i], b = history_.points[2 * i + 1];
+        const float share = float(b.steps) / float(a.steps + b.steps);
+        const auto mean = [share](float x, float y) { return x + (y - x) * share; };
+        history_.points[i] = {b.step, a.steps + b.steps, mean(a.loss, b.loss), mean(a.balance, b.balance),
+                              mean(a.accuracy, b.accuracy)};
+        for (std::size_t e = 0; e < E; ++e)
+            history_.load[i * E + e] = mean(history_.load[2 * i * E + e], history_.load[(2 * i + 1) * E + e]);
+    }
+    const bool odd = history_.points.size() % 2 != 0;
+    if (odd) {
+        history_.points[half] = history_.points.back();
+        std::copy_n(history_.load.end() - std::ptrdiff_t(E), E, history_.load.begin() + std::ptrdiff_t(half * E));
+    }
+    history_.points.resize(half + odd);
+    history_.load.resize((half + odd) * E);
+    history_.steps_per_point *= 2;
+}
+
+void HistoryBuilder::rewind(std::uint64_t step, std::size_t epochs) {
+    while (!history_.points.empty() && history_.points.back().step > step) history_.points.pop_back();
+    history_.load.resize(history_.points.size() * history_.num_experts);
+    while (!history_.gate_steps.empty() && history_.gate_steps.back() > step) history_.gate_steps.pop_back();
+    history_.gate.resize(history_.gate_steps.size() * history_.prefixes * history_.num_experts);
+    history_.epochs.resize(std::min(epochs, history_.epochs.size()));
+    sums_ = {};
+    sums_.load.assign(history_.num_experts, 0.0);
+}
+
+void HistoryBuilder::start_gate(std::size_t prefixes) {
+    history_.prefixes = prefixes;
+    history_.gate_steps.clear();
+    history_.gate.clear();
+    max_gate_ = points_for(prefixes * history_.num_experts);
+    gate_interval_ = 1;
+}
+
+bool HistoryBuilder::wants_gate(std::uint64_t step) const {
+    return history_.prefixes > 0 &&
+           (history_.gate_steps.empty() || step >= history_.gate_steps.back() + gate_interval_);
+}
+
+void HistoryBuilder::add_gate(std::uint64_t step, std::span<const float> weights) {
+    if (weights.empty() || (!history_.gate_steps.empty() && history_.gate_steps.back() == step)) return;
+    history_.gate_steps.push_back(step);
+    history_.gate.insert(history_.gate.end(), weights.begin(), weights.end());
+    if (history_.gate_steps.size() < max_gate_) return;
+    const std::size_t width = weights.size(), kept = (history_.gate_steps.size() + 1) / 2;
+    for (std::size_t i = 1; i < kept; ++i) {  // every second sample stays, the first of all always
+        history_.gate_steps[i] = history_.gate_steps[2 * i];
+        std::copy_n(history_.gate.begin() + std::ptrdiff_t(2 * i * width), width,
+                    history_.gate.begin() + std::ptrdiff_t(i * width));
+    }
+    history_.gate_steps.resize(kept);
+    history_.gate.resize(kept * width);
+    gate_interval_ *= 2;
+}
+
+History HistoryBuilder::publish() const {
+    HistoryBuilder copy = *this;
+    copy.close_point();
+    return std::move(copy.history_);
+}
+
+}  // namespace moe

@@ -1,0 +1,141 @@
+#include "engine/session/probe.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace moe {
+
+namespace {
+
+constexpr std::size_t max_prefixes = 512, rows_at_once = 64;
+
+template <class T>
+std::vector<T> downloaded(Backend<T>& backend, Tensor<T> tensor) {
+    std::vector<T> values(tensor.count());
+    backend.download(tensor, values.data());
+    return values;
+}
+
+}  // namespace
+
+Probe::Probe(Backend<float>& backend, const Parameters<float>& parameters, const ModelSpec& spec,
+             const Tokenizer& tokenizer)
+    : backend_(backend),
+      spec_(spec),
+      tokenizer_(tokenizer),
+      routing_(backend, parameters, spec, rows_at_once, ModelUse::route),
+      serving_(backend, parameters, spec, 1, ModelUse::predict),
+      ids_(backend.allocate_ids({{rows_at_once, spec.max_seq_len, 1}})),
+      row_(backend.allocate_ids({{1, spec.max_seq_len, 1}})),
+      softmax_(backend.allocate({{1, spec.vocabulary, 1}})) {}
+
+void Probe::set_text(std::string text) {
+    text_ = std::move(text);
+    words_.clear();
+    prefix_words_.clear();
+    std::vector<std::int32_t> known;
+    const std::vector<std::string> cut = tokenizer_.words(text_);
+    const std::vector<std::int32_t> ids = tokenizer_.ids_with_unknown(text_);
+    for (std::size_t i = 0; i < cut.size(); ++i) {
+        words_.push_back({cut[i], ids[i]});
+        if (ids[i] <= 0) continue;
+        known.push_back(ids[i]);
+        prefix_words_.push_back(i);
+    }
+    const std::size_t skipped = known.size() > max_prefixes ? known.size() - max_prefixes : 0;
+    prefix_words_.erase(prefix_words_.begin(), prefix_words_.begin() + std::ptrdiff_t(skipped));
+
+    const std::size_t T = spec_.max_seq_len;
+    rows_.assign(prefix_words_.size() * T, 0);
+    for (std::size_t p = 0; p < prefix_words_.size(); ++p)
+        pad_pre(std::span(known).first(skipped + p + 1), std::span(rows_).subspan(p * T, T));
+}
+
+void Probe::route(std::size_t first, std::size_t count) {
+    backend_.upload(ids_.first(count), rows_.data() + first * spec_.max_seq_len);
+    context_ = routing_.route(ids_.first(count));
+}
+
+void Probe::gate_weights(std::vector<float>& to) {
+    const std::size_t P = prefixes(), E = spec_.num_experts;
+    to.assign(P * E, 0.0f);
+    for (std::size_t first = 0; first < P; first += rows_at_once) {
+        const std::size_t n = std::min(rows_at_once, P - first);
+        route(first, n);
+        const auto& routing = context_.mixture.routing;
+        const std::size_t K = routing.expert_indices.dim(1);
+        weights_.resize(n * K);
+        indices_.resize(n * K);
+        backend_.download(routing.expert_weights, weights_.data());
+        backend_.download(routing.expert_indices, indices_.data());
+        for (std::size_t i = 0; i < n * K; ++i) to[(first + i / K) * E + std::size_t(indices_[i])] = weights_[i];
+    }
+}
+
+ProbeForward Probe::run(std::size_t focus, std::size_t top_n) {
+    ProbeForward f;
+    f.text = text_;
+    f.words = words_;
+    f.prefix_words = prefix_words_;
+    const std::size_t P = prefixes(), D = spec_.embedding_dim, E = spec_.num_experts, T = spec_.max_seq_len;
+    if (P == 0) return f;
+    f.pooled.resize(P * D);
+    f.gate_probs.resize(P * E);
+    gate_weights(f.gate_weights);
+    for (std::size_t first = 0; first < P; first += rows_at_once) {
+        const std::size_t n = std::min(rows_at_once, P - first);
+        if (P > rows_at_once) route(first, n);  // else gate_weights left it there
+        backend_.download(context_.pooling.mean, f.pooled.data() + first * D);
+        backend_.download(context_.mixture.routing.probs, f.gate_probs.data() + first * E);
+    }
+    f.focus = std::min(focus, P - 1);
+    f.focused = serve(std::span(rows_).subspan(f.focus * T, T), top_n);
+    return f;
+}
+
+FocusedForward Probe::serve(std::span<const std::int32_t> row, std::size_t top_n) {
+    FocusedForward f;
+    const std::size_t T = spec_.max_seq_len, D = spec_.embedding_dim, E = spec_.num_experts;
+    f.row.resize(T);
+    pad_pre(row, f.row);
+    backend_.upload(row_, f.row.data());
+    const auto c = serving_.forward(row_);
+    f.pooled = downloaded(backend_, c.pooling.mean);
+    f.gate_logits = downloaded(backend_, c.mixture.gate.output);
+    f.mixed = downloaded(backend_, c.mixture.output);
+
+    const std::size_t K = c.mixture.routing.expert_indices.dim(1);
+    const std::vector<float> outputs = downloaded(backend_, c.mixture.experts.outputs);
+    std::vector<std::int32_t> indices(K), positions(K);
+    backend_.download(c.mixture.routing.expert_indices, indices.data());
+    backend_.download(c.mixture.positions, positions.data());
+    f.outputs.assign(E * D, 0.0f);
+    for (std::size_t k = 0; k < K; ++k)
+        std::copy_n(outputs.begin() + std::ptrdiff_t(std::size_t(positions[k]) * D), D,
+                    f.outputs.begin() + std::ptrdiff_t(std::size_t(indices[k]) * D));
+
+    backend_.softmax(softmax_, c.head.output);
+    probabilities_.resize(spec_.vocabulary);
+    backend_.download(softmax_, probabilities_.data());
+    std::vector<std::int32_t> order(probabilities_.size());
+    std::iota(order.begin(), order.end(), 0);
+    const std::size_t shown = std::min(top_n, order.size());
+    std::partial_sort(order.begin(), order.begin() + std::ptrdiff_t(shown), order.end(),
+                      [&](std::int32_t a, std::int32_t b) {
+                          const float pa = probabilities_[std::size_t(a)], pb = probabilities_[std::size_t(b)];
+                          return pa != pb ? pa > pb : a < b;
+                      });
+    for (std::size_t i = 0; i < shown; ++i) {
+        const std::int32_t id = order[i];
+        // A model may have more rows than its tokenizer has words.
+        const bool known = id > 0 && std::size_t(id) < tokenizer_.vocabulary();
+        f.top.push_back({id,
+                         known     ? tokenizer_.word(id)
+                         : id == 0 ? "(padding)"
+                                   : "(no word)",
+                         probabilities_[std::size_t(id)]});
+    }
+    return f;
+}
+
+}  // namespace moe

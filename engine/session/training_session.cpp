@@ -1,0 +1,483 @@
+#include "engine/session/training_session.h"
+
+#include "engine/core/float_mode.h"
+#include "engine/core/settings.h"
+#include "engine/session/history_builder.h"
+#include "engine/session/probe.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <condition_variable>
+#include <deque>
+#include <limits>
+#include <mutex>
+#include <thread>
+
+namespace moe {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::uint64_t no_limit = std::numeric_limits<std::uint64_t>::max();
+
+/// A model in training with everything that watches it. Replaced as a whole when another one is opened.
+struct Run {
+    Run(const SessionOptions& options, SessionSetup given)
+        : setup(std::move(given)), backend(make_backend(options.backend)) {
+        if (!setup.corpus) throw Error("There is no text to learn from; open or paste one first.");
+        const std::size_t limit = options.memory_limit ? options.memory_limit : default_memory_limit();
+        if (setup.state) {
+            setup.state->experiment = resolve(setup.state->experiment, *setup.corpus, limit);
+            if (!setup.initial && !setup.state->from_seed)
+                setup.initial = std::make_shared<const RunState>(*setup.state);
+            trainer = std::make_unique<Trainer>(*backend, *setup.state, setup.corpus);
+        } else {
+            trainer =
+                std::make_unique<Trainer>(*backend, resolve(setup.experiment, *setup.corpus, limit), setup.corpus);
+        }
+        const ModelSpec& model = trainer->experiment().model;
+        probe = std::make_unique<Probe>(*backend, trainer->parameters(), model, setup.corpus->tokenizer());
+        best_correct = setup.corpus->best_correct(model.max_seq_len, model.mask_zero);
+        if (setup.history && setup.history->num_experts == model.num_experts)
+            history.resume(*setup.history);
+        else
+            history.start(model.num_experts);
+        if (!setup.history)
+            for (const EpochRecord& epoch : trainer->epochs()) history.add_epoch(epoch);
+        setup.state.reset();  // large, and read by now
+        setup.history.reset();
+        target_epochs = trainer->experiment().train.epochs;
+    }
+
+    bool finished() const { return trainer->epoch() >= target_epochs; }
+
+    SessionSetup setup;
+    std::unique_ptr<Backend<float>> backend;
+    std::unique_ptr<Trainer> trainer;
+    std::unique_ptr<Probe> probe;
+    HistoryBuilder history;
+    std::size_t best_correct = 0;
+    std::uint64_t target_epochs = 0;
+    std::vector<double> epoch_load;  // (E) sums in the epoch so far
+    double epoch_examples = 0;
+    std::vector<float> load;  // (E) shares of the last finished epoch
+    std::vector<float> gate;  // scratch, (P, E)
+};
+
+}  // namespace
+
+/// Everything below "worker thread" runs on it alone; the mutex guards the queue, the slot and the resting flag.
+class TrainingSession::Worker {
+public:
+    explicit Worker(SessionOptions options) : options_(std::move(options)), speed_(options_.speed_limit) {
+        auto first = std::make_shared<Snapshot>();
+        first->loss = first->accuracy = std::numeric_limits<double>::quiet_NaN();
+        first->speed_limit = speed_;
+        first->history = std::make_shared<const History>();
+        newest_ = std::move(first);
+        thread_ = std::jthread([this](const std::stop_token& stop) { loop(stop); });
+    }
+
+    ~Worker() {
+        thread_.request_stop();
+        {
+            const std::scoped_lock lock(mutex_);
+            wake_.notify_all();
+        }
+        thread_.join();
+    }
+
+    // --- any thread
+
+    void post(std::function<void()> command) {
+        const std::scoped_lock lock(mutex_);
+        queue_.push_back(std::move(command));
+        resting_ = false;
+        wake_.notify_all();
+    }
+
+    std::shared_ptr<const Snapshot> take() {
+        const std::scoped_lock lock(mutex_);
+        asked_ = true;
+        return newest_;
+    }
+
+    bool wait_for(std::optional<double> seconds) {
+        std::unique_lock lock(mutex_);
+        const auto rests = [this] { return resting_; };
+        if (!seconds) {
+            rested_.wait(lock, rests);
+            return true;
+        }
+        return rested_.wait_for(lock, std::chrono::duration<double>(*seconds), rests);
+    }
+
+    // --- worker thread
+
+    void open(SessionSetup setup) {
+        auto fresh = std::make_unique<Run>(options_, std::move(setup));  // throws: the present one stays
+        run_ = std::move(fresh);
+        ++generation_;
+        message_.clear();
+        state_ = run_->finished()             ? SessionState::finished
+                 : run_->trainer->steps() > 0 ? SessionState::paused
+                                              : SessionState::ready;
+        use_probe(run_->setup.probe);
+    }
+
+    void set_probe(std::string text, std::size_t focus) {
+        if (!run_) return;
+        run_->setup.focus = focus;
+        if (text != run_->setup.probe) use_probe(std::move(text));
+    }
+
+    void play(std::uint64_t steps, std::uint64_t epochs) {
+        if (!run_ || run_->finished()) return;
+        steps_left_ = steps;
+        epochs_left_ = epochs;
+        message_.clear();
+        state_ = SessionState::running;
+        due_ = window_start_ = Clock::now();
+        window_steps_ = 0;
+    }
+
+    void pause() {
+        if (state_ == SessionState::running) state_ = SessionState::paused;
+    }
+
+    void train_on(std::uint64_t epochs) {
+        if (!run_) return;
+        set_target_epochs(run_->trainer->epoch() + epochs);
+        play(no_limit, no_limit);
+    }
+
+    void set_target_epochs(std::uint64_t epochs) {
+        if (!run_) return;
+        run_->target_epochs = epochs;
+        if (state_ == SessionState::finished && !run_->finished()) state_ = SessionState::paused;
+        if (state_ != SessionState::failed && run_->finished()) state_ = SessionState::finished;
+    }
+
+    void reset() {
+        if (!run_) return;
+        SessionSetup setup = run_->setup;
+        setup.experiment = run_->trainer->experiment();
+        if (setup.initial) {
+            setup.state = *setup.initial;
+            setup.state->experiment = setup.experiment;
+        }
+        const std::uint64_t target = run_->target_epochs;
+        open(std::move(setup));
+        set_target_epochs(target);
+    }
+
+    void set_speed(double steps_per_second) {
+        speed_ = std::isfinite(steps_per_second) && steps_per_second > 0 ? steps_per_second : 0;
+        due_ = Clock::now();
+    }
+
+    void set_learning_rate(double rate) {
+        if (run_) run_->trainer->set_learning_rate(rate);
+    }
+
+    void set_balance_loss(double weight) {
+        if (run_) run_->trainer->set_balance_loss(weight);
+    }
+
+    // A workspace is planned for one batch size: another one is the same state in a new workspace.
+    void set_batch_size(std::size_t batch) {
+        if (!run_ || batch == run_->trainer->experiment().train.batch_size || batch == 0) return;
+        const SavedRun saved = save();
+        SessionSetup setup = run_->setup;
+        setup.state = saved.state;
+        setup.state->experiment.train.batch_size = batch;
+        auto fresh = std::make_unique<Run>(options_, std::move(setup));
+        fresh->history = run_->history;
+        fresh->target_epochs = run_->target_epochs;
+        fresh->epoch_load = run_->epoch_load;
+        fresh->epoch_examples = run_->epoch_examples;
+        fresh->load = run_->load;
+        fresh->probe->set_text(run_->setup.probe);
+        run_ = std::move(fresh);
+    }
+
+    SavedRun save() const {
+        if (!run_) throw Error("There is no model yet.");
+        SavedRun saved;
+        saved.state = run_->trainer->state();
+        saved.corpus = run_->setup.corpus;
+        saved.history = std::make_shared<const History>(run_->history.publish());
+        saved.initial = run_->setup.initial;
+        saved.probe = run_->setup.probe;
+        saved.focus = run_->setup.focus;
+        return saved;
+    }
+
+    void fail(const std::string& message) {
+        state_ = SessionState::failed;
+        message_ = message;
+    }
+
+    void publish() {
+        auto s = std::make_shared<Snapshot>();
+        s->state = state_;
+        s->message = message_;
+        s->generation = generation_;
+        s->speed_limit = speed_;
+        s->loss = s->accuracy = std::numeric_limits<double>::quiet_NaN();
+        if (run_) {
+            const Trainer& trainer = *run_->trainer;
+            s->experiment = trainer.experiment();
+            s->step = trainer.steps();
+            s->epoch = trainer.epoch();
+            s->steps_per_epoch = trainer.steps_per_epoch();
+            s->next_example = trainer.next_example();
+            s->examples = trainer.corpus().examples();
+            s->target_epochs = run_->target_epochs;
+            if (!trainer.epochs().empty()) {
+                const EpochRecord& last = trainer.epochs().back();
+                s->loss = last.loss, s->accuracy = last.accuracy, s->balance = last.balance;
+            }
+            s->best_correct = run_->best_correct;
+            s->load = run_->load.empty() && run_->epoch_examples > 0 ? load_shares() : run_->load;
+            s->parameters = parameter_count(s->experiment.model);
+            s->device = run_->backend->name();
+            s->probe = run_->probe->run(run_->setup.focus);
+            s->history = std::make_shared<const History>(run_->history.publish());
+        } else {
+            s->history = std::make_shared<const History>();
+        }
+        if (state_ == SessionState::running) s->steps_per_second = steps_per_second_;
+        changed_ = false;
+        const std::scoped_lock lock(mutex_);
+        newest_ = std::move(s);
+    }
+
+    std::function<void(std::uint64_t, const EpochRecord&)> on_epoch_;
+
+private:
+    void loop(const std::stop_token& stop) {
+        const FlushDenormals flush;
+        std::unique_lock lock(mutex_);
+        while (!stop.stop_requested()) {
+            if (!queue_.empty()) {
+                std::deque<std::function<void()>> commands = std::exchange(queue_, {});
+                lock.unlock();
+                for (auto& command : commands) attempt(command);
+                commands.clear();
+                publish();
+                lock.lock();
+                continue;
+            }
+            if (state_ != SessionState::running) {
+                resting_ = true;
+                rested_.notify_all();
+                // A frame that asks while nothing moves gets what lies in the slot: it is the newest.
+                wake_.wait(lock, [&] { return stop.stop_requested() || !queue_.empty(); });
+                continue;
+            }
+            if (speed_ > 0 && Clock::now() < due_) {
+                if (changed_ && std::exchange(asked_, false)) {
+                    lock.unlock();
+                    publish();
+                    lock.lock();
+                    continue;
+                }
+                wake_.wait_until(lock, due_);
+                continue;
+            }
+            lock.unlock();
+            step();
+            lock.lock();
+            const bool wanted = asked_ || state_ != SessionState::running;
+            if (wanted) {
+                asked_ = false;
+                lock.unlock();
+                publish();
+                lock.lock();
+            }
+        }
+        resting_ = true;
+        rested_.notify_all();
+    }
+
+    void attempt(const std::function<void()>& command) {
+        try {
+            command();
+        } catch (const std::exception& e) {
+            fail(e.what());
+        }
+    }
+
+    void step() {
+        Run& run = *run_;
+        StepResult result;
+        try {
+            result = run.trainer->step();
+            changed_ = true;
+        } catch (const std::exception& e) {
+            fail(e.what());
+            run.history.rewind(run.trainer->steps(), run.trainer->epochs().size());
+            run.epoch_load.clear();
+            run.epoch_examples = 0;
+            return;
+        }
+        const std::span<const float> load = run.trainer->step_load();
+        const std::uint64_t steps = run.trainer->steps();
+        run.history.add(steps, result, load);
+        if (run.history.wants_gate(steps)) {
+            run.probe->gate_weights(run.gate);
+            run.history.add_gate(steps, run.gate);
+        }
+        run.epoch_load.resize(load.size());
+        for (std::size_t e = 0; e < load.size(); ++e) run.epoch_load[e] += double(load[e]);
+        run.epoch_examples += double(result.examples);
+        if (result.epoch_ended) {
+            run.load = load_shares();
+            run.epoch_load.assign(load.size(), 0.0);
+            run.epoch_examples = 0;
+            const EpochRecord& record = run.trainer->epochs().back();
+            run.history.add_epoch(record);
+            if (on_epoch_) on_epoch_(run.trainer->epoch(), record);
+            if (epochs_left_ != no_limit && --epochs_left_ == 0) state_ = SessionState::paused;
+            if (run.finished()) state_ = SessionState::finished;
+        }
+        if (steps_left_ != no_limit && --steps_left_ == 0 && state_ == SessionState::running)
+            state_ = SessionState::paused;
+        measure_speed();
+    }
+
+    void measure_speed() {
+        const Clock::time_point now = Clock::now();
+        if (speed_ > 0) {
+            const auto period = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(1 / speed_));
+            due_ =
+                std::max(due_ + period, now - std::chrono::milliseconds(100));  // late steps are caught up, not hoarded
+        }
+        ++window_steps_;
+        const double elapsed = std::chrono::duration<double>(now - window_start_).count();
+        if (elapsed < 0.5) return;
+        steps_per_second_ = double(window_steps_) / elapsed;
+        window_start_ = now;
+        window_steps_ = 0;
+    }
+
+    std::vector<float> load_shares() const {
+        std::vector<float> shares(run_->epoch_load.size());
+        if (run_->epoch_examples > 0)
+            for (std::size_t e = 0; e < shares.size(); ++e)
+                shares[e] = float(run_->epoch_load[e] / run_->epoch_examples);
+        return shares;
+    }
+
+    void use_probe(std::string text) {
+        Run& run = *run_;
+        run.setup.probe = std::move(text);
+        run.probe->set_text(run.setup.probe);
+        run.history.start_gate(run.probe->prefixes());
+        run.probe->gate_weights(run.gate);
+        run.history.add_gate(run.trainer->steps(), run.gate);
+    }
+
+    const SessionOptions options_;
+
+    std::mutex mutex_;
+    std::condition_variable wake_, rested_;
+    std::deque<std::function<void()>> queue_;
+    std::shared_ptr<const Snapshot> newest_;
+    bool asked_ = false, resting_ = false;
+
+    // Worker thread only.
+    std::unique_ptr<Run> run_;
+    SessionState state_ = SessionState::empty;
+    std::string message_;
+    std::uint64_t generation_ = 0, steps_left_ = no_limit, epochs_left_ = no_limit;
+    bool changed_ = false;  // trained since the last snapshot
+    double speed_ = 0, steps_per_second_ = 0;
+    Clock::time_point due_, window_start_;
+    std::uint64_t window_steps_ = 0;
+
+    std::jthread thread_;  // last: it uses all of the above
+};
+
+TrainingSession::TrainingSession(SessionOptions options) : worker_(std::make_unique<Worker>(std::move(options))) {}
+TrainingSession::~TrainingSession() = default;
+
+std::future<void> TrainingSession::open(SessionSetup setup) {
+    auto promise = std::make_shared<std::promise<void>>();
+    auto shared = std::make_shared<SessionSetup>(std::move(setup));
+    worker_->post([worker = worker_.get(), promise, shared] {
+        try {
+            worker->open(std::move(*shared));
+            worker->publish();  // whoever waits finds the new model in the slot
+            promise->set_value();
+        } catch (...) {
+            promise->set_exception(std::current_exception());
+        }
+    });
+    return promise->get_future();
+}
+
+std::future<SavedRun> TrainingSession::save() {
+    auto promise = std::make_shared<std::promise<SavedRun>>();
+    worker_->post([worker = worker_.get(), promise] {
+        try {
+            promise->set_value(worker->save());
+        } catch (...) {
+            promise->set_exception(std::current_exception());
+        }
+    });
+    return promise->get_future();
+}
+
+void TrainingSession::play() {
+    worker_->post([w = worker_.get()] { w->play(no_limit, no_limit); });
+}
+void TrainingSession::pause() {
+    worker_->post([w = worker_.get()] { w->pause(); });
+}
+void TrainingSession::run_steps(std::uint64_t n) {
+    worker_->post([w = worker_.get(), n] { w->play(n, no_limit); });
+}
+void TrainingSession::run_epochs(std::uint64_t n) {
+    worker_->post([w = worker_.get(), n] { w->play(no_limit, n); });
+}
+void TrainingSession::train_on(std::uint64_t epochs) {
+    worker_->post([w = worker_.get(), epochs] { w->train_on(epochs); });
+}
+void TrainingSession::reset() {
+    worker_->post([w = worker_.get()] { w->reset(); });
+}
+void TrainingSession::set_speed(double steps_per_second) {
+    worker_->post([w = worker_.get(), steps_per_second] { w->set_speed(steps_per_second); });
+}
+void TrainingSession::set_learning_rate(double rate) {
+    worker_->post([w = worker_.get(), rate] { w->set_learning_rate(rate); });
+}
+void TrainingSession::set_batch_size(std::size_t batch) {
+    worker_->post([w = worker_.get(), batch] { w->set_batch_size(batch); });
+}
+void TrainingSession::set_balance_loss(double weight) {
+    worker_->post([w = worker_.get(), weight] { w->set_balance_loss(weight); });
+}
+void TrainingSession::set_target_epochs(std::uint64_t epochs) {
+    worker_->post([w = worker_.get(), epochs] { w->set_target_epochs(epochs); });
+}
+void TrainingSession::set_probe(std::string text, std::size_t focus) {
+    worker_->post([w = worker_.get(), text = std::move(text), focus] { w->set_probe(text, focus); });
+}
+std::shared_ptr<const Snapshot> TrainingSession::take() {
+    return worker_->take();
+}
+void TrainingSession::wait() {
+    worker_->wait_for(std::nullopt);
+}
+bool TrainingSession::wait_for(double seconds) {
+    return worker_->wait_for(seconds);
+}
+void TrainingSession::on_epoch(std::function<void(std::uint64_t, const EpochRecord&)> callback) {
+    worker_->post([w = worker_.get(), callback = std::move(callback)] { w->on_epoch_ = callback; });
+}
+
+}  // namespace moe
