@@ -135,7 +135,8 @@ public:
 
     void play(std::uint64_t steps, std::uint64_t epochs) {
         if (!run_ || run_->finished()) return;
-        steps_left_ = steps;
+        const bool more = state_ == SessionState::running && steps_left_ != no_limit && steps != no_limit;
+        steps_left_ = more ? steps_left_ + steps : steps;
         epochs_left_ = epochs;
         message_.clear();
         state_ = SessionState::running;

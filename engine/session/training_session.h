@@ -56,7 +56,7 @@ public:
 
     void play();  // until the target epoch; from "finished": does nothing before train_on()
     void pause();
-    void run_steps(std::uint64_t n);      // then pauses
+    void run_steps(std::uint64_t n);      // then pauses; adds to steps that an earlier call has still to do
     void run_epochs(std::uint64_t n);     // to the n-th next end of an epoch, then pauses
     void train_on(std::uint64_t epochs);  // moves the target to that many epochs from now, and plays
     void reset();                         // the same initial weights (the seed's, or those that were opened), step 0
