@@ -8,7 +8,9 @@ namespace moe {
 
 /// Replaces `path` by `bytes`, or leaves what was there: a temporary beside the target, every byte written and counted,
 /// fsync, rename, fsync of the folder. The only writer of files in the program. Throws Error with the cause in words
-/// ("the folder is read-only", "the disk is full"); the old file is then untouched and the temporary gone.
+/// ("the folder is read-only", "the disk is full"); the old file is then untouched and the temporary gone (where only
+/// the last fsync, of the folder, fails, the new file is complete). Through a symbolic link the file that it leads to
+/// is replaced and the link stays; the mode of an existing file is kept; a device or pipe is written to directly.
 void write_file(const std::filesystem::path& path, std::string_view bytes);
 
 /// The whole file. Throws Error: missing, a folder, unreadable, larger than `limit` bytes.
