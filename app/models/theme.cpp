@@ -64,9 +64,13 @@ QColor Theme::mix(const QColor& from, const QColor& to, double share) {
                             float(from.blueF() + (to.blueF() - from.blueF()) * s));
 }
 
-QColor Theme::magnitude(double share) const { return mix(track, ink, share); }
+QColor Theme::magnitude(double share) const {
+    return mix(track, ink, share);
+}
 
-QColor Theme::signedValue(double share) const { return mix(track, share < 0 ? negative : positive, std::abs(share)); }
+QColor Theme::signedValue(double share) const {
+    return mix(track, share < 0 ? negative : positive, std::abs(share));
+}
 
 double Theme::contrast(const QColor& a, const QColor& b) {
     const double x = luminance(a), y = luminance(b);
@@ -75,7 +79,11 @@ double Theme::contrast(const QColor& a, const QColor& b) {
 
 QColor Theme::textOn(const QColor& background) const {
     const QColor paper = dark ? page : panel;
-    return contrast(background, ink) >= contrast(background, paper) ? ink : paper;
+    const QColor better = contrast(background, ink) >= contrast(background, paper) ? ink : paper;
+    if (contrast(background, better) >= 4.5) return better;
+    // On middle greys only pure black or white reaches 4.5:1, and one of them always does.
+    const QColor black(Qt::black), white(Qt::white);
+    return contrast(background, black) >= contrast(background, white) ? black : white;
 }
 
 QFont Theme::font(double pixels, int weight) const {

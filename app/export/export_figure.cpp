@@ -1,0 +1,147 @@
+#include "app/export/export_figure.h"
+
+#include "app/export/figure_data.h"
+#include "engine/core/atomic_file.h"
+#include "engine/core/error.h"
+
+#include <QBuffer>
+#include <QCoreApplication>
+#include <QImage>
+#include <QPageLayout>
+#include <QPdfWriter>
+#include <QSvgGenerator>
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+
+namespace moe::app {
+
+namespace {
+
+constexpr double most_pixels = 120e6;  // of a PNG: half a GB while it is drawn
+
+Figure makeFigure(FigureKind kind, const Snapshot& snapshot, const FigureOptions& options) {
+    Theme theme = options.theme;
+    theme.scale = 1;  // a figure has its own size, whatever the window's
+    switch (kind) {
+        case FigureKind::heatmap:
+            return heatmapFigure(heatmapData(snapshot, options), theme);
+        case FigureKind::load:
+            return loadFigure(loadData(snapshot, options), theme);
+        case FigureKind::loss:
+            return curveFigure(lossData(snapshot, options), theme);
+        case FigureKind::accuracy:
+            break;
+    }
+    return curveFigure(accuracyData(snapshot, options), theme);
+}
+
+QString creator() {
+    return QStringLiteral("MoE Lab " MOELAB_VERSION);
+}
+
+QByteArray png(const Figure& figure, int scale) {
+    const QSize size = (figure.size * scale).toSize();
+    if (double(size.width()) * size.height() > most_pixels)
+        throw Error("The picture would have " + std::to_string(size.width()) + " x " + std::to_string(size.height()) +
+                    " pixels; choose a smaller scale, SVG or PDF.");
+    QImage image(size, QImage::Format_RGB32);
+    if (image.isNull()) throw Error("There is not enough memory for a picture of this size; choose a smaller scale.");
+    image.fill(Qt::white);
+    image.setDotsPerMeterX(int(std::lround(96 * scale / 0.0254)));
+    image.setDotsPerMeterY(image.dotsPerMeterX());
+    image.setText(QStringLiteral("Title"), figure.title);
+    image.setText(QStringLiteral("Software"), creator());
+    {
+        QPainter painter(&image);
+        figure.paint(painter, QRectF(image.rect()));
+    }
+    QBuffer buffer;
+    buffer.open(QIODevice::WriteOnly);
+    if (!image.save(&buffer, "PNG")) throw Error("The picture could not be written as PNG; try SVG or PDF.");
+    return buffer.data();
+}
+
+QByteArray svg(const Figure& figure) {
+    QBuffer buffer;
+    buffer.open(QIODevice::WriteOnly);
+    QSvgGenerator generator;
+    generator.setOutputDevice(&buffer);
+    generator.setResolution(96);
+    generator.setSize(figure.size.toSize());
+    generator.setViewBox(QRectF(QPointF(0, 0), figure.size));
+    generator.setTitle(figure.title);
+    generator.setDescription(creator());
+    {
+        QPainter painter(&generator);
+        figure.paint(painter, QRectF(QPointF(0, 0), figure.size));
+    }
+    return buffer.data();
+}
+
+QByteArray pdf(const Figure& figure) {
+    QBuffer buffer;
+    buffer.open(QIODevice::WriteOnly);
+    {
+        QPdfWriter writer(&buffer);
+        // A unit of the figure is 1/96 inch, as on a screen; points are 1/72.
+        writer.setPageSize(QPageSize(figure.size * 0.75, QPageSize::Point, figure.title, QPageSize::ExactMatch));
+        writer.setPageMargins(QMarginsF(0, 0, 0, 0));
+        writer.setResolution(960);
+        writer.setTitle(figure.title);
+        writer.setCreator(creator());
+        QPainter painter(&writer);
+        figure.paint(painter, QRectF(QPointF(0, 0), figure.size * 10));
+    }
+    return buffer.data();
+}
+
+}  // namespace
+
+FigureFormat figureFormat(const std::filesystem::path& path) {
+    std::string ending = path.extension().string();
+    for (char& c : ending) c = char(std::tolower(static_cast<unsigned char>(c)));
+    if (ending == ".png") return FigureFormat::png;
+    if (ending == ".svg") return FigureFormat::svg;
+    if (ending == ".pdf") return FigureFormat::pdf;
+    if (ending == ".csv") return FigureFormat::csv;
+    throw Error("\"" + path.filename().string() +
+                "\" does not say its format: let the name end in .png, .svg, .pdf or .csv.");
+}
+
+QByteArray renderFigure(FigureKind kind, const Snapshot& snapshot, const FigureOptions& options) {
+    switch (options.format) {
+        case FigureFormat::csv:
+            return figureCsv(kind, snapshot, options);
+        case FigureFormat::svg:
+            return svg(makeFigure(kind, snapshot, options));
+        case FigureFormat::pdf:
+            return pdf(makeFigure(kind, snapshot, options));
+        case FigureFormat::png:
+            break;
+    }
+    return png(makeFigure(kind, snapshot, options), std::clamp(options.scale, 1, 4));
+}
+
+void exportFigure(FigureKind kind, const Snapshot& snapshot, const std::filesystem::path& path, FigureOptions options) {
+    options.format = figureFormat(path);
+    const QByteArray bytes = renderFigure(kind, snapshot, options);
+    write_file(path, {bytes.constData(), std::size_t(bytes.size())});
+}
+
+QSize figureSize(FigureKind kind, const Snapshot& snapshot, const FigureOptions& options) {
+    return makeFigure(kind, snapshot, options).size.toSize();
+}
+
+QString figureName(FigureKind kind) {
+    static constexpr const char* names[] = {
+        QT_TRANSLATE_NOOP("Figure", "Routing heat map: expert by token"),
+        QT_TRANSLATE_NOOP("Figure", "Expert load"),
+        QT_TRANSLATE_NOOP("Figure", "Loss"),
+        QT_TRANSLATE_NOOP("Figure", "Next word right"),
+    };
+    return QCoreApplication::translate("Figure", names[int(kind)]);
+}
+
+}  // namespace moe::app

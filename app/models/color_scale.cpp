@@ -1,0 +1,43 @@
+#include "app/models/color_scale.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace moe::app {
+
+MagnitudeScale MagnitudeScale::of(std::span<const float> values) {
+    double largest = 0;
+    for (const float v : values)
+        if (std::isfinite(v)) largest = std::max(largest, double(v));
+    if (largest <= 0) return {1};
+    const double power = std::pow(10, std::floor(std::log10(largest)));
+    for (const double step : {1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0})
+        // Weights are sums of floats: 0.50000006 is still a half.
+        if (largest <= step * power * (1 + 1e-5)) return {step * power};
+    return {10 * power};
+}
+
+double MagnitudeScale::share(double value) const {
+    return std::isfinite(value) ? std::clamp(value / max, 0.0, 1.0) : 0.0;
+}
+
+int MagnitudeScale::digits() const {
+    return std::clamp(int(std::ceil(-std::log10(max) - 1e-9)) + 1, 2, 6);
+}
+
+QImage heatmapImage(std::span<const float> weights, std::size_t columns, std::size_t rows, const MagnitudeScale& scale,
+                    const Theme& theme) {
+    QImage image(int(columns), int(rows), QImage::Format_RGB32);
+    if (image.isNull()) return image;
+    std::array<QRgb, 256> shades;
+    for (std::size_t i = 0; i < shades.size(); ++i) shades[i] = theme.magnitude(double(i) / 255).rgb();
+    for (std::size_t row = 0; row < rows; ++row) {
+        QRgb* line = reinterpret_cast<QRgb*>(image.scanLine(int(row)));
+        for (std::size_t column = 0; column < columns; ++column)
+            line[column] = shades[std::size_t(std::lround(scale.share(weights[column * rows + row]) * 255))];
+    }
+    return image;
+}
+
+}  // namespace moe::app

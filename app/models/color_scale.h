@@ -1,0 +1,29 @@
+#pragma once
+#include "app/models/theme.h"
+
+#include <QImage>
+
+#include <cstddef>
+#include <span>
+
+namespace moe::app {
+
+/// From 0 to a round maximum, paper to ink: one scale for every cell of a heat map, stated in its legend.
+struct MagnitudeScale {
+    double max = 1;
+
+    /// The next of 1, 2, 3, 4, 5, 6, 8 times a power of ten at or above the largest finite value; 1 where there is
+    /// none.
+    static MagnitudeScale of(std::span<const float> values);
+
+    double share(double value) const;  // 0 to 1, NaN as 0
+    QColor color(const Theme& theme, double value) const { return theme.magnitude(share(value)); }
+    int digits() const;  // after the point, so that the legend's maximum is told from 0
+};
+
+/// One pixel a cell: `columns` x `rows` from weights (columns, rows), as a heat map stands: rows experts, columns
+/// tokens.
+QImage heatmapImage(std::span<const float> weights, std::size_t columns, std::size_t rows, const MagnitudeScale& scale,
+                    const Theme& theme);
+
+}  // namespace moe::app

@@ -1,0 +1,70 @@
+#include "app/models/run_settings.h"
+
+#include "app/models/text_format.h"
+#include "engine/core/numbers.h"
+
+#include <QCoreApplication>
+
+#include <algorithm>
+#include <numeric>
+
+namespace moe::app {
+
+namespace {
+
+QString say(const char* text) {
+    return QCoreApplication::translate("Settings", text);
+}
+
+QString number(double value) {
+    return QString::fromStdString(to_text(value));
+}
+
+}  // namespace
+
+QString gateName(const ModelSpec& spec) {
+    if (spec.router == "soft") return say("soft (all run)");
+    if (spec.router == "top_k") return say("top %1 of %2").arg(spec.top_k).arg(spec.num_experts);
+    return QString::fromStdString(spec.router);
+}
+
+std::vector<RunSetting> runSettings(const Snapshot& snapshot, const QString& corpusName) {
+    const ModelSpec& model = snapshot.experiment.model;
+    const TrainSpec& train = snapshot.experiment.train;
+    std::vector<RunSetting> lines;
+    if (!corpusName.isEmpty()) lines.push_back({say("corpus"), shownText(corpusName)});
+    lines.push_back({say("experts"), countText(model.num_experts)});
+    lines.push_back({say("gate"), gateName(model)});
+    lines.push_back({say("vocabulary"), countText(model.vocabulary)});
+    lines.push_back({say("longest phrase"), countText(model.max_seq_len)});
+    lines.push_back({say("embedding width"), countText(model.embedding_dim)});
+    lines.push_back({say("hidden width"), countText(model.hidden_dim)});
+    lines.push_back({say("padding"), model.mask_zero ? say("left out of the mean") : say("counted in the mean")});
+    lines.push_back({say("learning rate"), number(train.learning_rate)});
+    lines.push_back({say("batch"), countText(train.batch_size)});
+    lines.push_back({say("balance loss"), model.balance_loss > 0 ? number(model.balance_loss) : say("off")});
+    lines.push_back({say("seed"), QString::number(train.seed)});
+    lines.push_back({say("epoch"), countText(snapshot.epoch)});
+    lines.push_back({say("step"), countText(snapshot.step)});
+    return lines;
+}
+
+std::vector<std::size_t> shownExperts(const std::vector<float>& load, std::size_t room, const std::size_t* keep) {
+    std::vector<std::size_t> order(load.size());
+    std::iota(order.begin(), order.end(), std::size_t(0));
+    if (order.size() <= room) return order;
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return load[a] > load[b]; });
+    const auto end = order.begin() + std::ptrdiff_t(room);
+    if (keep && *keep < load.size() && room > 0 && std::find(order.begin(), end, *keep) == end) order[room - 1] = *keep;
+    order.resize(room);
+    return order;
+}
+
+std::vector<float> presentLoad(const Snapshot& snapshot) {
+    if (!snapshot.load.empty()) return snapshot.load;
+    const History* history = snapshot.history.get();
+    if (!history || history->points.empty() || history->num_experts == 0) return {};
+    return {history->load.end() - std::ptrdiff_t(history->num_experts), history->load.end()};
+}
+
+}  // namespace moe::app
