@@ -6,13 +6,15 @@
 #include <QTimer>
 
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
+#include <vector>
 
 namespace moe::app {
 
-/// The one QObject that knows TrainingSession, and the owner of the frame clock: pulls the newest snapshot 60 times a second
-/// while something moves, and rests while nothing does. GUI thread.
+/// The one QObject that knows TrainingSession, and the owner of the frame clock: pulls the newest snapshot 60 times a
+/// second while something moves, and rests while nothing does. GUI thread.
 class SessionController : public QObject {
     Q_OBJECT
 
@@ -25,8 +27,8 @@ public:
     std::shared_ptr<const Snapshot> sharedSnapshot() const { return snapshot_; }
     std::shared_ptr<const Corpus> corpus() const { return corpus_; }
 
-    /// Opens a model; `done(QString())` when it is ready, `done(sentence)` where it could not be built and the present one
-    /// stays. `done` is called on the GUI thread.
+    /// Opens a model; `done(QString())` when it is ready, `done(sentence)` where it could not be built and the present
+    /// one stays. `done` is called on the GUI thread.
     void open(SessionSetup setup, std::function<void(const QString& error)> done = {});
     /// `done` is called on the GUI thread.
     void save(std::function<void(SavedRun)> done);
@@ -42,7 +44,14 @@ public:
     void setLearningRate(double rate);
     void setBatchSize(std::size_t batch);
     void setBalanceLoss(double weight);
+    void setTargetEpochs(std::uint64_t epochs);
     void setProbe(const QString& text, std::size_t focus);
+    /// The probe text as it was asked for last; the snapshot follows at the next step boundary.
+    QString probeText() const { return probe_text_; }
+
+    /// Whether every command has been taken, nothing is being opened or saved, and the clock stands still.
+    bool resting() const { return !clock_.isActive(); }
+    int framesPulled() const { return frames_; }
 
     /// The prefix of the probe text that is looked at, and the expert, if one is picked out.
     std::size_t focusedPrefix() const;
@@ -54,15 +63,36 @@ Q_SIGNALS:
     void structureChanged();  // another model, corpus or probe text: rebuild layouts
     void valuesChanged();     // a new snapshot: redraw
     void focusChanged();
+    void probeEdited(const QString& before, const QString& after);  // asked for by setProbe()
 
 private:
+    struct Opening {
+        std::future<void> future;
+        std::shared_ptr<const Corpus> corpus;
+        QString probe;
+        std::size_t focus;
+        std::function<void(const QString&)> done;
+    };
+    struct Saving {
+        std::future<SavedRun> future;
+        std::function<void(SavedRun)> done;
+    };
+
     void wake();
     void pull();
+    void adopt(std::shared_ptr<const Snapshot> snapshot, bool opened);
+    void answerOpenings();
+    void answerSavings();
 
     TrainingSession session_;
     QTimer clock_;
+    int quiet_frames_ = 0, frames_ = 0;
+    std::vector<Opening> openings_;  // in the order of their commands
+    std::vector<Saving> savings_;
     std::shared_ptr<const Snapshot> snapshot_;
     std::shared_ptr<const Corpus> corpus_;
+    QString probe_text_;
+    std::size_t focus_ = 0;
     std::optional<std::size_t> focused_expert_;
 };
 

@@ -1,0 +1,87 @@
+#include "app/lessons/player.h"
+
+#include "app/models/theme.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace moe::app {
+
+LessonPlayer::LessonPlayer(const Lesson* lesson) : lesson_(lesson), guesses_(lesson ? lesson->steps.size() : 0) {}
+
+bool LessonPlayer::goOn() {
+    if (!canGoOn()) return false;
+    ++index_;
+    return true;
+}
+
+bool LessonPlayer::goBack() {
+    if (!canGoBack()) return false;
+    --index_;
+    return true;
+}
+
+QStringList LessonPlayer::options(const Snapshot& snapshot) const {
+    if (!step() || !step()->guess) return {};
+    if (step()->guess->kind != Guess::Kind::expert) return step()->guess->options;
+    QStringList names;
+    for (std::size_t e = 0; e < std::min<std::size_t>(snapshot.experiment.model.num_experts, 8); ++e)
+        names << tr("Expert %1").arg(expertName(e));
+    return names;
+}
+
+void LessonPlayer::guess(int option) {
+    if (step() && step()->guess && option >= 0) guesses_[index_] = option;
+}
+
+QString LessonPlayer::revealExpert(const std::vector<float>& shares, std::size_t said) const {
+    if (said >= shares.size()) return {};
+    const auto percent = [](float share) { return QString::number(std::lround(100 * share)); };
+    const std::size_t best = std::size_t(std::max_element(shares.begin(), shares.end()) - shares.begin());
+    QString text = tr("You said %1. It has %2 %.").arg(expertName(said), percent(shares[said]));
+    text += u' ';
+    text += shares[said] >= shares[best] ? tr("No other has more.")
+                                         : tr("%1 has the most: %2 %.").arg(expertName(best), percent(shares[best]));
+    return text;
+}
+
+QString LessonPlayer::reveal(const Snapshot& snapshot) const {
+    if (!guessed() || !step() || !step()->guess) return {};
+    const Guess& guess = *step()->guess;
+    const std::size_t said = std::size_t(*guessed()), experts = snapshot.experiment.model.num_experts;
+    switch (guess.answer) {
+        case Guess::Answer::gate: {
+            const std::size_t focus = snapshot.probe.focus;
+            const std::vector<float>& all = snapshot.probe.gate_weights;
+            if ((focus + 1) * experts > all.size()) return tr("The probe text has no word that the model knows.");
+            return revealExpert(
+                {all.begin() + std::ptrdiff_t(focus * experts), all.begin() + std::ptrdiff_t((focus + 1) * experts)},
+                said);
+        }
+        case Guess::Answer::load:
+            if (snapshot.load.size() != experts)
+                return tr("You said %1. Train first: nothing has run yet.").arg(expertName(said));
+            return revealExpert(snapshot.load, said);
+        case Guess::Answer::next_word: {
+            const QString word = guess.options.value(int(said));
+            const auto& top = snapshot.probe.focused.top;
+            if (top.empty()) return tr("The probe text has no word that the model knows.");
+            const auto found = std::find_if(top.begin(), top.end(), [&](const WordProbability& w) {
+                return QString::fromStdString(w.word) == word;
+            });
+            const QString first = QString::fromStdString(top.front().word);
+            const QString share = QString::number(std::lround(100 * top.front().probability));
+            if (found == top.begin()) return tr("You said “%1”. So does the model, with %2 %.").arg(word, share);
+            if (found == top.end()) return tr("You said “%1”. The model says “%2” with %3 %.").arg(word, first, share);
+            return tr("You said “%1”. It has %2 %; “%3” has %4 %.")
+                .arg(word, QString::number(std::lround(100 * found->probability)), first, share);
+        }
+        case Guess::Answer::option:
+            return int(said) == guess.right_option
+                       ? tr("Yes.")
+                       : tr("Not quite: “%1”.").arg(guess.options.value(guess.right_option));
+    }
+    return {};
+}
+
+}  // namespace moe::app

@@ -1,0 +1,200 @@
+#include "app/session/session_controller.h"
+
+#include "engine/core/error.h"
+
+#include <chrono>
+
+namespace moe::app {
+
+namespace {
+
+constexpr int frame_milliseconds = 16;
+constexpr int quiet_frames_before_rest = 6;
+
+template <class T>
+bool isReady(const std::future<T>& future) {
+    return future.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+}
+
+bool sameStructure(const Snapshot& a, const Snapshot& b) {
+    if (a.generation != b.generation || a.probe.words.size() != b.probe.words.size() ||
+        a.probe.prefix_words != b.probe.prefix_words)
+        return false;
+    for (std::size_t w = 0; w < a.probe.words.size(); ++w)
+        if (a.probe.words[w].id != b.probe.words[w].id || a.probe.words[w].text != b.probe.words[w].text) return false;
+    return true;
+}
+
+}  // namespace
+
+SessionController::SessionController(SessionOptions options, QObject* parent)
+    : QObject(parent), session_(std::move(options)), snapshot_(std::make_shared<const Snapshot>()) {
+    clock_.setTimerType(Qt::PreciseTimer);
+    clock_.setInterval(frame_milliseconds);
+    connect(&clock_, &QTimer::timeout, this, &SessionController::pull);
+}
+
+SessionController::~SessionController() = default;
+
+void SessionController::open(SessionSetup setup, std::function<void(const QString&)> done) {
+    Opening opening;
+    opening.corpus = setup.corpus;
+    opening.probe = QString::fromStdString(setup.probe);
+    opening.focus = setup.focus;
+    opening.done = std::move(done);
+    opening.future = session_.open(std::move(setup));
+    openings_.push_back(std::move(opening));
+    wake();
+}
+
+void SessionController::save(std::function<void(SavedRun)> done) {
+    savings_.push_back({session_.save(), std::move(done)});
+    wake();
+}
+
+void SessionController::play() {
+    session_.play();
+    wake();
+}
+
+void SessionController::pause() {
+    session_.pause();
+    wake();
+}
+
+void SessionController::runSteps(std::uint64_t n) {
+    session_.run_steps(n);
+    wake();
+}
+
+void SessionController::runEpochs(std::uint64_t n) {
+    session_.run_epochs(n);
+    wake();
+}
+
+void SessionController::trainOn(std::uint64_t epochs) {
+    session_.train_on(epochs);
+    wake();
+}
+
+void SessionController::reset() {
+    session_.reset();
+    wake();
+}
+
+void SessionController::setSpeed(double stepsPerSecond) {
+    session_.set_speed(stepsPerSecond);
+    wake();
+}
+
+void SessionController::setLearningRate(double rate) {
+    session_.set_learning_rate(rate);
+    wake();
+}
+
+void SessionController::setBatchSize(std::size_t batch) {
+    session_.set_batch_size(batch);
+    wake();
+}
+
+void SessionController::setBalanceLoss(double weight) {
+    session_.set_balance_loss(weight);
+    wake();
+}
+
+void SessionController::setTargetEpochs(std::uint64_t epochs) {
+    session_.set_target_epochs(epochs);
+    wake();
+}
+
+void SessionController::setProbe(const QString& text, std::size_t focus) {
+    const QString before = probe_text_;
+    const std::size_t focus_before = focus_;
+    probe_text_ = text;
+    focus_ = focus;
+    session_.set_probe(text.toStdString(), focus);
+    wake();
+    if (before != text) Q_EMIT probeEdited(before, text);
+    if (focus_before != focus) Q_EMIT focusChanged();
+}
+
+std::size_t SessionController::focusedPrefix() const {
+    const std::size_t prefixes = snapshot_->probe.prefix_words.size();
+    return prefixes ? std::min(focus_, prefixes - 1) : 0;
+}
+
+void SessionController::setFocusedPrefix(std::size_t prefix) {
+    if (prefix == focus_) return;
+    focus_ = prefix;
+    session_.set_probe(probe_text_.toStdString(), prefix);
+    wake();
+    Q_EMIT focusChanged();
+}
+
+void SessionController::setFocusedExpert(std::optional<std::size_t> expert) {
+    if (expert == focused_expert_) return;
+    focused_expert_ = expert;
+    Q_EMIT focusChanged();
+}
+
+void SessionController::wake() {
+    quiet_frames_ = 0;
+    if (!clock_.isActive()) clock_.start();
+}
+
+void SessionController::pull() {
+    ++frames_;
+    answerOpenings();
+    std::shared_ptr<const Snapshot> newest = session_.take();
+    // A new model's first snapshot waits until its corpus is known to be the present one.
+    const bool early = newest->generation != snapshot_->generation && !openings_.empty();
+    const bool moved = newest != snapshot_ && !early;
+    if (moved) adopt(std::move(newest), false);
+    answerSavings();
+    const bool busy = moved || early || !openings_.empty() || !savings_.empty() ||
+                      snapshot_->state == SessionState::running || !session_.wait_for(0);
+    quiet_frames_ = busy ? 0 : quiet_frames_ + 1;
+    if (quiet_frames_ >= quiet_frames_before_rest) clock_.stop();
+}
+
+void SessionController::adopt(std::shared_ptr<const Snapshot> snapshot, bool opened) {
+    const bool same = !opened && sameStructure(*snapshot, *snapshot_);
+    const bool other_model = snapshot->generation != snapshot_->generation;
+    snapshot_ = std::move(snapshot);
+    if (other_model && focused_expert_ && *focused_expert_ >= snapshot_->experiment.model.num_experts)
+        focused_expert_.reset();
+    if (!same) Q_EMIT structureChanged();
+    Q_EMIT valuesChanged();
+}
+
+void SessionController::answerOpenings() {
+    while (!openings_.empty() && isReady(openings_.front().future)) {
+        Opening opening = std::move(openings_.front());
+        openings_.erase(openings_.begin());
+        QString error;
+        try {
+            opening.future.get();
+            corpus_ = opening.corpus;
+            probe_text_ = opening.probe;
+            focus_ = opening.focus;
+            adopt(session_.take(), true);
+        } catch (const std::exception& e) {
+            error = QString::fromUtf8(e.what());
+        }
+        if (opening.done) opening.done(error);
+    }
+}
+
+void SessionController::answerSavings() {
+    while (!savings_.empty() && isReady(savings_.front().future)) {
+        Saving saving = std::move(savings_.front());
+        savings_.erase(savings_.begin());
+        try {
+            saving.done(saving.future.get());
+        } catch (const std::exception&) {
+            // Nothing has been opened yet: there is nothing to save.
+        }
+    }
+}
+
+}  // namespace moe::app
