@@ -1,0 +1,151 @@
+#include "app/shell/dock_frame.h"
+
+#include <QFontMetricsF>
+#include <QPainter>
+#include <QVBoxLayout>
+
+#include <algorithm>
+#include <cmath>
+
+namespace moe::app {
+
+namespace {
+
+constexpr double margin = 16, radius = 10, title_size = 12.5, scope_size = 10.5;
+
+}  // namespace
+
+PanelHeader::PanelHeader(View* view, bool upright, QWidget* parent) : QWidget(parent), view_(view), upright_(upright) {
+    connect(view, &View::headerChanged, this, &PanelHeader::refresh);
+}
+
+void PanelHeader::setTheme(const Theme& theme) {
+    theme_ = theme;
+    refresh();
+}
+
+void PanelHeader::refresh() {
+    setAccessibleName(view_->title());
+    const int wanted = heightFor(width());
+    if (!upright_ && wanted != minimumHeight()) setMinimumHeight(wanted);
+    updateGeometry();
+    update();
+}
+
+int PanelHeader::heightFor(int width) const {
+    const QFontMetricsF title(theme_.font(title_size, QFont::DemiBold)), scope(theme_.font(scope_size));
+    const double one_line = title.horizontalAdvance(view_->title()) + scope.horizontalAdvance(view_->scope()) +
+                            title.horizontalAdvance(view_->value()) + theme_.px(2 * margin + 12);
+    const bool second = !view_->scope().isEmpty() && one_line > width;
+    return int(std::ceil(theme_.px(12) + title.height() + (second ? scope.height() : 0) + theme_.px(4)));
+}
+
+QSize PanelHeader::sizeHint() const {
+    const QFontMetricsF title(theme_.font(upright_ ? 11 : title_size, upright_ ? QFont::Normal : QFont::DemiBold));
+    if (upright_) return {int(std::ceil(title.horizontalAdvance(view_->title()) + theme_.px(margin))), 0};
+    return {0, heightFor(width())};
+}
+
+QSize PanelHeader::minimumSizeHint() const {
+    return sizeHint();
+}
+
+void PanelHeader::resizeEvent(QResizeEvent* event) {
+    QWidget::resizeEvent(event);
+    if (event->oldSize().width() != event->size().width()) refresh();
+}
+
+void PanelHeader::paintEvent(QPaintEvent*) {
+    QPainter painter(this);
+    painter.setRenderHint(QPainter::TextAntialiasing);
+    if (upright_) {
+        painter.setFont(theme_.font(11));
+        painter.setPen(theme_.muted);
+        painter.drawText(QRectF(theme_.px(margin), theme_.px(10), width(), theme_.px(16)), Qt::AlignLeft | Qt::AlignTop,
+                         view_->title());
+        return;
+    }
+    const QFont title_font = theme_.font(title_size, QFont::DemiBold), scope_font = theme_.font(scope_size);
+    const QFontMetricsF title(title_font), scope(scope_font);
+    const QRectF line(theme_.px(margin), theme_.px(12), width() - theme_.px(2 * margin), title.height());
+    painter.setFont(title_font);
+    painter.setPen(theme_.ink);
+    const QString value = view_->value();
+    if (!value.isEmpty()) drawTabular(painter, line, Qt::AlignRight | Qt::AlignVCenter, value);
+    const double room = line.width() - (value.isEmpty() ? 0 : tabularWidth(title, value) + theme_.px(12));
+    painter.drawText(line, Qt::AlignLeft | Qt::AlignVCenter, title.elidedText(view_->title(), Qt::ElideRight, room));
+    if (view_->scope().isEmpty()) return;
+    painter.setFont(scope_font);
+    painter.setPen(theme_.muted);
+    const double title_width = title.horizontalAdvance(view_->title());
+    const bool second = height() > line.bottom() + scope.height();
+    if (second)
+        painter.drawText(line.translated(0, title.height()), Qt::AlignLeft | Qt::AlignTop,
+                         scope.elidedText(view_->scope(), Qt::ElideRight, line.width()));
+    else if (value.isEmpty())
+        painter.drawText(line, Qt::AlignRight | Qt::AlignVCenter, view_->scope());
+    else
+        painter.drawText(line.adjusted(title_width + theme_.px(8), 0, 0, 0), Qt::AlignLeft | Qt::AlignVCenter,
+                         view_->scope());
+}
+
+DockFrame::DockFrame(const ViewInfo& info, SessionController& session, QWidget* parent)
+    : QDockWidget(parent), view_(info.create(session, nullptr)), area_(info.area), content_(new QWidget) {
+    setObjectName(QString::fromLatin1(info.id));
+    setWindowTitle(view_->title());
+    auto* layout = new QVBoxLayout(content_);
+    layout->setContentsMargins(0, 0, 0, 0);
+    layout->addWidget(view_);
+    setWidget(content_);
+    if (area_ == ViewArea::stage) {
+        setFeatures(NoDockWidgetFeatures);
+        auto* none = new QWidget(this);
+        none->setFixedHeight(0);
+        setTitleBarWidget(none);
+    } else {
+        const bool upright = area_ == ViewArea::time;
+        header_ = new PanelHeader(view_, upright, this);
+        setFeatures(DockWidgetClosable | DockWidgetMovable | DockWidgetFloatable |
+                    (upright ? DockWidgetVerticalTitleBar : NoDockWidgetFeatures));
+        setTitleBarWidget(header_);
+        header_->setToolTip(tr("Drag to move; double click to take it out of the window"));
+    }
+    connect(view_, &View::headerChanged, this, [this] { setWindowTitle(view_->title()); });
+}
+
+void DockFrame::setTheme(const Theme& theme) {
+    theme_ = theme;
+    const int m = int(theme.px(margin)), little = int(theme.px(4));
+    switch (area_) {
+        case ViewArea::stage:
+            content_->layout()->setContentsMargins(1, 1, 1, 1);
+            break;
+        case ViewArea::time:
+            content_->layout()->setContentsMargins(little, int(theme.px(8)), m, int(theme.px(8)));
+            break;
+        default:
+            content_->layout()->setContentsMargins(m, little, m, int(theme.px(10)));
+    }
+    if (header_) header_->setTheme(theme);
+    view_->setTheme(theme);
+    update();
+}
+
+void DockFrame::setPointedAt(bool on) {
+    if (on == pointed_at_) return;
+    pointed_at_ = on;
+    update();
+}
+
+void DockFrame::paintEvent(QPaintEvent*) {
+    QPainter painter(this);
+    painter.setRenderHint(QPainter::Antialiasing);
+    painter.fillRect(rect(), theme_.page);
+    const double line = pointed_at_ ? 1.5 : 1;
+    painter.setPen(QPen(pointed_at_ ? theme_.ink : theme_.hairline, line));
+    painter.setBrush(theme_.panel);
+    const double r = theme_.px(radius);
+    painter.drawRoundedRect(QRectF(rect()).adjusted(line / 2, line / 2, -line / 2, -line / 2), r, r);
+}
+
+}  // namespace moe::app

@@ -1,0 +1,288 @@
+#include "app/shell/transport_bar.h"
+
+#include "app/shell/style.h"
+#include "engine/core/numbers.h"
+
+#include <QAction>
+#include <QFontMetricsF>
+#include <QHBoxLayout>
+#include <QLabel>
+#include <QLineEdit>
+#include <QMenu>
+#include <QPainter>
+#include <QPushButton>
+#include <QRegularExpressionValidator>
+#include <QSlider>
+#include <QToolButton>
+#include <QVBoxLayout>
+
+#include <algorithm>
+#include <cmath>
+
+namespace moe::app {
+
+namespace {
+
+constexpr int slowest_to_fastest = 60, unlimited = slowest_to_fastest + 1;
+constexpr double decades = 3;  // 1 to 1000 steps a second
+
+}  // namespace
+
+Figure::Figure(const QString& name, const QString& widest, QWidget* parent)
+    : QWidget(parent), name_(name), widest_(widest) {
+    setSizePolicy(QSizePolicy::Fixed, QSizePolicy::Fixed);
+}
+
+void Figure::setValue(const QString& value) {
+    if (value == value_) return;
+    const bool wider = value.size() > std::max(widest_.size(), value_.size());
+    value_ = value;
+    setAccessibleName(name_ + u' ' + value);
+    if (wider) updateGeometry();
+    update();
+}
+
+void Figure::setTheme(const Theme& theme) {
+    theme_ = theme;
+    updateGeometry();
+    update();
+}
+
+QSize Figure::sizeHint() const {
+    const QFontMetricsF name(theme_.font(11)), value(theme_.font(15, QFont::DemiBold));
+    const QString& longest = value_.size() > widest_.size() ? value_ : widest_;
+    return {int(std::ceil(std::max(name.horizontalAdvance(name_), tabularWidth(value, longest)))) + 1,
+            int(std::ceil(name.height() + value.height()))};
+}
+
+void Figure::paintEvent(QPaintEvent*) {
+    QPainter painter(this);
+    const QFont name = theme_.font(11), value = theme_.font(15, QFont::DemiBold);
+    const double above = QFontMetricsF(name).height();
+    painter.setFont(name);
+    painter.setPen(theme_.muted);
+    painter.drawText(QRectF(0, 0, width(), above), Qt::AlignLeft | Qt::AlignVCenter, name_);
+    painter.setFont(value);
+    painter.setPen(theme_.ink);
+    drawTabular(painter, QRectF(0, above, width(), height() - above), Qt::AlignLeft | Qt::AlignVCenter, value_);
+}
+
+TransportBar::TransportBar(const Actions& actions, QWidget* parent) : QFrame(parent), actions_(actions) {
+    setRole(this, "bar");
+    number_ = new QLabel(this);
+    setRole(number_, "body");
+    title_ = new QLabel(this);
+    setRole(title_, "title");
+    place_ = new QLabel(this);
+    setRole(place_, "caption");
+    for (QLabel* label : {number_, title_, place_}) label->setTextFormat(Qt::PlainText);
+
+    reset_ = button(actions.reset, "reset");
+    play_ = button(actions.play, "play");
+    setRole(play_, "play");
+    batch_ = button(actions.batch, "batch");
+    epoch_ = button(actions.epoch, "epoch");
+
+    speed_ = new QSlider(Qt::Horizontal, this);
+    speed_->setRange(0, unlimited);
+    speed_->setAccessibleName(tr("Speed in steps per second"));
+    speed_->setToolTip(tr("How many steps are trained in a second"));
+    auto* speed_name = new QLabel(tr("Speed"), this);
+    setRole(speed_name, "caption");
+    speed_value_ = new QLabel(this);
+    setRole(speed_value_, "caption");
+    speed_value_->setAlignment(Qt::AlignRight);
+    connect(speed_, &QSlider::valueChanged, this, [this](int slider) {
+        speed_value_->setText(speedText());
+        Q_EMIT speedChanged(speedOf(slider));
+    });
+
+    auto* seed_name = new QLabel(tr("Seed"), this);
+    setRole(seed_name, "caption");
+    seed_ = new QLineEdit(this);
+    setRole(seed_, "figure");
+    seed_->setAccessibleName(tr("Seed"));
+    seed_->setToolTip(
+        tr("Initial weights and the order of examples come from it; Enter starts again with another seed"));
+    seed_->setValidator(new QRegularExpressionValidator(QRegularExpression(QStringLiteral("[0-9]{1,19}")), seed_));
+    seed_name->setBuddy(seed_);
+    connect(seed_, &QLineEdit::returnPressed, this, &TransportBar::enterSeed);
+    connect(seed_, &QLineEdit::editingFinished, this, [this] {
+        if (!seed_->hasFocus()) seed_->setText(QString::number(shown_seed_));
+    });
+
+    epochs_ = new Figure(tr("Epoch"), QStringLiteral("000"), this);
+    steps_ = new Figure(tr("Step"), QStringLiteral("00,000"), this);
+    rate_ = new Figure(tr("Steps/s"), QStringLiteral("00,000"), this);
+    device_ = new QLabel(this);
+    device_->setTextFormat(Qt::PlainText);
+    device_->setToolTip(tr("What computes"));
+    setRole(device_, "chip");
+
+    export_ = new QPushButton(actions.exporting->text().remove(u'…'), this);
+    setRole(export_, "bar");
+    export_->setToolTip(tr("Heat map, load and loss as picture or table (Ctrl+E)"));
+    export_->setFocusPolicy(Qt::TabFocus);
+    connect(export_, &QPushButton::clicked, actions.exporting, &QAction::trigger);
+    connect(actions.exporting, &QAction::changed, export_,
+            [this] { export_->setVisible(actions_.exporting->isVisible()); });
+    export_->setVisible(actions.exporting->isVisible());
+    menu_ = new QToolButton(this);
+    menu_->setMenu(actions.menu);
+    menu_->setPopupMode(QToolButton::InstantPopup);
+    menu_->setAccessibleName(tr("Menu"));
+    menu_->setToolTip(tr("Menu (F10)"));
+    menu_->setShortcut(QKeySequence(Qt::Key_F10));
+    menu_->setFocusPolicy(Qt::TabFocus);
+
+    auto* speed_names = new QHBoxLayout;
+    speed_names->setSpacing(8);
+    speed_names->addWidget(speed_name);
+    speed_names->addStretch();
+    speed_names->addWidget(speed_value_);
+    auto* speed = new QVBoxLayout;
+    speed->setSpacing(2);
+    speed->addLayout(speed_names);
+    speed->addWidget(speed_);
+    auto* seed = new QVBoxLayout;
+    seed->setSpacing(0);
+    seed->addWidget(seed_name);
+    seed->addWidget(seed_);
+
+    auto* row = new QHBoxLayout(this);
+    row->setContentsMargins(20, 0, 12, 0);
+    row->setSpacing(0);
+    row->addWidget(number_);
+    row->addSpacing(10);
+    row->addWidget(title_);
+    row->addSpacing(18);
+    row->addWidget(place_);
+    row->addStretch(1);
+    for (QToolButton* b : {reset_, play_, batch_, epoch_}) {
+        row->addWidget(b);
+        row->addSpacing(10);
+    }
+    row->addSpacing(12);
+    row->addLayout(speed);
+    row->addSpacing(24);
+    row->addLayout(seed);
+    row->addSpacing(20);
+    for (Figure* f : {epochs_, steps_, rate_}) {
+        row->addWidget(f);
+        row->addSpacing(18);
+    }
+    row->addSpacing(2);
+    row->addWidget(device_);
+    row->addSpacing(14);
+    row->addWidget(export_);
+    row->addSpacing(4);
+    row->addWidget(menu_);
+    setSpeed(0);
+}
+
+QToolButton* TransportBar::button(QAction* action, const char*) {
+    auto* b = new QToolButton(this);
+    b->setFocusPolicy(Qt::TabFocus);
+    const auto follow = [b, action] {
+        b->setEnabled(action->isEnabled());
+        b->setAccessibleName(action->text());
+        const QString key = action->shortcut().toString(QKeySequence::NativeText);
+        b->setToolTip(key.isEmpty() ? action->text() : QStringLiteral("%1 (%2)").arg(action->text(), key));
+    };
+    follow();
+    connect(action, &QAction::changed, b, follow);
+    connect(b, &QToolButton::clicked, action, &QAction::trigger);
+    return b;
+}
+
+void TransportBar::setTheme(const Theme& theme) {
+    theme_ = theme;
+    setFixedHeight(int(theme.px(52)) + 1);
+    const int size = int(theme.px(20)), side = int(theme.px(30));
+    const auto dress = [&](QToolButton* b, const QString& name) {
+        QIcon i;
+        for (const double ratio : {1.0, 2.0}) {
+            i.addPixmap(iconPixmap(name, theme.ink, size, ratio), QIcon::Normal);
+            i.addPixmap(iconPixmap(name, Theme::mix(theme.panel, theme.muted, 0.6), size, ratio), QIcon::Disabled);
+        }
+        b->setIcon(i);
+        b->setIconSize({size, size});
+        b->setFixedSize(side, side);
+    };
+    dress(reset_, QStringLiteral("reset"));
+    dress(batch_, QStringLiteral("batch"));
+    dress(epoch_, QStringLiteral("epoch"));
+    dress(menu_, QStringLiteral("menu"));
+    play_->setFixedSize(int(theme.px(34)), int(theme.px(34)));
+    play_->setIconSize({size, size});
+    setPlaying(playing_);
+    speed_->setFixedWidth(int(theme.px(124)));
+    seed_->setFixedWidth(int(theme.px(44)));
+    for (Figure* f : {epochs_, steps_, rate_}) f->setTheme(theme);
+}
+
+void TransportBar::setPlaying(bool playing) {
+    playing_ = playing;
+    play_->setIcon(icon(playing ? QStringLiteral("pause") : QStringLiteral("play"), theme_.textOn(theme_.ink),
+                        int(theme_.px(20))));
+}
+
+void TransportBar::setHeading(const QString& number, const QString& title, const QString& place) {
+    number_->setText(number);
+    number_->setVisible(!number.isEmpty());
+    title_->setText(title);
+    place_->setText(place);
+}
+
+void TransportBar::showSnapshot(const Snapshot& snapshot) {
+    epochs_->setValue(QString::fromStdString(with_commas(snapshot.epoch)));
+    steps_->setValue(QString::fromStdString(with_commas(snapshot.step)));
+    const bool running = snapshot.state == SessionState::running;
+    rate_->setValue(running && snapshot.steps_per_second > 0
+                        ? QString::fromStdString(with_commas(quint64(std::llround(snapshot.steps_per_second))))
+                        : QStringLiteral("–"));
+    const QString device = QString::fromStdString(snapshot.device);
+    if (device_->text() != device) device_->setText(device);
+    device_->setVisible(!device.isEmpty());
+    if (running != playing_) setPlaying(running);
+    const quint64 seed = snapshot.experiment.train.seed;
+    if (seed != shown_seed_ || seed_->text().isEmpty()) {
+        shown_seed_ = seed;
+        if (!seed_->hasFocus()) seed_->setText(QString::number(seed));
+    }
+}
+
+void TransportBar::enterSeed() {
+    bool ok = false;
+    const quint64 seed = seed_->text().toULongLong(&ok);
+    if (ok && seed != shown_seed_) Q_EMIT seedEntered(seed);
+    seed_->clearFocus();
+}
+
+int TransportBar::sliderOf(double steps) {
+    if (steps <= 0) return unlimited;
+    return std::clamp(int(std::lround(std::log10(std::max(1.0, steps)) / decades * slowest_to_fastest)), 0,
+                      slowest_to_fastest);
+}
+
+double TransportBar::speedOf(int slider) {
+    if (slider >= unlimited) return 0;
+    const double exact = std::pow(10.0, decades * slider / slowest_to_fastest);
+    return exact < 20 ? std::round(exact * 2) / 2 : std::round(exact);
+}
+
+double TransportBar::speed() const {
+    return speedOf(speed_->value());
+}
+
+void TransportBar::setSpeed(double stepsPerSecond) {
+    speed_->setValue(sliderOf(stepsPerSecond));
+    speed_value_->setText(speedText());
+}
+
+QString TransportBar::speedText() const {
+    const double s = speed();
+    return s <= 0 ? tr("max") : tr("%1 steps/s").arg(QString::fromStdString(to_text(s)));
+}
+
+}  // namespace moe::app

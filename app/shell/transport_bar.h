@@ -1,0 +1,84 @@
+#pragma once
+#include "app/models/theme.h"
+#include "engine/session/snapshot.h"
+
+#include <QFrame>
+
+class QAction;
+class QHBoxLayout;
+class QLabel;
+class QLineEdit;
+class QMenu;
+class QPushButton;
+class QSlider;
+class QToolButton;
+
+namespace moe::app {
+
+/// A number under its name: "Step" over 174, in figures of one width.
+class Figure : public QWidget {
+    Q_OBJECT
+
+public:
+    Figure(const QString& name, const QString& widest, QWidget* parent);
+    void setValue(const QString& value);
+    QString value() const { return value_; }
+    void setTheme(const Theme& theme);
+    QSize sizeHint() const override;
+    QSize minimumSizeHint() const override { return sizeHint(); }
+
+protected:
+    void paintEvent(QPaintEvent* event) override;
+
+private:
+    QString name_, widest_, value_;
+    Theme theme_ = Theme::light();
+};
+
+/// The bar on top: which lesson, reset, play, batch, epoch, speed, seed, the run's figures, the device, export, menu.
+/// Asks by signals and shows what it is given.
+class TransportBar : public QFrame {
+    Q_OBJECT
+
+public:
+    /// The buttons carry these actions: names, keys and tooltips are theirs.
+    struct Actions {
+        QAction *reset, *play, *batch, *epoch, *exporting;
+        QMenu* menu;
+    };
+
+    TransportBar(const Actions& actions, QWidget* parent);
+
+    void setTheme(const Theme& theme);
+    void setHeading(const QString& number, const QString& title, const QString& place);
+    void showSnapshot(const Snapshot& snapshot);
+
+    /// Steps a second, 0: as fast as it goes.
+    double speed() const;
+    void setSpeed(double stepsPerSecond);
+    static int sliderOf(double stepsPerSecond);
+    static double speedOf(int slider);
+    QString speedText() const;
+
+Q_SIGNALS:
+    void speedChanged(double stepsPerSecond);
+    void seedEntered(quint64 seed);
+
+private:
+    QToolButton* button(QAction* action, const char* icon);
+    void setPlaying(bool playing);
+    void enterSeed();
+
+    Actions actions_;
+    Theme theme_ = Theme::light();
+    QLabel *number_, *title_, *place_, *speed_value_, *device_;
+    QToolButton *reset_, *play_, *batch_, *epoch_, *menu_;
+    QPushButton* export_;
+    QSlider* speed_;
+    QLineEdit* seed_;
+    Figure *epochs_, *steps_, *rate_;
+    bool playing_ = false;
+    quint64 shown_seed_ = 0;
+};
+
+}  // namespace moe::app
