@@ -1,5 +1,5 @@
 #pragma once
-#include "engine/backend/backend.h"
+#include "engine/session/training_session.h"
 
 #include <filesystem>
 #include <string>
