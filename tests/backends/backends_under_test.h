@@ -1,10 +1,12 @@
 #pragma once
 // Every float backend that this machine can run.
-#include "tests/backends/op_table.h"
+#include "engine/verify/op_table.h"
+
+#include <doctest/doctest.h>
 
 #include <functional>
 
-namespace ops {
+namespace moe::ops {
 
 struct UnderTest {
     std::string name;
@@ -22,4 +24,4 @@ inline void for_each_float_backend(const std::function<void(Backend<float>&)>& t
     }
 }
 
-}  // namespace ops
+}  // namespace moe::ops

@@ -3,7 +3,8 @@
 
 #include <limits>
 
-using namespace ops;
+using namespace moe::ops;
+using namespace moe;
 
 namespace {
 

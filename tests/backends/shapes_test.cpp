@@ -1,7 +1,10 @@
 #include "engine/core/error.h"
-#include "tests/backends/op_table.h"
+#include "engine/verify/op_table.h"
 
-using namespace ops;
+#include <doctest/doctest.h>
+
+using namespace moe::ops;
+using namespace moe;
 
 namespace {
 

@@ -1,9 +1,9 @@
 #pragma once
-// One table of all ops: a row says an op's signature once, and the tests of gradients, agreement and shapes walk it.
+// One table of all ops: a row says an op's signature once, and whatever checks gradients, agreement and shapes walks
+// it.
 #include "engine/backend/backend.h"
+#include "engine/core/error.h"
 #include "engine/core/rng.h"
-
-#include <doctest/doctest.h>
 
 #include <algorithm>
 #include <cmath>
@@ -15,9 +15,7 @@
 #include <string>
 #include <vector>
 
-namespace ops {
-
-using namespace moe;
+namespace moe::ops {
 
 /// What is in a tensor before an op sees it.
 enum class Content {
@@ -101,7 +99,7 @@ public:
         return values;
     }
     void set(const std::string& name, const std::vector<T>& values) {
-        REQUIRE(values.size() == tensors_.at(name).count());
+        if (values.size() != tensors_.at(name).count()) throw Error("The op table gives '" + name + "' another size.");
         backend.upload(tensors_.at(name), values.data());
     }
     /// The same memory under another shape, to see an op refuse it.
@@ -468,4 +466,4 @@ inline std::vector<Sizes> all_sizes() {
     return all;
 }
 
-}  // namespace ops
+}  // namespace moe::ops

@@ -1,0 +1,340 @@
+#include "engine/verify/verify.h"
+
+#include "engine/core/float_mode.h"
+#include "engine/core/settings.h"
+#include "engine/model/pooled_model.h"
+#include "engine/verify/op_table.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+namespace moe {
+
+namespace {
+
+constexpr double gradient_bound = 1e-8, loss_bound = 1e-3;
+constexpr double step = 1e-3;  // of the differences: 4 points err by step^4, rounding by 1e-16 / step
+
+constexpr std::size_t most_numbers = 500;  // of one tensor that are checked; each costs four forward passes
+
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+
+/// max() that keeps NaN: a broken number must not pass as a small one.
+double worse(double a, double b) {
+    return std::isnan(a) || std::isnan(b) ? nan : std::max(a, b);
+}
+
+template <class T>
+std::vector<double> host(Backend<T>& backend, Tensor<T> tensor) {
+    std::vector<T> values(tensor.count());
+    backend.download(tensor, values.data());
+    return {values.begin(), values.end()};
+}
+
+std::vector<std::int32_t> host(auto& backend, Ids tensor) {
+    std::vector<std::int32_t> values(tensor.count());
+    backend.download(tensor, values.data());
+    return values;
+}
+
+/// What a gradient check needs of the thing that it checks.
+struct Differentiable {
+    std::function<double()> value;                      // runs the forward pass
+    std::function<std::vector<std::int32_t>()> pieces;  // which piece of a piecewise function the last value() was on
+};
+
+/// Largest deviation of `analytic` from differences by `variable`, absolute; counts what it skips.
+struct Deviation {
+    double worst = 0, largest = 0;  // deviation; gradient
+    std::size_t numbers = 0, skipped = 0;
+};
+
+Deviation deviation(Backend<double>& backend, Tensor<double> variable, const std::vector<double>& analytic,
+                    const Differentiable& f) {
+    Deviation d;
+    std::vector<double> x = host(backend, variable);
+    const auto at = [&](double& number, double value) {
+        number = value;
+        backend.upload(variable, x.data());
+        return f.value();
+    };
+    const std::size_t stride = x.size() / most_numbers + 1;
+    for (std::size_t i = 0; i < x.size(); i += stride) {
+        const double centre = x[i];
+        ++d.numbers;
+        if (f.pieces) {
+            at(x[i], centre - 10 * step);
+            const auto below = f.pieces();
+            at(x[i], centre + 10 * step);
+            if (f.pieces() != below) {
+                ++d.skipped;
+                at(x[i], centre);
+                continue;
+            }
+        }
+        const double numeric = (at(x[i], centre - 2 * step) - 8 * at(x[i], centre - step) +
+                                8 * at(x[i], centre + step) - at(x[i], centre + 2 * step)) /
+                               (12 * step);
+        at(x[i], centre);
+        d.worst = worse(d.worst, std::abs(numeric - analytic[i]));
+        d.largest = worse(d.largest, std::abs(numeric));
+    }
+    return d;
+}
+
+VerifyRow gradient_row(std::string name, const std::vector<Deviation>& tensors) {
+    VerifyRow row{std::move(name), "relative error of the gradient", 0, gradient_bound, false, {}};
+    double largest = 0;
+    std::size_t numbers = 0, skipped = 0;
+    for (const Deviation& d : tensors) largest = worse(largest, d.largest);
+    for (const Deviation& d : tensors) {
+        // A gradient that is zero by its nature has no scale of its own: it is held against the largest one's.
+        row.worst = worse(row.worst, d.worst / std::max(d.largest, 1e-3 * largest));
+        numbers += d.numbers, skipped += d.skipped;
+    }
+    row.ok = largest > 0 && row.worst <= row.bound && skipped * 5 <= numbers;
+    row.detail = std::to_string(numbers) + " numbers";
+    if (skipped > 0) row.detail += ", " + std::to_string(skipped) + " skipped near a kink";
+    return row;
+}
+
+/// One op over all the table's sizes that differences can afford.
+VerifyRow op_gradient(const ops::Row& row) {
+    std::vector<Deviation> tensors;
+    for (const ops::Sizes& sizes : ops::all_sizes()) {
+        if (sizes.of('V') * sizes.of('N') > 1000) continue;  // each number costs four forward passes
+        const auto backend = make_reference_backend<double>();
+        ops::Io<double> io(*backend, row.args, sizes, 5);
+        std::vector<std::vector<double>> before, analytic;
+        for (const ops::Wrt& w : row.wrt) before.push_back(io.get(w.gradient));
+        row.forward(io);
+        row.backward(io);
+        for (std::size_t i = 0; i < row.wrt.size(); ++i) {
+            analytic.push_back(io.get(row.wrt[i].gradient));
+            const auto arg = std::find_if(row.args.begin(), row.args.end(),
+                                          [&](const ops::Arg& x) { return x.name == row.wrt[i].gradient; });
+            if (arg->content == ops::Content::added_to)
+                for (std::size_t j = 0; j < analytic[i].size(); ++j) analytic[i][j] -= before[i][j];
+        }
+        const std::vector<double> dy = io.get(row.cotangent);
+        Differentiable f;
+        f.value = [&] {
+            row.forward(io);
+            const std::vector<double> y = io.get(row.output);
+            return std::inner_product(y.begin(), y.end(), dy.begin(), 0.0);
+        };
+        if (row.has_kink)
+            f.pieces = [&] {
+                std::vector<std::int32_t> on;
+                for (const double y : io.get(row.output)) on.push_back(y > 0);
+                return on;
+            };
+        for (std::size_t i = 0; i < row.wrt.size(); ++i)
+            tensors.push_back(deviation(*backend, io(row.wrt[i].input), analytic[i], f));
+    }
+    return gradient_row(row.name, tensors);
+}
+
+/// A small model with weights large enough that every gradient shows.
+template <class T>
+struct SmallModel {
+    static constexpr std::size_t N = 6, tokens = 4;
+
+    static Parameters<T> parameters_of(Backend<T>& backend, const ModelSpec& spec) {
+        Parameters<T> made(backend);
+        add_parameters(made, spec);
+        return made;
+    }
+
+    SmallModel(Backend<T>& backend, const ModelSpec& spec)
+        : b(backend), parameters(parameters_of(backend, spec)), model(backend, parameters, spec, N, ModelUse::train) {
+        Rng rng(7);
+        for (const auto& entry : parameters.entries()) {
+            std::vector<T> values(entry.value.count());
+            for (T& value : values) value = T(float(1.6 * rng.uniform() - 0.8));
+            b.upload(entry.value, values.data());
+        }
+        std::vector<std::int32_t> rows, next;
+        for (std::size_t n = 0; n < N; ++n) {
+            for (std::size_t t = 0; t < tokens; ++t)
+                rows.push_back(t + n % tokens < tokens - 1 ? 0 : std::int32_t(1 + rng.below(spec.vocabulary - 1)));
+            next.push_back(std::int32_t(1 + rng.below(spec.vocabulary - 1)));
+        }
+        ids = b.allocate_ids({{N, tokens, 1}});
+        targets = b.allocate_ids({{N, 1, 1}});
+        b.upload(ids, rows.data());
+        b.upload(targets, next.data());
+    }
+
+    /// Cross-entropy plus balance loss: what training minimises.
+    double loss() {
+        context = model.forward(ids);
+        model.loss(context, targets);
+        return host(b, model.cross_entropy())[0] + host(b, context.mixture.balance_loss)[0];
+    }
+
+    /// Which experts were chosen and which hidden units were on: within one such pattern the loss is smooth.
+    std::vector<std::int32_t> pieces() {
+        std::vector<std::int32_t> pattern = host(b, context.mixture.routing.expert_indices);
+        for (const std::int32_t expert : host(b, context.mixture.routing.assignments)) pattern.push_back(expert);
+        for (const double h : host(b, context.mixture.experts.hidden)) pattern.push_back(h > 0);
+        return pattern;
+    }
+
+    Backend<T>& b;
+    Parameters<T> parameters;
+    PooledModel<T> model;
+    typename PooledModel<T>::Context context;
+    Ids ids, targets;
+};
+
+ModelSpec small_spec(std::string_view router, std::size_t K, bool mask, bool balance) {
+    ModelSpec spec;
+    spec.vocabulary = 7, spec.max_seq_len = 4;
+    spec.embedding_dim = 5, spec.hidden_dim = 6;
+    spec.num_experts = 4, spec.top_k = K;
+    spec.router = router, spec.mask_zero = mask;
+    spec.balance_loss = balance ? 0.5 : 0;
+    return spec;
+}
+
+std::string describe(const ModelSpec& spec) {
+    std::string text = "model: " + spec.router;
+    if (experts_per_token(spec) < spec.num_experts || spec.router != "soft")
+        text += ", " + std::to_string(spec.top_k) + " of " + std::to_string(spec.num_experts);
+    if (spec.mask_zero) text += ", mask";
+    if (spec.balance_loss > 0) text += ", balance";
+    return text;
+}
+
+/// Every router, with each of its K, with and without mask and balance loss.
+std::vector<ModelSpec> small_models() {
+    std::vector<ModelSpec> specs;
+    for (const RouterInfo& router : routers())
+        for (const std::size_t K : {std::size_t(1), std::size_t(2), std::size_t(4)}) {
+            ModelSpec spec = small_spec(router.id, K, false, false);
+            if (experts_per_token(spec) != K) continue;  // the router has no K to choose
+            for (const bool mask : {false, true})
+                for (const bool balance : {false, true}) specs.push_back(small_spec(router.id, K, mask, balance));
+        }
+    return specs;
+}
+
+VerifyRow model_gradient(const ModelSpec& spec) {
+    const auto backend = make_reference_backend<double>();
+    SmallModel<double> small(*backend, spec);
+    small.loss();
+    small.model.backward(small.context);
+    std::vector<std::vector<double>> analytic;
+    for (const auto& entry : small.parameters.entries()) analytic.push_back(host(*backend, entry.gradient));
+
+    const Differentiable f{[&] { return small.loss(); }, [&] { return small.pieces(); }};
+    std::vector<Deviation> tensors;
+    for (std::size_t i = 0; i < analytic.size(); ++i)
+        tensors.push_back(deviation(*backend, small.parameters.entries()[i].value, analytic[i], f));
+    return gradient_row(describe(spec), tensors);
+}
+
+/// Normalised mean squared error; what must be zero has to be zero.
+double nmse(const std::vector<float>& found, const std::vector<double>& wanted) {
+    double error = 0, scale = 0;
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+        const double d = double(found[i]) - wanted[i];
+        error += d * d;
+        scale += wanted[i] * wanted[i];
+    }
+    if (error == 0) return 0;
+    return scale > 0 ? error / scale : std::numeric_limits<double>::infinity();
+}
+
+/// One op over all the table's sizes, at two scales of its numbers.
+VerifyRow op_agreement(const MakeBackend& make, const ops::Row& row) {
+    VerifyRow result{row.name, "NMSE", 0, row.tolerance, false, {}};
+    std::size_t others = 0;  // tensors of whole numbers that differ
+    for (ops::Sizes sizes : ops::all_sizes())
+        for (const double scale : {1.0, 8.0}) {
+            sizes.scale = scale;
+            const auto backend = make();
+            const auto reference = make_reference_backend<double>();
+            ops::Io<float> found(*backend, row.args, sizes, 3);
+            ops::Io<double> wanted(*reference, row.args, sizes, 3);
+            for (const ops::Arg& arg : row.args) {
+                if (ops::is_ids(arg.content)) continue;
+                const std::vector<float> rounded = found.get(arg.name);  // both start from the same bits
+                wanted.set(arg.name, {rounded.begin(), rounded.end()});
+            }
+            for (const ops::Call& call : {row.forward, row.backward}) {
+                if (!call) continue;
+                call(wanted);
+                call(found);
+            }
+            for (const ops::Arg& arg : row.args) {
+                if (ops::is_ids(arg.content)) {
+                    others += found.get_ids(arg.name) != wanted.get_ids(arg.name);
+                    continue;
+                }
+                const double error = nmse(found.get(arg.name), wanted.get(arg.name));
+                if (!(error <= result.worst)) result.detail = "worst: " + arg.name + ", " + sizes.name;
+                result.worst = worse(result.worst, error);
+            }
+        }
+    if (others > 0) result.detail = "other choices than the reference's";
+    result.ok = others == 0 && result.worst <= result.bound;
+    return result;
+}
+
+/// The losses of 100 steps of Adam on one batch.
+template <class T>
+std::vector<double> training_curve(Backend<T>& backend, const ModelSpec& spec) {
+    SmallModel<T> small(backend, spec);
+    const Tensor<T> rate = backend.allocate({});
+    std::vector<double> losses;
+    for (int t = 1; t <= 100; ++t) {
+        losses.push_back(small.loss());
+        small.model.backward(small.context);
+        backend.fill(rate, T(3e-3 * std::sqrt(1 - std::pow(adam_beta2, t)) / (1 - std::pow(adam_beta1, t))));
+        for (const auto& p : small.parameters.entries()) backend.adam(p.value, p.gradient, p.m, p.v, rate);
+    }
+    return losses;
+}
+
+VerifyRow curve_agreement(const MakeBackend& make, const ModelSpec& spec) {
+    const auto backend = make();
+    const auto reference = make_reference_backend<double>();
+    const std::vector<double> found = training_curve(*backend, spec), wanted = training_curve(*reference, spec);
+    VerifyRow row{describe(spec) + ", 100 steps", "relative error of the loss", 0, loss_bound, false, {}};
+    for (std::size_t i = 0; i < wanted.size(); ++i)
+        row.worst = worse(row.worst, std::abs(found[i] - wanted[i]) / std::abs(wanted[i]));
+    row.ok = row.worst <= row.bound;
+    return row;
+}
+
+void report(std::vector<VerifyRow>& rows, const OnVerifyRow& on_row, VerifyRow row) {
+    if (on_row) on_row(row);
+    rows.push_back(std::move(row));
+}
+
+}  // namespace
+
+std::vector<VerifyRow> verify_gradients(const OnVerifyRow& on_row) {
+    std::vector<VerifyRow> rows;
+    for (const ops::Row& row : ops::table())
+        if (row.backward) report(rows, on_row, op_gradient(row));
+    for (const ModelSpec& spec : small_models()) report(rows, on_row, model_gradient(spec));
+    return rows;
+}
+
+std::vector<VerifyRow> verify_backend(const MakeBackend& make, const OnVerifyRow& on_row) {
+    const FlushDenormals flush;
+    std::vector<VerifyRow> rows;
+    for (const ops::Row& row : ops::table()) report(rows, on_row, op_agreement(make, row));
+    for (const ModelSpec& spec : small_models())
+        // A single expert's weight is always 1: its gate's gradient is rounding noise, which Adam blows up to full
+        // steps.
+        if (experts_per_token(spec) > 1) report(rows, on_row, curve_agreement(make, spec));
+    return rows;
+}
+
+}  // namespace moe

@@ -1,0 +1,43 @@
+#include "engine/core/error.h"
+#include "engine/routing/router.h"
+#include "engine/verify/verify.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <set>
+
+using namespace moe;
+
+namespace {
+
+std::size_t rows_with(const std::vector<VerifyRow>& rows, const std::string& part) {
+    const auto has = [&](const VerifyRow& row) { return row.name.find(part) != std::string::npos; };
+    return std::size_t(std::count_if(rows.begin(), rows.end(), has));
+}
+
+}  // namespace
+
+TEST_CASE("every op's and every small model's gradient agrees with differences in double to 1e-8") {
+    std::size_t reported = 0;
+    const std::vector<VerifyRow> rows = verify_gradients([&](const VerifyRow&) { ++reported; });
+    CHECK(reported == rows.size());
+    std::set<std::string> names;
+    for (const VerifyRow& row : rows) {
+        CAPTURE(row.name);
+        CAPTURE(row.worst);
+        CAPTURE(row.detail);
+        CHECK(names.insert(row.name).second);
+        CHECK(row.bound == 1e-8);
+        CHECK(row.ok);
+    }
+    for (const RouterInfo& router : routers()) {
+        const std::string name = "model: " + std::string(router.id);
+        CHECK(rows_with(rows, name) >= 4);  // with and without mask, with and without balance loss
+    }
+    CHECK(rows_with(rows, "mask") >= 5);
+    CHECK(rows_with(rows, "balance") >= 5);
+    for (const char* op : {"embedding_mean", "dense", "grouped_dense", "relu", "softmax", "select", "gather_rows",
+                           "combine", "balance_loss", "softmax_cross_entropy"})
+        CHECK(rows_with(rows, op) >= 1);
+}
