@@ -42,7 +42,7 @@ void SessionController::open(SessionSetup setup, std::function<void(const QStrin
     opening.probe = QString::fromStdString(setup.probe);
     opening.focus = setup.focus;
     opening.done = std::move(done);
-    opening.future = session_.open(std::move(setup));
+    opening.future = session_.try_open(std::move(setup));
     openings_.push_back(std::move(opening));
     wake();
 }
@@ -171,15 +171,12 @@ void SessionController::answerOpenings() {
     while (!openings_.empty() && isReady(openings_.front().future)) {
         Opening opening = std::move(openings_.front());
         openings_.erase(openings_.begin());
-        QString error;
-        try {
-            opening.future.get();
+        const QString error = QString::fromStdString(opening.future.get());
+        if (error.isEmpty()) {
             corpus_ = opening.corpus;
             probe_text_ = opening.probe;
             focus_ = opening.focus;
             adopt(session_.take(), true);
-        } catch (const std::exception& e) {
-            error = QString::fromUtf8(e.what());
         }
         if (opening.done) opening.done(error);
     }

@@ -67,7 +67,7 @@ Q_SIGNALS:
 
 private:
     struct Opening {
-        std::future<void> future;
+        std::future<std::string> future;
         std::shared_ptr<const Corpus> corpus;
         QString probe;
         std::size_t focus;

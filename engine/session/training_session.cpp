@@ -406,19 +406,23 @@ private:
 TrainingSession::TrainingSession(SessionOptions options) : worker_(std::make_unique<Worker>(std::move(options))) {}
 TrainingSession::~TrainingSession() = default;
 
-std::future<void> TrainingSession::open(SessionSetup setup) {
-    auto promise = std::make_shared<std::promise<void>>();
+std::future<std::string> TrainingSession::try_open(SessionSetup setup) {
+    auto promise = std::make_shared<std::promise<std::string>>();
     auto shared = std::make_shared<SessionSetup>(std::move(setup));
     worker_->post([worker = worker_.get(), promise, shared] {
         try {
             worker->open(std::move(*shared));
             worker->publish();  // whoever waits finds the new model in the slot
-            promise->set_value();
-        } catch (...) {
-            promise->set_exception(std::current_exception());
+            promise->set_value({});
+        } catch (const std::exception& e) {
+            promise->set_value(e.what());
         }
     });
     return promise->get_future();
+}
+
+void TrainingSession::open(SessionSetup setup) {
+    if (const std::string error = try_open(std::move(setup)).get(); !error.empty()) throw Error(error);
 }
 
 std::future<SavedRun> TrainingSession::save() {

@@ -50,9 +50,13 @@ public:
     TrainingSession(const TrainingSession&) = delete;
     TrainingSession& operator=(const TrainingSession&) = delete;
 
-    /// Replaces the model. What cannot be built (K > E, too large, a vocabulary that does not fit) leaves the present
-    /// model as it is, and the future throws that Error; else the state is ready, or that of the given state.
-    std::future<void> open(SessionSetup setup);
+    /// Replaces the model: its state is then ready, or that of the given state, and the future holds an empty string.
+    /// What cannot be built (K > E, too large, a vocabulary that does not fit) leaves the present model as it is, and
+    /// the future holds the sentence that says why (no exception crosses threads).
+    [[nodiscard]] std::future<std::string> try_open(SessionSetup setup);
+
+    /// As try_open(), but waits. Throws Error.
+    void open(SessionSetup setup);
 
     void play();  // until the target epoch; from "finished": does nothing before train_on()
     void pause();
