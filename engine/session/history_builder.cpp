@@ -48,8 +48,8 @@ void HistoryBuilder::add(std::uint64_t step, const StepResult& result, std::span
 void HistoryBuilder::close_point() {
     if (sums_.steps == 0) return;
     const double n = double(sums_.examples);
-    history_.points.push_back({sums_.step, std::uint32_t(sums_.steps), float(sums_.loss / n), float(sums_.balance / n),
-                               float(double(sums_.correct) / n)});
+    history_.points.push_back({sums_.step, std::uint32_t(sums_.steps), sums_.examples, float(sums_.loss / n),
+                               float(sums_.balance / n), float(double(sums_.correct) / n)});
     for (const double weight : sums_.load) history_.load.push_back(float(weight / n));
     const std::size_t experts = history_.num_experts;
     sums_ = {};
@@ -61,9 +61,13 @@ void HistoryBuilder::join_pairs() {
     const std::size_t E = history_.num_experts, half = history_.points.size() / 2;
     for (std::size_t i = 0; i < half; ++i) {
         const HistoryPoint a = history_.points[2 * i], b = history_.points[2 * i + 1];
-        const float share = float(b.steps) / float(a.steps + b.steps);
+        const float share = float(double(b.examples) / double(a.examples + b.examples));
         const auto mean = [share](float x, float y) { return x + (y - x) * share; };
-        history_.points[i] = {b.step, a.steps + b.steps, mean(a.loss, b.loss), mean(a.balance, b.balance),
+        history_.points[i] = {b.step,
+                              a.steps + b.steps,
+                              a.examples + b.examples,
+                              mean(a.loss, b.loss),
+                              mean(a.balance, b.balance),
                               mean(a.accuracy, b.accuracy)};
         for (std::size_t e = 0; e < E; ++e)
             history_.load[i * E + e] = mean(history_.load[2 * i * E + e], history_.load[(2 * i + 1) * E + e]);

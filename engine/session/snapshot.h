@@ -12,11 +12,12 @@ enum class SessionState { empty, ready, running, paused, finished, failed };
 
 /// One point of the run's curves: a step, or the mean over the steps that thinning joined.
 struct HistoryPoint {
-    std::uint64_t step = 0;   // the last step in it
-    std::uint32_t steps = 1;  // how many it joins
-    float loss = 0;           // cross-entropy, mean per example
-    float balance = 0;        // weighted load-balancing loss
-    float accuracy = 0;       // share of examples whose next word was right
+    std::uint64_t step = 0;      // the last step in it
+    std::uint32_t steps = 1;     // how many it joins
+    std::uint64_t examples = 0;  // and how many examples they trained on
+    float loss = 0;              // cross-entropy, mean per example
+    float balance = 0;           // weighted load-balancing loss
+    float accuracy = 0;          // share of examples whose next word was right
 };
 
 /// The run so far, thinned by pairs: at most 1,024 points, fewer where there are very many experts.

@@ -1,0 +1,96 @@
+#include "engine/session/history_builder.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+using namespace moe;
+
+namespace {
+
+// Figures that differ from step to step, in batches of different sizes.
+StepResult step_result(std::uint64_t step) {
+    StepResult r;
+    r.examples = 1 + step % 7;
+    r.correct = step % r.examples;
+    r.loss = 2 + std::sin(double(step));
+    r.balance = 0.1 * double(step % 3);
+    return r;
+}
+
+std::vector<float> step_load(std::uint64_t step) {
+    const float n = float(step_result(step).examples), a = n * float(step % 5) / 5;
+    return {a, n - a};
+}
+
+}  // namespace
+
+TEST_CASE("every point is the mean over the examples of its own steps, however often it was joined") {
+    HistoryBuilder builder;
+    builder.start(2);
+    constexpr std::uint64_t steps = 5003;
+    for (std::uint64_t s = 1; s <= steps; ++s) builder.add(s, step_result(s), step_load(s));
+    const History h = builder.publish();
+    CHECK(h.points.size() <= 1024);
+    CHECK(h.points.size() > 512);
+    std::uint64_t first = 1;
+    for (std::size_t i = 0; i < h.points.size(); ++i) {
+        const HistoryPoint& p = h.points[i];
+        double loss = 0, examples = 0, steps_in = 0, load = 0;
+        for (std::uint64_t s = first; s <= p.step; ++s) {
+            const StepResult r = step_result(s);
+            loss += r.loss * double(r.examples), examples += double(r.examples), steps_in += 1;
+            load += double(step_load(s)[0]);
+        }
+        CHECK(double(p.steps) == steps_in);
+        CHECK(double(p.loss) == doctest::Approx(loss / examples).epsilon(1e-5));
+        CHECK(double(h.load[2 * i]) == doctest::Approx(load / examples).epsilon(1e-4));
+        first = p.step + 1;
+    }
+    CHECK(h.points.back().step == steps);
+}
+
+TEST_CASE("a resumed history goes on where it was, and a rewound one forgets") {
+    HistoryBuilder builder;
+    builder.start(2);
+    for (std::uint64_t s = 1; s <= 300; ++s) builder.add(s, step_result(s), step_load(s));
+    HistoryBuilder resumed;
+    resumed.resume(builder.publish());
+    for (std::uint64_t s = 301; s <= 400; ++s) resumed.add(s, step_result(s), step_load(s));
+    CHECK(resumed.publish().points.size() == 400);
+    CHECK(resumed.publish().points.back().step == 400);
+    resumed.rewind(128, 0);
+    CHECK(resumed.publish().points.back().step == 128);
+    CHECK(resumed.publish().load.size() == 256);
+}
+
+TEST_CASE("the gate's samples keep the first and stay evenly spaced") {
+    HistoryBuilder builder;
+    builder.start(2);
+    builder.start_gate(3);
+    std::size_t added = 0;
+    for (std::uint64_t s = 50; s <= 9000; ++s) {
+        if (!builder.wants_gate(s)) continue;
+        builder.add_gate(s, std::vector<float>(6, float(s)));
+        ++added;
+    }
+    const History h = builder.publish();
+    REQUIRE(h.gate_steps.size() > 100);
+    CHECK(h.gate_steps.size() <= 1024);
+    CHECK(added < 9000);
+    CHECK(h.gate_steps.front() == 50);
+    const std::uint64_t spacing = h.gate_steps[1] - h.gate_steps[0];
+    for (std::size_t i = 0; i < h.gate_steps.size(); ++i) {
+        CHECK(h.gate_steps[i] == 50 + i * spacing);
+        CHECK(h.gate[6 * i + 5] == float(h.gate_steps[i]));
+    }
+}
+
+TEST_CASE("very many experts get fewer points, so that a snapshot stays small") {
+    HistoryBuilder builder;
+    builder.start(2048);
+    const std::vector<float> load(2048, 1.0f / 2048);
+    for (std::uint64_t s = 1; s <= 1000; ++s) builder.add(s, step_result(s), load);
+    CHECK(builder.publish().load.size() <= std::size_t(1) << 18);
+    CHECK(builder.publish().points.back().step == 1000);
+}
