@@ -1,5 +1,6 @@
 #pragma once
 // Every float backend that this machine can run.
+#include "engine/backend/cpu/eigen_backend.h"
 #include "engine/verify/op_table.h"
 
 #include <doctest/doctest.h>
@@ -14,7 +15,15 @@ struct UnderTest {
 };
 
 inline std::vector<UnderTest> float_backends() {
-    return {{"reference", [] { return make_reference_backend<float>(); }}};
+    std::vector<UnderTest> all = {{"reference", [] { return make_reference_backend<float>(); }}};
+    for (const Isa isa : {Isa::baseline, Isa::v3, Isa::v4}) {
+        if (!isa_supported(isa)) {
+            MESSAGE("skipped: this processor lacks ", isa_name(isa));
+            continue;
+        }
+        all.push_back({std::string("Eigen ") + isa_name(isa), [isa] { return make_eigen_backend(isa, 1); }});
+    }
+    return all;
 }
 
 inline void for_each_float_backend(const std::function<void(Backend<float>&)>& test) {

@@ -1,0 +1,295 @@
+#include "engine/backend/cpu/eigen_backend.h"
+
+#include "engine/backend/cpu/host_ids.h"
+#include "engine/backend/cpu/reference_backend.h"
+#include "engine/backend/shape_checks.h"
+#include "engine/core/float_mode.h"
+#include "engine/core/thread_pool.h"
+
+#include <algorithm>
+
+namespace moe {
+
+namespace {
+
+using std::size_t;
+
+// Products are cut into tiles of at most this many rows and columns: Eigen's packed copies of a tile then stay on the
+// stack, and the tiles are the parts that threads share.
+constexpr size_t tile_rows = 256, tile_columns = 256;
+// A long inner dimension is cut too, and its partial sums are added in order.
+constexpr size_t depth_part = 512, most_depth_parts = 8, partial_floats = size_t(1) << 16;
+constexpr size_t flat_part = size_t(1) << 14;  // elements of an elementwise op's part
+// Below about this much work a thread's start costs more than it saves (floating-point operations).
+constexpr double worth_a_thread = 2e6;
+
+size_t parts_of(size_t size, size_t part) {
+    return (size + part - 1) / part;
+}
+
+class EigenBackend final : public ReferenceBackend<float> {
+    using Base = ReferenceBackend<float>;
+
+public:
+    EigenBackend(Isa isa, size_t threads)
+        : kernels_(kernels_for(isa)), pool_(threads), partial_(Base::allocate({{partial_floats, 1, 1}}).raw()) {}
+
+    std::string name() const override { return std::string("CPU · ") + kernels_.title; }
+
+    void embedding_mean(Tensor<float> y, Ids ids, Tensor<float> table, bool mask) override {
+        shapes::embedding_mean(y, ids, table);
+        check_ids("embedding_mean", "ids", ids, table.dim(0), "the table");
+        const FlushDenormals flush;
+        const size_t T = ids.dim(1), D = table.dim(1);
+        by_rows(ids.dim(0), double(T * D), [&](size_t n) {
+            kernels_.embedding_mean_row(y.raw() + n * D, ids.raw() + n * T, T, table.raw(), D, mask);
+        });
+    }
+    void embedding_mean_backward(Tensor<float> dtable, Tensor<float> dy, Ids ids, bool mask) override {
+        shapes::embedding_mean_backward(dtable, dy, ids);
+        check_ids("embedding_mean_backward", "ids", ids, dtable.dim(0), "the table");
+        const FlushDenormals flush;
+        const size_t T = ids.dim(1), D = dtable.dim(1);
+        // Examples share words: one thread, in order.
+        for (size_t n = 0; n < ids.dim(0); ++n)
+            kernels_.embedding_mean_row_backward(dtable.raw(), dy.raw() + n * D, ids.raw() + n * T, T, D, mask);
+    }
+
+    void dense(Tensor<float> y, Tensor<float> x, Tensor<float> w, Tensor<float> b) override {
+        shapes::dense(y, x, w, b);
+        const FlushDenormals flush;
+        forward(y.raw(), x.raw(), w.raw(), b.raw(), x.dim(0), w.dim(0), w.dim(1), Threads::shared);
+    }
+    void dense_backward(Tensor<float> dx, Tensor<float> dw, Tensor<float> db, Tensor<float> dy, Tensor<float> x,
+                        Tensor<float> w) override {
+        shapes::dense_backward(dx, dw, db, dy, x, w);
+        const FlushDenormals flush;
+        const size_t N = x.dim(0), I = w.dim(0), O = w.dim(1);
+        weight_gradient(dw.raw(), db.raw(), dy.raw(), x.raw(), N, I, O, Threads::shared);
+        if (dx) input_gradient(dx.raw(), dy.raw(), w.raw(), N, I, O, Threads::shared);
+    }
+
+    void grouped_dense(Tensor<float> y, Tensor<float> x, Tensor<float> w, Tensor<float> b, Ids offsets) override {
+        shapes::grouped_dense(y, x, w, b, offsets);
+        check_offsets("grouped_dense", offsets, x.dim(0));
+        const FlushDenormals flush;
+        const size_t I = w.dim(1), O = w.dim(2);
+        by_expert(offsets, I * O, [&](size_t e, size_t begin, size_t rows) {
+            forward(y.raw() + begin * O, x.raw() + begin * I, w.raw() + e * I * O, b.raw() + e * O, rows, I, O,
+                    Threads::caller);
+        });
+    }
+    void grouped_dense_backward(Tensor<float> dx, Tensor<float> dw, Tensor<float> db, Tensor<float> dy, Tensor<float> x,
+                                Tensor<float> w, Ids offsets) override {
+        shapes::grouped_dense_backward(dx, dw, db, dy, x, w, offsets);
+        check_offsets("grouped_dense_backward", offsets, x.dim(0));
+        const FlushDenormals flush;
+        const size_t I = w.dim(1), O = w.dim(2);
+        by_expert(offsets, 2 * I * O, [&](size_t e, size_t begin, size_t rows) {
+            const float* g = dy.raw() + begin * O;
+            weight_gradient(dw.raw() + e * I * O, db.raw() + e * O, g, x.raw() + begin * I, rows, I, O,
+                            Threads::caller);
+            if (dx) input_gradient(dx.raw() + begin * I, g, w.raw() + e * I * O, rows, I, O, Threads::caller);
+        });
+    }
+
+    void add(Tensor<float> y, Tensor<float> x) override {
+        shapes::add(y, x);
+        const FlushDenormals flush;
+        flat(y.count(), 1, [&](size_t i, size_t n) { kernels_.add(y.raw() + i, x.raw() + i, n); });
+    }
+    void relu(Tensor<float> x) override {
+        const FlushDenormals flush;
+        flat(x.count(), 1, [&](size_t i, size_t n) { kernels_.relu(x.raw() + i, n); });
+    }
+    void relu_backward(Tensor<float> dy, Tensor<float> y) override {
+        shapes::relu_backward(dy, y);
+        const FlushDenormals flush;
+        flat(y.count(), 1, [&](size_t i, size_t n) { kernels_.relu_backward(dy.raw() + i, y.raw() + i, n); });
+    }
+
+    void softmax(Tensor<float> probs, Tensor<float> logits) override {
+        shapes::softmax(probs, logits);
+        const FlushDenormals flush;
+        const size_t E = logits.dim(1);
+        by_rows(logits.dim(0), 20.0 * double(E),
+                [&](size_t n) { kernels_.softmax(probs.raw() + n * E, logits.raw() + n * E, 1, E); });
+    }
+    void softmax_backward(Tensor<float> dlogits, Tensor<float> dprobs, Tensor<float> probs) override {
+        shapes::softmax_backward(dlogits, dprobs, probs);
+        const FlushDenormals flush;
+        kernels_.softmax_backward(dlogits.raw(), dprobs.raw(), probs.raw(), probs.dim(0), probs.dim(1));
+    }
+
+    void select_backward(Tensor<float> dx, Tensor<float> dy, Ids indices) override {
+        const FlushDenormals flush;
+        Base::select_backward(dx, dy, indices);
+    }
+    void gather_rows_backward(Tensor<float> dx, Tensor<float> drows, Ids positions) override {
+        shapes::gather_rows_backward(dx, drows, positions);
+        check_ids("gather_rows_backward", "positions", positions, drows.dim(0), "drows");
+        const FlushDenormals flush;
+        const size_t D = dx.dim(1), K = positions.dim(1);
+        by_rows(dx.dim(0), double(K * D), [&](size_t n) {
+            kernels_.combine_row(dx.raw() + n * D, nullptr, drows.raw(), positions.raw() + n * K, K, D);
+        });
+    }
+    void combine(Tensor<float> y, Tensor<float> weights, Tensor<float> rows, Ids positions) override {
+        shapes::combine(y, weights, rows, positions);
+        check_ids("combine", "positions", positions, rows.dim(0), "rows");
+        const FlushDenormals flush;
+        const size_t D = y.dim(1), K = positions.dim(1);
+        by_rows(y.dim(0), double(2 * K * D), [&](size_t n) {
+            kernels_.combine_row(y.raw() + n * D, weights.raw() + n * K, rows.raw(), positions.raw() + n * K, K, D);
+        });
+    }
+    void combine_backward(Tensor<float> dweights, Tensor<float> drows, Tensor<float> dy, Tensor<float> weights,
+                          Tensor<float> rows, Ids positions) override {
+        shapes::combine_backward(dweights, drows, dy, weights, rows, positions);
+        check_ids("combine_backward", "positions", positions, rows.dim(0), "rows");
+        const FlushDenormals flush;
+        const size_t D = dy.dim(1), K = positions.dim(1);
+        by_rows(dy.dim(0), double(3 * K * D), [&](size_t n) {
+            kernels_.combine_row_backward(dweights.raw() + n * K, drows.raw(), dy.raw() + n * D, weights.raw() + n * K,
+                                          rows.raw(), positions.raw() + n * K, K, D);
+        });
+    }
+
+    void balance_loss(Tensor<float> loss, Tensor<float> dprobs, Tensor<float> probs, Ids indices,
+                      float weight) override {
+        const FlushDenormals flush;
+        Base::balance_loss(loss, dprobs, probs, indices, weight);
+    }
+    void accumulate_load(Tensor<float> load, Tensor<float> weights, Ids indices) override {
+        const FlushDenormals flush;
+        Base::accumulate_load(load, weights, indices);
+    }
+
+    void softmax_cross_entropy(Tensor<float> loss, Tensor<float> correct, Tensor<float> logits, Ids targets) override {
+        shapes::softmax_cross_entropy(loss, correct, logits, targets);
+        const size_t N = logits.dim(0), V = logits.dim(1);
+        check_ids("softmax_cross_entropy", "targets", targets, V, "logits");
+        const FlushDenormals flush;
+        // A part is a few rows; their losses are added in the parts' order.
+        constexpr size_t most_parts = 16;
+        double total[most_parts] = {};
+        size_t right[most_parts] = {};
+        const size_t part_rows = std::max<size_t>(1, parts_of(N, most_parts)), parts = parts_of(N, part_rows);
+        run(parts, 20.0 * double(N * V), [&](size_t part) {
+            for (size_t n = part * part_rows; n < std::min(N, (part + 1) * part_rows); ++n)
+                total[part] += kernels_.cross_entropy_row(logits.raw() + n * V, V, size_t(targets.raw()[n]),
+                                                          1.0f / float(N), &right[part]);
+        });
+        double sum = 0;
+        size_t all_right = 0;
+        for (size_t part = 0; part < parts; ++part) sum += total[part], all_right += right[part];
+        loss.raw()[0] = N == 0 ? 0.0f : float(sum / double(N));
+        correct.raw()[0] = float(all_right);
+    }
+
+    void adam(Tensor<float> w, Tensor<float> g, Tensor<float> m, Tensor<float> v, Tensor<float> rate) override {
+        shapes::adam(w, g, m, v, rate);
+        const FlushDenormals flush;
+        flat(w.count(), 12, [&](size_t i, size_t n) {
+            kernels_.adam(w.raw() + i, g.raw() + i, m.raw() + i, v.raw() + i, rate.raw()[0], n);
+        });
+    }
+
+private:
+    enum class Threads { caller, shared };  // caller: this already runs inside a part
+
+    template <class F>
+    void run(size_t parts, double work, F&& part, Threads threads = Threads::shared) {
+        if (threads == Threads::shared && parts > 1 && pool_.threads() > 1 && work >= worth_a_thread)
+            pool_.run(parts, part);
+        else
+            for (size_t i = 0; i < parts; ++i) part(i);
+    }
+    template <class F>
+    void by_rows(size_t rows, double work_a_row, F&& row) {
+        constexpr size_t part = 16;
+        run(parts_of(rows, part), work_a_row * double(rows), [&](size_t p) {
+            for (size_t n = p * part; n < std::min(rows, (p + 1) * part); ++n) row(n);
+        });
+    }
+    template <class F>
+    void by_expert(Ids offsets, size_t work_a_row, F&& expert) {
+        const size_t E = offsets.dim(0) - 1;
+        const std::int32_t* o = offsets.raw();
+        run(E, 2.0 * double(o[E]) * double(work_a_row), [&](size_t e) {
+            if (o[e + 1] > o[e]) expert(e, size_t(o[e]), size_t(o[e + 1] - o[e]));
+        });
+    }
+    template <class F>
+    void flat(size_t count, double work, F&& range) {
+        run(parts_of(count, flat_part), work * double(count),
+            [&](size_t p) { range(p * flat_part, std::min(flat_part, count - p * flat_part)); });
+    }
+
+    // The tiles of an (M,N) matrix: part(row, column, rows, columns).
+    template <class F>
+    void tiles(size_t M, size_t N, double work, Threads threads, F&& part) {
+        const size_t down = parts_of(M, tile_rows), across = parts_of(N, tile_columns);
+        run(
+            down * across, work,
+            [&](size_t i) {
+                const size_t r = i / across * tile_rows, c = i % across * tile_columns;
+                part(r, c, std::min(tile_rows, M - r), std::min(tile_columns, N - c));
+            },
+            threads);
+    }
+
+    // y (N,O) = x (N,I) w (I,O) + b
+    void forward(float* y, const float* x, const float* w, const float* b, size_t N, size_t I, size_t O,
+                 Threads threads) {
+        tiles(N, O, 2.0 * double(N * I * O), threads, [&](size_t r, size_t c, size_t rows, size_t columns) {
+            kernels_.set_rows(y + r * O + c, O, b + c, rows, columns);
+            kernels_.gemm_nn(y + r * O + c, O, x + r * I, I, w + c, O, rows, columns, I);
+        });
+    }
+
+    // dw (I,O) += x^T dy, db += column sums
+    void weight_gradient(float* dw, float* db, const float* dy, const float* x, size_t N, size_t I, size_t O,
+                         Threads threads) {
+        tiles(I, O, 2.0 * double(N * I * O), threads, [&](size_t r, size_t c, size_t rows, size_t columns) {
+            if (r == 0) kernels_.add_column_sums(db + c, dy + c, O, N, columns);
+            kernels_.gemm_tn(dw + r * O + c, O, x + r, I, dy + c, O, rows, columns, N);
+        });
+    }
+
+    // dx (N,I) = dy (N,O) w^T
+    void input_gradient(float* dx, const float* dy, const float* w, size_t N, size_t I, size_t O, Threads threads) {
+        const double work = 2.0 * double(N * I * O);
+        const size_t parts = std::min(most_depth_parts, parts_of(O, depth_part));
+        if (threads == Threads::shared && parts > 1 && N * I * parts <= partial_floats) {
+            const size_t part = parts_of(parts_of(O, parts), 16) * 16;
+            run(parts, work, [&](size_t p) {
+                float* sum = partial_ + p * N * I;
+                std::fill_n(sum, N * I, 0.0f);
+                const size_t begin = std::min(O, p * part), end = std::min(O, begin + part);
+                if (end > begin) kernels_.gemm_nt(sum, I, dy + begin, O, w + begin, O, N, I, end - begin);
+            });
+            std::copy_n(partial_, N * I, dx);
+            for (size_t p = 1; p < parts; ++p) kernels_.add(dx, partial_ + p * N * I, N * I);
+            return;
+        }
+        tiles(N, I, work, threads, [&](size_t r, size_t c, size_t rows, size_t columns) {
+            for (size_t i = 0; i < rows; ++i) std::fill_n(dx + (r + i) * I + c, columns, 0.0f);
+            kernels_.gemm_nt(dx + r * I + c, I, dy + r * O, O, w + c * O, O, rows, columns, O);
+        });
+    }
+
+    const Kernels& kernels_;
+    ThreadPool pool_;
+    float* partial_;  // partial sums of one product
+};
+
+}  // namespace
+
+std::unique_ptr<Backend<float>> make_eigen_backend(Isa isa, std::size_t threads) {
+    if (!isa_supported(isa))
+        throw Error(std::string("This processor lacks the instruction set ") + isa_name(isa) + "; choose another.");
+    return std::make_unique<EigenBackend>(isa, threads);
+}
+
+}  // namespace moe

@@ -1,0 +1,68 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace moe {
+
+/// Instruction sets for which the kernels exist: x86-64 as it began (SSE2), x86-64-v3 (AVX2, FMA), x86-64-v4 (AVX-512).
+enum class Isa { baseline, v3, v4 };
+
+/// The inner loops of the fast CPU backend on plain memory, all row-major float. Everything in here is compiled once
+/// per instruction set; nothing in here allocates, throws or checks.
+struct Kernels {
+    const char* title;  // "AVX-512"
+
+    /// c (m,n) += a (m,k) b (k,n); `ld`s are the distances of rows.
+    void (*gemm_nn)(float* c, std::size_t ldc, const float* a, std::size_t lda, const float* b, std::size_t ldb,
+                    std::size_t m, std::size_t n, std::size_t k);
+    /// c (m,n) += a^T b, a being (k,m).
+    void (*gemm_tn)(float* c, std::size_t ldc, const float* a, std::size_t lda, const float* b, std::size_t ldb,
+                    std::size_t m, std::size_t n, std::size_t k);
+    /// c (m,n) += a b^T, b being (n,k).
+    void (*gemm_nt)(float* c, std::size_t ldc, const float* a, std::size_t lda, const float* b, std::size_t ldb,
+                    std::size_t m, std::size_t n, std::size_t k);
+
+    /// Every row of y (rows,n) becomes b.
+    void (*set_rows)(float* y, std::size_t ld, const float* b, std::size_t rows, std::size_t n);
+    /// sums (n) += the sum of the rows of x (rows,n), from the first to the last.
+    void (*add_column_sums)(float* sums, const float* x, std::size_t ld, std::size_t rows, std::size_t n);
+
+    void (*add)(float* y, const float* x, std::size_t n);
+    void (*relu)(float* x, std::size_t n);
+    void (*relu_backward)(float* dy, const float* y, std::size_t n);
+
+    void (*softmax)(float* probs, const float* logits, std::size_t rows, std::size_t n);
+    void (*softmax_backward)(float* dlogits, const float* dprobs, const float* probs, std::size_t rows, std::size_t n);
+    /// One row of logits (n) becomes (softmax - onehot) * scale. Returns the row's loss; counts it in `correct`.
+    double (*cross_entropy_row)(float* logits, std::size_t n, std::size_t target, float scale, std::size_t* correct);
+
+    /// y (d) = mean of the table rows that `ids` (t) name; with `mask` of those that are not 0.
+    void (*embedding_mean_row)(float* y, const std::int32_t* ids, std::size_t t, const float* table, std::size_t d,
+                               bool mask);
+    void (*embedding_mean_row_backward)(float* dtable, const float* dy, const std::int32_t* ids, std::size_t t,
+                                        std::size_t d, bool mask);
+
+    /// y (d) = sum over k of weights[k] * rows[positions[k]]; a null `weights` is all ones.
+    void (*combine_row)(float* y, const float* weights, const float* rows, const std::int32_t* positions, std::size_t k,
+                        std::size_t d);
+    /// dweights[k] = dy . rows[positions[k]]; drows[positions[k]] = weights[k] * dy.
+    void (*combine_row_backward)(float* dweights, float* drows, const float* dy, const float* weights,
+                                 const float* rows, const std::int32_t* positions, std::size_t k, std::size_t d);
+
+    void (*adam)(float* w, float* g, float* m, float* v, float rate, std::size_t n);
+};
+
+/// Constant tables, initialised before the program starts: no code of a wide instruction set runs to make them.
+extern const Kernels kernels_baseline, kernels_v3, kernels_v4;
+
+/// Whether this processor, and its operating system, run `isa`.
+bool isa_supported(Isa isa);
+const Kernels& kernels_for(Isa isa);
+const char* isa_name(Isa isa);  // "v3", as MOELAB_ISA takes it
+
+/// The widest that this processor runs, or what the environment variable MOELAB_ISA says. Throws UsageError where that
+/// is no instruction set's name, Error where this processor lacks it.
+Isa choose_isa();
+
+}  // namespace moe

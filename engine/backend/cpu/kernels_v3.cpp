@@ -1,0 +1,5 @@
+#include "engine/backend/cpu/kernels_impl.h"
+
+namespace moe {
+MOE_KERNEL_TABLE(kernels_v3, "AVX2");
+}
