@@ -92,7 +92,9 @@ void HistoryBuilder::rewind(std::uint64_t step, std::size_t epochs) {
     sums_.load.assign(history_.num_experts, 0.0);
 }
 
-void HistoryBuilder::start_gate(std::size_t prefixes) {
+void HistoryBuilder::start_gate(const std::string& probe, std::size_t prefixes) {
+    if (!history_.gate_steps.empty() && history_.gate_probe == probe && history_.prefixes == prefixes) return;
+    history_.gate_probe = probe;
     history_.prefixes = prefixes;
     history_.gate_steps.clear();
     history_.gate.clear();

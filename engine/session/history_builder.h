@@ -22,8 +22,8 @@ public:
     /// Forgets what came after `step`: a diverged run is back in an earlier state.
     void rewind(std::uint64_t step, std::size_t epochs);
 
-    /// The gate's history begins anew: another probe text.
-    void start_gate(std::size_t prefixes);
+    /// The gate's history begins anew, unless it is this text's already.
+    void start_gate(const std::string& probe, std::size_t prefixes);
     /// Whether the gate's weights are wanted after this step.
     bool wants_gate(std::uint64_t step) const;
     void add_gate(std::uint64_t step, std::span<const float> weights);  // (P, E)

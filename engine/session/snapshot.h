@@ -29,6 +29,7 @@ struct History {
     std::uint64_t steps_per_point = 1;
 
     /// Gate weights of every prefix of the probe text, from the step where that text was entered.
+    std::string gate_probe;
     std::vector<std::uint64_t> gate_steps;
     std::size_t prefixes = 0;
     std::vector<float> gate;  // (gate_steps, prefixes, E)

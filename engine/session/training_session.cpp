@@ -377,7 +377,7 @@ private:
         Run& run = *run_;
         run.setup.probe = std::move(text);
         run.probe->set_text(run.setup.probe);
-        run.history.start_gate(run.probe->prefixes());
+        run.history.start_gate(run.setup.probe, run.probe->prefixes());
         run.probe->gate_weights(run.gate);
         run.history.add_gate(run.trainer->steps(), run.gate);
     }

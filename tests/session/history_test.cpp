@@ -67,7 +67,7 @@ TEST_CASE("a resumed history goes on where it was, and a rewound one forgets") {
 TEST_CASE("the gate's samples keep the first and stay evenly spaced") {
     HistoryBuilder builder;
     builder.start(2);
-    builder.start_gate(3);
+    builder.start_gate("a phrase", 3);
     std::size_t added = 0;
     for (std::uint64_t s = 50; s <= 9000; ++s) {
         if (!builder.wants_gate(s)) continue;

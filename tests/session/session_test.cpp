@@ -133,6 +133,7 @@ TEST_CASE("reset returns to the same initial weights, undo returns to the traine
     session.open(back);
     CHECK(session.take()->state == SessionState::finished);
     CHECK(session.take()->history->points.size() == 200);
+    CHECK(session.take()->history->gate_steps.size() == 201);  // the lines come back too
     CHECK(session.take()->loss == trained.state.epochs.back().loss);
     CHECK(session.save().get().state == trained.state);
 }
