@@ -1,6 +1,6 @@
 #pragma once
 #include "app/lessons/lesson.h"
-#include "engine/text/corpus.h"
+#include "engine/session/training_session.h"
 
 #include <QString>
 #include <QStringList>

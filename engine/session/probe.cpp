@@ -109,6 +109,9 @@ FocusedForward Probe::serve(std::span<const std::int32_t> row, std::size_t top_n
     std::vector<std::int32_t> indices(K), positions(K);
     backend_.download(c.mixture.routing.expert_indices, indices.data());
     backend_.download(c.mixture.positions, positions.data());
+    const std::vector<float> weights = downloaded(backend_, c.mixture.routing.expert_weights);
+    f.gate_weights.assign(E, 0.0f);
+    for (std::size_t k = 0; k < K; ++k) f.gate_weights[std::size_t(indices[k])] = weights[k];
     f.outputs.assign(E * D, 0.0f);
     for (std::size_t k = 0; k < K; ++k)
         std::copy_n(outputs.begin() + std::ptrdiff_t(std::size_t(positions[k]) * D), D,

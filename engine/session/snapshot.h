@@ -54,6 +54,7 @@ struct FocusedForward {
     std::vector<std::int32_t> row;     // (T) ids as served, padded on the left
     std::vector<float> pooled;         // (D) mean of the embedding rows
     std::vector<float> gate_logits;    // (E)
+    std::vector<float> gate_weights;   // (E) with what the answers are mixed; zero where not chosen
     std::vector<float> outputs;        // (E, D) each chosen expert's answer; zeros for experts that were not chosen
     std::vector<float> mixed;          // (D) sum of gate weight * answer
     std::vector<WordProbability> top;  // most probable first, at most 10
