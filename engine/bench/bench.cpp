@@ -1,0 +1,153 @@
+#include "engine/bench/bench.h"
+
+#include "engine/backend/backend.h"
+#include "engine/bench/measure.h"
+#include "engine/bench/seed_step.h"
+#include "engine/core/error.h"
+#include "engine/core/numbers.h"
+
+#include <algorithm>
+
+namespace moe {
+
+namespace {
+
+struct Run {
+    const BenchOptions& options;
+    Backend<float>& backend;
+
+    void row(std::string name, double value, std::string unit, std::string goal = "", bool met = true) const {
+        if (options.on_row) options.on_row({std::move(name), value, std::move(unit), std::move(goal), met});
+    }
+    /// One thread is measured in its own time, so that a busy machine does not matter; several on the wall.
+    double now() const { return options.threads == 1 ? thread_seconds() : wall_seconds(); }
+    double seconds_of(Trainer& trainer, std::size_t steps) const {
+        const double start = now();
+        for (std::size_t i = 0; i < steps; ++i) trainer.step();
+        return now() - start;
+    }
+};
+
+/// The width that floors are reckoned with: 256 bits, or what the processor has.
+double floor_peak() {
+    const double peak = fma_peak(256);
+    return peak > 0 ? peak : fma_peak(128);
+}
+
+void peak(const Run& run) {
+    for (const int bits : {128, 256, 512}) {
+        std::vector<double> rounds;
+        for (int i = 0; i < 15; ++i) rounds.push_back(fma_peak(bits));
+        if (median(rounds) > 0)
+            run.row("peak of one core, " + std::to_string(bits) + " bits", median(rounds), "GFLOP/s");
+    }
+}
+
+void step(const Run& run) {
+    struct Measured {
+        SeedStep seed;
+        std::unique_ptr<Trainer> trainer;
+        std::size_t steps = 1;
+        std::vector<double> seconds, over_floor;
+    };
+    std::vector<Measured> all;
+    for (const SeedStep seed :
+         {SeedStep{11, 8}, SeedStep{500, 32}, SeedStep{2000, 32}, SeedStep{2000, 128}, SeedStep{8000, 32}}) {
+        Measured& m = all.emplace_back();
+        m.seed = seed;
+        m.trainer = seed.trainer(run.backend);
+        run.seconds_of(*m.trainer, 5);
+        constexpr double round = 0.02;
+        m.steps = std::max<std::size_t>(4, std::size_t(round / std::max(run.seconds_of(*m.trainer, 4) / 4, 1e-7)));
+    }
+    // Sizes and probe take turns, so that a slow moment of the machine hits them alike.
+    for (int i = 0; i < 15; ++i)
+        for (Measured& m : all) {
+            const double before = floor_peak(), seconds = run.seconds_of(*m.trainer, m.steps) / double(m.steps);
+            const double peak = std::max(before, floor_peak());
+            m.seconds.push_back(seconds);
+            m.over_floor.push_back(seconds / (m.seed.flop() / (peak * 1e9)));
+        }
+    for (const Measured& m : all) {
+        const std::string name = "seed step " + std::to_string(m.seed.V) + "x" + std::to_string(m.seed.B);
+        const double seconds = median(m.seconds), ratio = median(m.over_floor);
+        const bool has_goal = m.seed.V == 2000 && m.seed.B == 32 && run.options.threads == 1;
+        run.row(name, seconds * 1e6, "us");
+        run.row(name + ", rate", 1 / seconds, "steps/s");
+        run.row(name + ", over the floor", ratio, "x", has_goal ? "at most 3" : "", !has_goal || ratio <= 3);
+    }
+}
+
+void allocations(const Run& run) {
+    if (!AllocationCount::supported()) return;
+    const auto trainer = SeedStep{}.trainer(run.backend);
+    run.seconds_of(*trainer, 3);
+    const std::size_t steps = std::size_t(trainer->steps_per_epoch()) + 10;  // over an epoch's end as well
+    std::size_t calls = 0;
+    {
+        const AllocationCount count;
+        run.seconds_of(*trainer, steps);
+        calls = count.value();
+    }
+    run.row("heap allocations in " + std::to_string(steps) + " steps", double(calls), "calls", "0", calls == 0);
+}
+
+void memorised(const Run& run) {
+    const auto trainer = memorising_trainer(run.backend, 2000, 32);
+    constexpr std::size_t steps = 5000, window = 500, slice = 25;
+    std::vector<double> first, last;
+    for (std::size_t i = 0; i < steps; i += slice) {
+        const double seconds = run.seconds_of(*trainer, slice);
+        if (i < window) first.push_back(seconds);
+        if (i >= steps - window) last.push_back(seconds);
+    }
+    const double ratio = median(last) / median(first);
+    run.row("5,000 steps on a memorised text, the last 500 over the first 500", ratio, "x", "at most 1.3",
+            ratio <= 1.3);
+}
+
+struct BenchCase {
+    const char* name;
+    const char* help;
+    void (*run)(const Run&);
+};
+
+/// A new case is its function and a line here.
+constexpr BenchCase cases[] = {
+    {"peak", "fused multiply-adds that one core does, by width of register", peak},
+    {"step",
+     "training steps of the seed model, V words x B examples, against the floor of their FLOP at the 256-bit peak",
+     step},
+    {"allocations", "calls of malloc and its relatives in training steps", allocations},
+    {"memorised", "whether steps slow down once a text is known by heart (denormal numbers)", memorised},
+};
+
+const BenchCase& find(const std::string& name) {
+    std::string known;
+    for (const BenchCase& c : cases) {
+        if (name == c.name) return c;
+        known += (known.empty() ? "" : ", ") + std::string(c.name);
+    }
+    throw UsageError("There is no bench case '" + name + "'; there are " + known + ".");
+}
+
+}  // namespace
+
+std::vector<std::string> bench_cases() {
+    std::vector<std::string> names;
+    for (const BenchCase& c : cases) names.emplace_back(c.name);
+    return names;
+}
+
+std::string bench_case_help(const std::string& name) {
+    return find(name).help;
+}
+
+void run_bench(const BenchOptions& options) {
+    for (const std::string& name : options.cases) find(name);  // before the first takes its time
+    const auto backend = make_backend({options.device, options.threads});
+    const Run run{options, *backend};
+    for (const std::string& name : options.cases.empty() ? bench_cases() : options.cases) find(name).run(run);
+}
+
+}  // namespace moe
