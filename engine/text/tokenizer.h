@@ -61,6 +61,9 @@ public:
     /// where that is set.
     std::size_t vocabulary() const;
 
+    /// One past the largest index, whatever num_words says.
+    std::size_t index_end() const { return index_word_.empty() ? 1 : index_word_.size(); }
+
     /// The word at `id` (1 .. len(word_index)); empty for 0, the padding.
     const std::string& word(std::int32_t id) const;
     std::int32_t id(std::string_view word) const;  // 0: unknown

@@ -1,0 +1,130 @@
+#include "engine/formats/json_text.h"
+
+#include "engine/core/numbers.h"
+
+#include <cmath>
+#include <unordered_set>
+
+namespace moe {
+
+namespace {
+
+constexpr std::size_t deepest = 64;
+
+// Builds the document and refuses what nlohmann's own parser takes in silence: twice the same key, endless depth.
+class Builder : public nlohmann::json_sax<Json> {
+public:
+    Json document;
+    std::string problem;
+
+    bool null() override { return put(nullptr); }
+    bool boolean(bool value) override { return put(value); }
+    bool number_integer(number_integer_t value) override { return put(value); }
+    bool number_unsigned(number_unsigned_t value) override { return put(value); }
+    bool number_float(number_float_t, const string_t& text) override {
+        double value = 0;  // read again, because the parser's own reading follows the locale
+        if (!parse_number(text, value)) return fail("the number " + text + " is out of range");
+        return put(value);
+    }
+    bool string(string_t& value) override { return put(std::move(value)); }
+    bool binary(binary_t&) override { return fail("it holds binary data"); }
+
+    bool start_object(std::size_t) override { return open(Json::object()); }
+    bool start_array(std::size_t) override { return open(Json::array()); }
+    bool end_object() override { return close(); }
+    bool end_array() override { return close(); }
+    bool key(string_t& name) override {
+        if (!keys_.back().insert(name).second) return fail("the key \"" + name.substr(0, 80) + "\" stands twice");
+        key_ = std::move(name);
+        return true;
+    }
+    bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception&) override {
+        return fail("it is no JSON at byte " + with_commas(position));
+    }
+
+private:
+    bool fail(std::string why) {
+        problem = std::move(why);
+        return false;
+    }
+
+    Json* place(Json&& value) {
+        if (open_.empty()) {
+            document = std::move(value);
+            return &document;
+        }
+        Json& parent = *open_.back();
+        if (parent.is_array()) {
+            parent.push_back(std::move(value));
+            return &parent.back();
+        }
+        // ordered_map looks for the key in a line; the keys are known to differ, so its base's own append is enough.
+        auto& fields = parent.get_ref<Json::object_t&>();
+        static_cast<Json::object_t::Container&>(fields).emplace_back(std::move(key_), std::move(value));
+        return &fields.back().second;
+    }
+
+    template <class T>
+    bool put(T&& value) {
+        place(Json(std::forward<T>(value)));
+        return true;
+    }
+
+    bool open(Json&& empty) {
+        if (open_.size() == deepest) return fail("it is more than 64 levels deep");
+        open_.push_back(place(std::move(empty)));
+        keys_.emplace_back();
+        return true;
+    }
+
+    bool close() {
+        open_.pop_back();
+        keys_.pop_back();
+        return true;
+    }
+
+    std::vector<Json*> open_;  // the innermost last; a parent does not grow while a child is open
+    std::vector<std::unordered_set<std::string>> keys_;
+    std::string key_;
+};
+
+}  // namespace
+
+Json parse_json(std::string_view text, const std::string& name) {
+    Builder builder;
+    const bool whole = Json::sax_parse(text.begin(), text.end(), &builder);
+    if (!whole)
+        throw Error("'" + name + "' cannot be read: " + (builder.problem.empty() ? "it is no JSON" : builder.problem) +
+                    ".");
+    return std::move(builder.document);
+}
+
+const Json& json_field(const Json& object, std::string_view key, const std::string& name) {
+    if (object.is_object())
+        if (const auto found = object.find(std::string(key)); found != object.end()) return *found;
+    throw Error("'" + name + "' has no \"" + std::string(key) + "\" where one is needed.");
+}
+
+std::uint64_t json_whole(const Json& value, std::uint64_t most, std::string_view what, const std::string& name) {
+    if (value.is_number_unsigned() && value.get<std::uint64_t>() <= most) return value.get<std::uint64_t>();
+    throw Error("'" + name + "': " + std::string(what) + " is not a whole number from 0 to " + with_commas(most) + ".");
+}
+
+double json_real(const Json& value, std::string_view what, const std::string& name) {
+    double number = 0;
+    if (value.is_number()) return value.get<double>();
+    if (value.is_string() && parse_number(value.get_ref<const std::string&>(), number) && !std::isfinite(number))
+        return number;
+    throw Error("'" + name + "': " + std::string(what) + " is not a number.");
+}
+
+std::string json_quote(std::string_view text) {
+    return Json(std::string(text)).dump(-1, ' ', true, Json::error_handler_t::replace);
+}
+
+std::string json_number(double value) {
+    const std::string text = to_text(value);
+    return std::isfinite(value) ? text : '"' + text + '"';
+}
+
+}  // namespace moe

@@ -1,0 +1,31 @@
+#pragma once
+#include "engine/core/error.h"
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+namespace moe {
+
+using Json = nlohmann::ordered_json;
+
+/// JSON from strangers: at most 64 levels deep, no key twice in one object, numbers whatever the locale. Throws Error
+/// naming `name` and the byte offset.
+Json parse_json(std::string_view text, const std::string& name);
+
+/// The field, or Error naming `name` and the key where it is missing.
+const Json& json_field(const Json& object, std::string_view key, const std::string& name);
+
+/// A whole number from 0 to `most`; Error naming `name` and `what` otherwise.
+std::uint64_t json_whole(const Json& value, std::uint64_t most, std::string_view what, const std::string& name);
+
+/// A number, or the text "inf", "-inf", "nan" (JSON has none of these). Error naming `name` and `what` otherwise.
+double json_real(const Json& value, std::string_view what, const std::string& name);
+
+/// Quoted as Python's json.dumps does: ASCII only. `text` that is no UTF-8 gets U+FFFD.
+std::string json_quote(std::string_view text);
+
+/// A double that reads back to the same bits; "inf" and "nan" are quoted.
+std::string json_number(double value);
+
+}  // namespace moe

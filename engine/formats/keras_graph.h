@@ -1,0 +1,65 @@
+#pragma once
+#include "engine/core/spec.h"
+#include "engine/formats/json_text.h"
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace moe {
+
+/// A layer (or operation) of a Keras functional model, used once.
+struct KerasNode {
+    std::string class_name, name;
+    Json config = Json::object();
+    std::vector<std::size_t> inputs;  // nodes in the order of the call's arguments, the mask last
+    bool masked = false;              // the last input is the call's mask
+    std::vector<std::size_t> shape;   // of its output, without the batch
+};
+
+/// The layers of a model as Keras sees them.
+struct KerasGraph {
+    std::vector<KerasNode> nodes;
+    std::size_t output = 0;
+
+    /// Keras's own order of `model.layers`: depth (longest path to the output) descending, ties by first visit of a
+    /// depth-first walk from the output. Nodes that the output does not need are left out.
+    std::vector<std::size_t> order() const;
+
+    /// [node]: the group in model.weights.h5 ("layers/dense_1"), whose counters run in order(). Empty for operations,
+    /// which have none, and for nodes that order() leaves out.
+    std::vector<std::string> groups() const;
+};
+
+/// The layers that carry the model's parameters, in the order of canonical_parameters(): embedding, gate, hidden and
+/// output bank of the experts, head. The embedding has one array (vars/0), the others kernel and bias (vars/0, vars/1).
+struct KerasModel {
+    KerasGraph graph;
+    ModelSpec spec;  // max_seq_len 0 where the file does not say
+    std::size_t embedding = 0, gate = 0, hidden = 0, experts = 0, head = 0;
+    std::optional<double> learning_rate;
+    bool adam = false;  // compiled with Adam as this program has it: beta 0.9 and 0.999, epsilon 1e-7
+
+    /// "layers/embedding/vars/0" and so on: [parameter] in the order of canonical_parameters().
+    std::vector<std::string> weight_paths() const;
+
+    /// [k]: which parameter is the k-th of Keras's `model.trainable_variables`.
+    std::vector<std::size_t> trainable_order() const;
+};
+
+/// "MoELayer" -> "mo_e_layer", as keras.src.utils.naming.to_snake_case does.
+std::string keras_snake_case(std::string_view class_name);
+
+/// The model in Keras's built-in layers. A sparse gate is a chain of maxima, differences and steps (the constants
+/// matter: others predict right and train wrong); Keras computes every expert all the same.
+KerasModel build_keras_model(const ModelSpec& spec);
+
+/// `config.json` of a .keras archive, with minimal layer configurations, which Keras 3.3.3 and later read.
+std::string write_keras_config(const KerasModel& model, double learning_rate);
+
+/// Recognises the built-in form by the shape of its graph, whatever the layers' names. Throws Error naming `name` and
+/// the layer that does not fit: a class of somebody's own, a Lambda, another architecture, sizes that contradict.
+KerasModel read_keras_config(std::string_view json, const std::string& name);
+
+}  // namespace moe

@@ -1,0 +1,328 @@
+#include "engine/formats/model_files.h"
+
+#include "engine/core/atomic_file.h"
+#include "engine/core/numbers.h"
+#include "engine/core/settings.h"
+#include "engine/formats/hdf5_weights.h"
+#include "engine/formats/json_text.h"
+#include "engine/formats/keras_graph.h"
+#include "engine/formats/zip_archive.h"
+#include "engine/text/utf8.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <map>
+
+namespace moe {
+
+namespace {
+
+constexpr std::size_t largest_model_file = std::size_t(1) << 32, largest_tokenizer = std::size_t(1) << 28;
+constexpr std::uint64_t any_count = std::numeric_limits<std::uint64_t>::max();
+constexpr const char* experiment_member = "moe-lab/experiment.json";
+constexpr const char* run_member = "moe-lab/run.json";
+constexpr const char* tokenizer_member = "moe-lab/tokenizer.json";
+constexpr const char* corpus_member = "moe-lab/corpus.txt";
+
+// Dimensions of each canonical parameter; a trailing 1 in its shape may be a size.
+constexpr std::array<std::size_t, 9> ranks = {2, 2, 1, 3, 2, 3, 2, 2, 1};
+
+std::vector<std::size_t> shape_of(const NamedArray& parameter, std::size_t index) {
+    return {parameter.shape.begin(), parameter.shape.begin() + std::ptrdiff_t(ranks[index])};
+}
+
+std::string write_weights(const KerasModel& model, const RunState& state) {
+    const std::vector<NamedArray> expected = canonical_parameters(model.spec);
+    const auto check = [&](const std::vector<NamedArray>& arrays, const char* what) {
+        for (std::size_t i = 0; i < expected.size(); ++i)
+            if (arrays.size() != expected.size() || arrays[i].shape != expected[i].shape)
+                throw Error(std::string("The model cannot be saved: its ") + what + " do not fit its settings.");
+    };
+    check(state.parameters, "parameters");
+    std::vector<std::string> groups{"vars", "optimizer/vars"};
+    for (const std::string& group : model.graph.groups())
+        if (!group.empty()) groups.push_back(group + "/vars");
+    std::sort(groups.begin() + 2, groups.end());
+
+    std::vector<Hdf5Item> items;
+    const std::vector<std::string> paths = model.weight_paths();
+    for (std::size_t i = 0; i < paths.size(); ++i)
+        items.push_back({paths[i], shape_of(expected[i], i), state.parameters[i].values, {}});
+    std::size_t next = 0;
+    const auto optimizer_path = [&next] { return "optimizer/vars/" + std::to_string(next++); };
+    if (state.step > std::uint64_t(std::numeric_limits<std::int64_t>::max()))
+        throw Error("The model cannot be saved: its step is out of range.");
+    const float rate = float(state.experiment.train.learning_rate);
+    items.push_back({optimizer_path(), {}, {}, std::int64_t(state.step)});
+    items.push_back({optimizer_path(), {}, {&rate, 1}, {}});
+    if (!state.momentum.empty() || !state.velocity.empty()) {
+        check(state.momentum, "optimizer's values");
+        check(state.velocity, "optimizer's values");
+        for (const std::size_t i : model.trainable_order()) {
+            items.push_back({optimizer_path(), shape_of(expected[i], i), state.momentum[i].values, {}});
+            items.push_back({optimizer_path(), shape_of(expected[i], i), state.velocity[i].values, {}});
+        }
+    }
+    return write_hdf5(groups, items);
+}
+
+std::string experiment_json(const Experiment& experiment) {
+    std::string text = "{\"format\": \"moe-lab experiment\", \"version\": 1, \"settings\": {";
+    bool first = true;
+    for (const Setting& setting : settings()) {
+        text += (first ? "" : ", ") + json_quote(setting.key) + ": " + json_quote(setting.get(experiment));
+        first = false;
+    }
+    return text + "}}";
+}
+
+std::string run_json(const SavedModel& model) {
+    const RunState& state = model.state;
+    const auto whole = [](std::uint64_t value) { return std::to_string(value); };
+    std::string text = "{\"format\": \"moe-lab run\", \"version\": 1, \"step\": " + whole(state.step) +
+                       ", \"epoch\": " + whole(state.epoch) + ", \"next_example\": " + whole(state.next_example) +
+                       ", \"sums\": {\"loss\": " + json_number(state.sums.loss) +
+                       ", \"balance\": " + json_number(state.sums.balance) +
+                       ", \"correct\": " + whole(state.sums.correct) + ", \"examples\": " + whole(state.sums.examples) +
+                       "}, \"corpus_name\": " + json_quote(model.corpus_name) + ", \"epochs\": [";
+    bool first = true;
+    for (const EpochRecord& epoch : state.epochs) {
+        text += (first ? "[" : ", [") + json_number(epoch.loss) + ", " + json_number(epoch.accuracy) + ", " +
+                json_number(epoch.balance) + "]";
+        first = false;
+    }
+    return text + "]}";
+}
+
+// The number that was meant by a float: 0.001 rather than 0.0010000000474974513.
+double shortest_decimal(double value) {
+    double decimal = value;
+    if (double(float(value)) == value) parse_number(to_text(float(value)), decimal);
+    return decimal;
+}
+
+Json read_member(const std::string& text, const std::string& member, const std::string& name) {
+    Json json = parse_json(text, name + ": " + member);
+    if (json_field(json, "version", name) != 1)
+        throw Error("'" + name + "' was written by a newer MoE Lab (" + member + "); open it with that one.");
+    return json;
+}
+
+void read_experiment(const std::string& text, const std::string& name, Experiment& experiment) {
+    const ModelSpec built = experiment.model;
+    const Json json = read_member(text, experiment_member, name);
+    for (const auto& [key, value] : json_field(json, "settings", name).items()) {
+        try {
+            if (!value.is_string()) throw UsageError("The setting " + key + " is no text.");
+            apply_setting(experiment, key, value.get<std::string>());
+        } catch (const UsageError& error) {
+            throw Error("'" + name + "': " + experiment_member + " cannot be read. " + error.what());
+        }
+    }
+    experiment.model.vocabulary = built.vocabulary;
+    ModelSpec compared = experiment.model;
+    compared.balance_loss = built.balance_loss;
+    if (compared.router != "top_k") compared.top_k = built.top_k;
+    if (compared != built)
+        throw Error("'" + name + "' contradicts itself: its settings are not those of the model in it.");
+}
+
+void read_run(const std::string& text, const std::string& name, SavedModel& model) {
+    const Json json = read_member(text, run_member, name);
+    const auto whole = [&](const Json& object, const char* key) {
+        return json_whole(json_field(object, key, name), any_count, key, name);
+    };
+    RunState& state = model.state;
+    const std::uint64_t step = whole(json, "step");
+    if (step != state.step)
+        throw Error("'" + name + "' contradicts itself: its training is at step " + with_commas(step) +
+                    ", its optimizer at step " + with_commas(state.step) + ".");
+    state.epoch = whole(json, "epoch");
+    state.next_example = whole(json, "next_example");
+    const Json& sums = json_field(json, "sums", name);
+    state.sums = {json_real(json_field(sums, "loss", name), "loss", name),
+                  json_real(json_field(sums, "balance", name), "balance", name), whole(sums, "correct"),
+                  whole(sums, "examples")};
+    const Json& corpus_name = json_field(json, "corpus_name", name);
+    if (corpus_name.is_string()) model.corpus_name = corpus_name.get<std::string>();
+    for (const Json& epoch : json_field(json, "epochs", name)) {
+        if (!epoch.is_array() || epoch.size() != 3) throw Error("'" + name + "': its history of epochs is damaged.");
+        state.epochs.push_back({json_real(epoch[0], "an epoch's loss", name),
+                                json_real(epoch[1], "an epoch's accuracy", name),
+                                json_real(epoch[2], "an epoch's balance loss", name)});
+    }
+}
+
+// What a layer's owner is called in sentences, for each canonical parameter.
+std::string owner_of(const KerasModel& model, std::size_t parameter) {
+    const std::array<std::size_t, 9> owners = {model.embedding, model.gate,    model.gate, model.hidden, model.hidden,
+                                               model.experts,   model.experts, model.head, model.head};
+    return "the layer '" + model.graph.nodes[owners[parameter]].name + "'";
+}
+
+void read_weights(std::string_view image, const std::string& name, const KerasModel& model, RunState& state) {
+    const Hdf5Reader reader(image, name);
+    const std::vector<std::string> paths = model.weight_paths();
+    state.parameters = canonical_parameters(model.spec);
+    for (std::size_t i = 0; i < paths.size(); ++i)
+        state.parameters[i].values = reader.floats(paths[i], shape_of(state.parameters[i], i), owner_of(model, i));
+    if (!model.adam || !reader.exists("optimizer/vars/0")) return;
+    const std::int64_t step = reader.integer("optimizer/vars/0", "the optimizer's step");
+    if (step < 0) throw Error("'" + name + "': its optimizer is at a step below 0.");
+    state.step = std::uint64_t(step);
+    if (reader.exists("optimizer/vars/1")) {
+        const double rate = double(reader.floats("optimizer/vars/1", {}, "the optimizer")[0]);
+        if (std::isfinite(rate) && rate >= 0) state.experiment.train.learning_rate = shortest_decimal(rate);
+    }
+    if (!reader.exists("optimizer/vars/2")) return;
+    state.momentum = state.velocity = canonical_parameters(model.spec);
+    std::size_t next = 2;
+    for (const std::size_t i : model.trainable_order())
+        for (std::vector<NamedArray>* moments : {&state.momentum, &state.velocity})
+            (*moments)[i].values = reader.floats("optimizer/vars/" + std::to_string(next++), shape_of((*moments)[i], i),
+                                                 "the optimizer for " + owner_of(model, i));
+}
+
+void refuse_other_files(std::string_view bytes, const std::string& name) {
+    if (bytes.starts_with("PK\x03\x04")) return;
+    const auto refuse = [&](const char* what) { throw Error("'" + name + "' is not a .keras file but " + what); };
+    const std::size_t first = bytes.find_first_not_of(" \t\r\n");
+    if (bytes.empty()) refuse("empty; copy it again from where it came.");
+    if (bytes.starts_with("\x89HDF\r\n\x1a\n"))
+        refuse("a model in the legacy HDF5 format; save it with model.save(\"model.keras\").");
+    if (first != std::string_view::npos && (bytes[first] == '{' || bytes[first] == '"'))
+        refuse("a JSON file, perhaps the tokenizer's; give the model's file.");
+    if (bytes.find('\0') == std::string_view::npos && find_bad_utf8(bytes) == std::string_view::npos)
+        refuse("a text file; give the model's file.");
+    refuse("something else (it does not start as a zip archive does); give the model's file.");
+}
+
+// The embedding has a row for every number that the tokenizer gives. With num_words people size it either way.
+void check_vocabulary(const Tokenizer& tokenizer, const ModelSpec& spec, const std::string& tokenizer_name,
+                      const std::string& name) {
+    const bool fits = tokenizer.options().num_words ? tokenizer.vocabulary() <= spec.vocabulary
+                                                    : tokenizer.vocabulary() == spec.vocabulary;
+    if (!fits)
+        throw Error("The tokenizer '" + tokenizer_name + "' has " + with_commas(tokenizer.vocabulary()) +
+                    " numbers, but the model '" + name + "' has a vocabulary of " + with_commas(spec.vocabulary) +
+                    "; they belong to different models.");
+}
+
+}  // namespace
+
+std::string write_keras(const SavedModel& model) {
+    const RunState& state = model.state;
+    const KerasModel keras = build_keras_model(state.experiment.model);
+    // A fixed date: equal models are equal files.
+    std::vector<ZipMember> members{
+        {"metadata.json", R"({"keras_version": "3.3.3", "date_saved": "1980-01-01@00:00:00"})"},
+        {"config.json", write_keras_config(keras, state.experiment.train.learning_rate)},
+        {"model.weights.h5", write_weights(keras, state)},
+        {experiment_member, experiment_json(state.experiment)},
+        {run_member, run_json(model)}};
+    if (model.tokenizer) members.push_back({tokenizer_member, write_tokenizer_json(*model.tokenizer)});
+    if (!model.corpus_text.empty()) members.push_back({corpus_member, model.corpus_text});
+    return write_zip(members);
+}
+
+SavedModel read_keras(std::string_view bytes, const std::string& name) {
+    refuse_other_files(bytes, name);
+    const std::map<std::string, std::string> members = read_zip(bytes, name, [](std::string_view member) {
+        return member == "config.json" || member == "model.weights.h5" || member.starts_with("moe-lab/");
+    });
+    const auto member = [&](const char* wanted) -> const std::string& {
+        const auto found = members.find(wanted);
+        if (found == members.end())
+            throw Error("'" + name + "' has no member " + wanted +
+                        ", so it is not a whole Keras model; save it again.");
+        return found->second;
+    };
+    const KerasModel keras = read_keras_config(member("config.json"), name);
+    SavedModel model;
+    Experiment& experiment = model.state.experiment;
+    experiment.model = keras.spec;
+    if (keras.learning_rate && std::isfinite(*keras.learning_rate) && *keras.learning_rate >= 0)
+        experiment.train.learning_rate = shortest_decimal(*keras.learning_rate);
+    read_weights(member("model.weights.h5"), name, keras, model.state);
+    if (members.contains(experiment_member) && members.contains(run_member)) {
+        read_experiment(member(experiment_member), name, experiment);
+        read_run(member(run_member), name, model);
+        model.complete = true;
+    }
+    if (members.contains(tokenizer_member)) {
+        model.tokenizer = read_tokenizer_json(member(tokenizer_member), name + ": tokenizer.json");
+        check_vocabulary(*model.tokenizer, experiment.model, "tokenizer.json", name);
+    }
+    if (members.contains(corpus_member)) model.corpus_text = member(corpus_member);
+    return model;
+}
+
+void save_model_file(const std::filesystem::path& file, const SavedModel& model) {
+    write_file(file, write_keras(model));
+}
+
+void save_model_folder(const std::filesystem::path& folder, const SavedModel& model) {
+    // All is made before anything is written, so that a model that cannot be packed leaves the folder as it was.
+    const std::string keras = write_keras(model);
+    const std::string tokenizer = model.tokenizer ? write_tokenizer_json(*model.tokenizer) : "";
+    make_folder(folder);
+    if (model.tokenizer) write_file(folder / "tokenizer.json", tokenizer);
+    write_file(folder / "max_seq_len.txt", std::to_string(model.state.experiment.model.max_seq_len));
+    write_file(folder / "model.keras", keras);
+}
+
+SavedModel load_model(const std::filesystem::path& path) {
+    namespace fs = std::filesystem;
+    std::error_code error;
+    const bool is_folder = fs::is_directory(path, error);
+    fs::path file = path;
+    if (is_folder) {
+        file = path / "model.keras";
+        if (!fs::exists(file, error)) {
+            // The tutorial calls its model otherwise: the only .keras file there is will do.
+            std::vector<fs::path> found;
+            for (const auto& entry : fs::directory_iterator(path, error))
+                if (entry.path().extension() == ".keras") found.push_back(entry.path());
+            if (found.size() != 1)
+                throw Error("The folder '" + path.string() +
+                            "' has no model.keras; give a folder that holds model.keras, "
+                            "tokenizer.json and max_seq_len.txt.");
+            file = found[0];
+        }
+    }
+    SavedModel model = read_keras(read_file(file, largest_model_file), file.string());
+    const fs::path folder = file.parent_path(), tokenizer = folder / "tokenizer.json",
+                   length = folder / "max_seq_len.txt";
+    const auto missing = [&](const char* what) {
+        throw Error("The folder '" + path.string() + "' has no " + what +
+                    ", and the model does not carry it; put the "
+                    "file beside the model.");
+    };
+    if (!model.tokenizer) {
+        if (fs::exists(tokenizer, error)) {
+            model.tokenizer = read_tokenizer_json(read_file(tokenizer, largest_tokenizer), tokenizer.string());
+            check_vocabulary(*model.tokenizer, model.state.experiment.model, tokenizer.string(), file.string());
+        } else if (is_folder) {
+            missing("tokenizer.json");
+        }
+    }
+    std::size_t& max_seq_len = model.state.experiment.model.max_seq_len;
+    if (max_seq_len == 0) {
+        if (fs::exists(length, error)) {
+            std::string text = read_file(length, 1000);
+            while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' ')) text.pop_back();
+            unsigned long long number = 0;
+            if (!parse_number(text, number) || number < 1 || number > max_sequence_length)
+                throw Error("'" + length.string() + "' does not hold one number from 1 to " +
+                            with_commas(max_sequence_length) + ".");
+            max_seq_len = std::size_t(number);
+        } else if (is_folder) {
+            missing("max_seq_len.txt");
+        }
+    }
+    return model;
+}
+
+}  // namespace moe

@@ -1,0 +1,125 @@
+#include "engine/formats/json_text.h"
+#include "engine/formats/model_files.h"
+
+#include <limits>
+
+namespace moe {
+
+namespace {
+
+constexpr std::uint64_t most = std::numeric_limits<std::uint32_t>::max();
+
+// {"a": 1, "b": 2} as Python's json.dumps writes it.
+class Object {
+public:
+    void add(std::string_view key, std::string_view value) {
+        text_ += (text_.size() > 1 ? ", " : "") + json_quote(key) + ": ";
+        text_ += value;
+    }
+    std::string text() const { return text_ + "}"; }
+
+private:
+    std::string text_ = "{";
+};
+
+// A field that Keras writes as a string holding JSON; an object that stands there as it is will do.
+Json nested(const Json& config, std::string_view key, const std::string& name) {
+    const Json& field = json_field(config, key, name);
+    Json value =
+        field.is_string() ? parse_json(field.get_ref<const std::string&>(), name + ": " + std::string(key)) : field;
+    if (!value.is_object()) throw Error("'" + name + "': its " + std::string(key) + " is no JSON object.");
+    return value;
+}
+
+bool truth(const Json& config, const char* key, bool otherwise) {
+    return config.contains(key) && config[key].is_boolean() ? config[key].get<bool>() : otherwise;
+}
+
+std::string text(const Json& config, const char* key, const std::string& otherwise) {
+    return config.contains(key) && config[key].is_string() ? config[key].get<std::string>() : otherwise;
+}
+
+}  // namespace
+
+std::string write_tokenizer_json(const Tokenizer& tokenizer) {
+    Object counts, docs, index_docs, index_word, word_index;
+    for (const WordCount& word : tokenizer.word_counts()) {
+        const std::string documents = std::to_string(word.documents);
+        counts.add(word.word, std::to_string(word.count));
+        docs.add(word.word, documents);
+        if (const std::int32_t id = tokenizer.id(word.word)) index_docs.add(std::to_string(id), documents);
+    }
+    for (std::size_t id = 1; id < tokenizer.index_end(); ++id) {
+        const std::string& word = tokenizer.word(std::int32_t(id));
+        if (word.empty()) continue;
+        index_word.add(std::to_string(id), json_quote(word));
+        word_index.add(word, std::to_string(id));
+    }
+    const TokenizerOptions& options = tokenizer.options();
+    Object config;
+    config.add("num_words", options.num_words ? std::to_string(*options.num_words) : "null");
+    config.add("filters", json_quote(options.filters));
+    config.add("lower", options.lower ? "true" : "false");
+    config.add("split", json_quote(options.split));
+    config.add("char_level", options.char_level ? "true" : "false");
+    config.add("oov_token", options.oov_token ? json_quote(*options.oov_token) : "null");
+    config.add("document_count", std::to_string(tokenizer.document_count()));
+    config.add("word_counts", json_quote(counts.text()));
+    config.add("word_docs", json_quote(docs.text()));
+    config.add("index_docs", json_quote(index_docs.text()));
+    config.add("index_word", json_quote(index_word.text()));
+    config.add("word_index", json_quote(word_index.text()));
+    Object file;
+    file.add("class_name", json_quote("Tokenizer"));
+    file.add("config", config.text());
+    return file.text();
+}
+
+Tokenizer read_tokenizer_json(std::string_view json, const std::string& name) {
+    Json file = parse_json(json, name);
+    for (int level = 0; level < 4 && file.is_string(); ++level) {
+        const std::string inner = file.get<std::string>();
+        file = parse_json(inner, name);
+    }
+    const auto class_name = file.is_object() ? file.find("class_name") : file.end();
+    if (!file.is_object() || class_name == file.end() || *class_name != "Tokenizer")
+        throw Error("'" + name + "' is not a Keras tokenizer; give the file that tokenizer.to_json() wrote.");
+    const Json& config = json_field(file, "config", name);
+    if (!config.is_object()) throw Error("'" + name + "': the tokenizer's config is no JSON object.");
+
+    TokenizerOptions options;
+    if (config.contains("num_words") && !config["num_words"].is_null())
+        options.num_words = json_whole(config["num_words"], most, "num_words", name);
+    options.filters = text(config, "filters", config.contains("filters") ? "" : options.filters);
+    options.lower = truth(config, "lower", true);
+    options.split = text(config, "split", " ");
+    options.char_level = truth(config, "char_level", false);
+    if (config.contains("oov_token") && config["oov_token"].is_string())
+        options.oov_token = config["oov_token"].get<std::string>();
+    if (options.split.empty() && !options.char_level)
+        throw Error("'" + name + "': the tokenizer's split is empty, so it cannot find words.");
+    const std::uint64_t documents =
+        config.contains("document_count") ? json_whole(config["document_count"], most, "document_count", name) : 0;
+
+    const Json counts = nested(config, "word_counts", name), index = nested(config, "word_index", name);
+    std::unordered_map<std::string, std::uint64_t> docs;
+    const Json documents_of = config.contains("word_docs") ? nested(config, "word_docs", name) : Json::object();
+    for (const auto& [word, count] : documents_of.items())
+        docs.emplace(word, json_whole(count, most, "a count in word_docs", name));
+    std::vector<WordCount> words;
+    for (const auto& [word, count] : counts.items()) {
+        const auto found = docs.find(word);
+        words.push_back(
+            {word, json_whole(count, most, "a count in word_counts", name), found == docs.end() ? 0 : found->second});
+    }
+    std::unordered_map<std::string, std::int32_t> numbers;
+    for (const auto& [word, id] : index.items())
+        numbers.emplace(word, std::int32_t(json_whole(id, INT32_MAX, "a number in word_index", name)));
+    try {
+        return Tokenizer::from_counts(std::move(options), std::move(words), documents, std::move(numbers));
+    } catch (const Error& error) {
+        throw Error("'" + name + "': " + error.what());
+    }
+}
+
+}  // namespace moe

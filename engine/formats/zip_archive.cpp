@@ -1,0 +1,155 @@
+#include "engine/formats/zip_archive.h"
+
+#include "engine/core/checked.h"
+#include "engine/core/numbers.h"
+
+#include <zip.h>
+
+#include <memory>
+#include <set>
+
+namespace moe {
+
+namespace {
+
+constexpr zip_uint16_t first_of_january_1980 = 1 << 5 | 1;
+constexpr std::size_t most_members = 4096;
+
+struct ErrorText {
+    zip_error_t error;
+    ErrorText() { zip_error_init(&error); }
+    ~ErrorText() { zip_error_fini(&error); }
+    std::string text() { return zip_error_strerror(&error); }
+};
+
+struct Discard {
+    void operator()(zip_t* archive) const { zip_discard(archive); }
+};
+using Archive = std::unique_ptr<zip_t, Discard>;
+
+struct FreeSource {
+    void operator()(zip_source_t* source) const { zip_source_free(source); }
+};
+
+struct CloseFile {
+    void operator()(zip_file_t* file) const { zip_fclose(file); }
+};
+
+[[noreturn]] void cannot_write(const std::string& why) {
+    throw Error("The archive cannot be made in memory (" + why + "); close some programs and save again.");
+}
+
+bool leaves_its_folder(std::string_view member) {
+    if (member.empty() || member.front() == '/' || member.find('\\') != std::string_view::npos ||
+        member.find(':') != std::string_view::npos)
+        return true;
+    for (std::size_t start = 0; start <= member.size();) {
+        const std::size_t end = std::min(member.find('/', start), member.size());
+        if (member.substr(start, end - start) == "..") return true;
+        start = end + 1;
+    }
+    return false;
+}
+
+}  // namespace
+
+std::string write_zip(const std::vector<ZipMember>& members) {
+    ErrorText error;
+    std::unique_ptr<zip_source_t, FreeSource> buffer(zip_source_buffer_create(nullptr, 0, 0, &error.error));
+    if (!buffer) cannot_write(error.text());
+    Archive archive(zip_open_from_source(buffer.get(), ZIP_TRUNCATE, &error.error));
+    if (!archive) cannot_write(error.text());
+    zip_source_keep(buffer.get());  // the archive owns one reference, `buffer` the other
+    for (const ZipMember& member : members) {
+        zip_source_t* source = zip_source_buffer(archive.get(), member.bytes.data(), member.bytes.size(), 0);
+        if (!source) cannot_write(zip_strerror(archive.get()));
+        const zip_int64_t index = zip_file_add(archive.get(), member.name.c_str(), source, ZIP_FL_ENC_UTF_8);
+        if (index < 0) {
+            zip_source_free(source);
+            cannot_write(zip_strerror(archive.get()));
+        }
+        const auto at = zip_uint64_t(index);
+        if (zip_set_file_compression(archive.get(), at, ZIP_CM_STORE, 0) != 0 ||
+            zip_file_set_dostime(archive.get(), at, 0, first_of_january_1980, 0) != 0)
+            cannot_write(zip_strerror(archive.get()));
+    }
+    if (zip_close(archive.get()) != 0) cannot_write(zip_strerror(archive.get()));
+    (void)archive.release();
+
+    if (zip_source_open(buffer.get()) != 0) cannot_write("it does not open again");
+    zip_stat_t status;
+    zip_stat_init(&status);
+    std::string bytes;
+    if (zip_source_stat(buffer.get(), &status) == 0) bytes.resize(status.size);
+    std::size_t filled = 0;
+    while (filled < bytes.size()) {
+        const zip_int64_t count = zip_source_read(buffer.get(), bytes.data() + filled, bytes.size() - filled);
+        if (count <= 0) break;
+        filled += std::size_t(count);
+    }
+    zip_source_close(buffer.get());
+    if (filled == 0 || filled != bytes.size()) cannot_write("it does not read back");
+    return bytes;
+}
+
+std::map<std::string, std::string> read_zip(std::string_view bytes, const std::string& name,
+                                            const std::function<bool(std::string_view)>& wanted) {
+    const auto refuse = [&](const std::string& why) { throw Error("'" + name + "' " + why); };
+    const auto damaged = [&](const std::string& why) {
+        refuse("is damaged or cut off (" + why + "); copy it again from where it came.");
+    };
+    ErrorText error;
+    zip_source_t* source = zip_source_buffer_create(bytes.data(), bytes.size(), 0, &error.error);
+    if (!source) damaged(error.text());
+    Archive archive(zip_open_from_source(source, ZIP_RDONLY | ZIP_CHECKCONS, &error.error));
+    if (!archive) {
+        const std::string why = error.text();
+        zip_source_free(source);
+        damaged(why);
+    }
+    const zip_int64_t entries = zip_get_num_entries(archive.get(), 0);
+    if (entries < 0 || std::size_t(entries) > most_members)
+        refuse("has more members than the " + with_commas(most_members) + " that a model file may have.");
+
+    // A member's honest size is near its packed one; this stops archives that unpack to a thousand times their size.
+    const std::size_t limit =
+        checked_sum("The archive", {checked_product("The archive", {8, bytes.size()}), 64u << 20});
+    std::size_t total = 0, packed = 0;
+    std::set<std::string> names;
+    std::map<std::string, std::string> members;
+    for (zip_uint64_t i = 0; i < zip_uint64_t(entries); ++i) {
+        zip_stat_t status;
+        zip_stat_init(&status);
+        if (zip_stat_index(archive.get(), i, 0, &status) != 0) damaged(zip_strerror(archive.get()));
+        constexpr zip_uint64_t needed = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD;
+        if ((status.valid & needed) != needed) damaged("a member has no size");
+        const std::string member = status.name;
+        if (leaves_its_folder(member))
+            refuse("has a member whose name leads out of the archive; it is not safe to open.");
+        if (!names.insert(member).second) refuse("has the member '" + member + "' twice; it is not safe to open.");
+        total = checked_sum("The archive", {total, std::size_t(status.size)});
+        packed = checked_sum("The archive", {packed, std::size_t(status.comp_size)});
+        if (total > limit || packed > bytes.size())
+            refuse("says that it holds " + format_bytes(std::max(total, packed)) + ", which a file of " +
+                   format_bytes(bytes.size()) + " cannot; it is not safe to open.");
+        if (!wanted(member)) continue;
+        if (status.comp_method != ZIP_CM_STORE && status.comp_method != ZIP_CM_DEFLATE)
+            refuse("has the member '" + member +
+                   "' packed in a way that is not read here; only stored and deflated are.");
+        const std::unique_ptr<zip_file_t, CloseFile> file(zip_fopen_index(archive.get(), i, 0));
+        if (!file) damaged(member + ": " + zip_strerror(archive.get()));
+        std::string content(std::size_t(status.size), '\0');
+        std::size_t filled = 0;
+        while (filled < content.size()) {
+            const zip_int64_t count = zip_fread(file.get(), content.data() + filled, content.size() - filled);
+            if (count <= 0) break;
+            filled += std::size_t(count);
+        }
+        char beyond = 0;  // reading past the end makes libzip compare the checksum
+        if (filled != content.size() || zip_fread(file.get(), &beyond, 1) != 0) damaged("its member " + member);
+        members.emplace(member, std::move(content));
+    }
+    return members;
+}
+
+}  // namespace moe
