@@ -40,7 +40,7 @@ QLabel { background: transparent; }
 QLabel[role="title"] { font-size: @15; font-weight: 600; }
 QLabel[role="question"] { font-size: @17; font-weight: 600; }
 QLabel[role="body"] { color: $muted; }
-QLabel[role="label"] { font-size: @12.5; }
+QLabel[role="label"], QLabel[role="reveal"] { font-size: @12.5; }
 QLabel[role="caption"] { font-size: @11; color: $muted; }
 QLabel[role="heading"] { font-size: @12.5; font-weight: 600; }
 QLabel[role="quietHeading"] { font-size: @12.5; font-weight: 600; color: $muted; }

@@ -1,0 +1,284 @@
+#include "app/shell/lesson_panel.h"
+
+#include "app/lessons/markdown.h"
+#include "app/shell/style.h"
+
+#include <QGridLayout>
+#include <QImageReader>
+#include <QLabel>
+#include <QPainter>
+#include <QPushButton>
+#include <QTextDocument>
+#include <QVBoxLayout>
+#include <QWheelEvent>
+
+#include <cmath>
+
+namespace moe::app {
+
+namespace {
+
+constexpr qint64 largest_picture = qint64(32) << 20;  // decoded bytes
+
+/// "Step 3 of 6" as a row of short lines.
+class ProgressLines : public QWidget {
+public:
+    using QWidget::QWidget;
+
+    void set(std::size_t at, std::size_t count, const Theme& theme) {
+        at_ = at;
+        count_ = count;
+        theme_ = theme;
+        setFixedHeight(int(theme.px(3)));
+        update();
+    }
+
+protected:
+    void paintEvent(QPaintEvent*) override {
+        if (!count_) return;
+        QPainter painter(this);
+        const double gap = theme_.px(4), w = (width() - gap * double(count_ - 1)) / double(count_);
+        for (std::size_t i = 0; i < count_; ++i)
+            painter.fillRect(QRectF(double(i) * (w + gap), 0, w, height()), i <= at_ ? theme_.ink : theme_.track);
+    }
+
+private:
+    std::size_t at_ = 0, count_ = 0;
+    Theme theme_ = Theme::light();
+};
+
+QIcon expertIcon(std::size_t index, const Theme& theme) {
+    const int side = int(theme.px(14));
+    QPixmap pixmap(side * 2, side * 2);
+    pixmap.setDevicePixelRatio(2);
+    pixmap.fill(Qt::transparent);
+    QPainter painter(&pixmap);
+    painter.setRenderHint(QPainter::Antialiasing);
+    painter.fillPath(expertShape(index, QPointF(side / 2.0, side / 2.0), theme.px(11)), theme.expert(index));
+    return QIcon(pixmap);
+}
+
+}  // namespace
+
+LessonText::LessonText(QWidget* parent) : QTextBrowser(parent) {
+    setRole(this, "body");
+    setOpenLinks(false);
+    setOpenExternalLinks(false);
+    setFrameShape(QFrame::NoFrame);
+    setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+    setVerticalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+    setSizePolicy(QSizePolicy::Preferred, QSizePolicy::Fixed);
+    setFocusPolicy(Qt::NoFocus);
+    setTextInteractionFlags(Qt::NoTextInteraction);
+    viewport()->setAutoFillBackground(false);
+    document()->setDocumentMargin(0);
+}
+
+void LessonText::setLesson(const QString& markdown, const QString& folder) {
+    folder_ = folder;
+    html_ = markdownToHtml(markdown);
+    document()->setDefaultStyleSheet(
+        QStringLiteral("p { margin: 0 0 8px 0; line-height: 140%; } ul { margin: 0 0 8px 0; "
+                       "-qt-list-indent: 1; } li { margin: 0 0 4px 0; line-height: 135%; }"));
+    setHtml(html_);
+    setAccessibleName(toPlainText());
+    fit();
+}
+
+QVariant LessonText::loadResource(int type, const QUrl& name) {
+    const QString file = name.fileName();
+    if (type != QTextDocument::ImageResource || name.toString() != file || !isLessonPicture(file)) return {};
+    QImageReader reader(folder_ + u'/' + file);
+    const QSize size = reader.size();
+    if (!size.isValid() || qint64(size.width()) * size.height() * 4 > largest_picture) return {};
+    if (reader.format() != "png" && reader.format() != "jpeg") return {};
+    return reader.read();
+}
+
+void LessonText::fit() {
+    document()->setTextWidth(viewport()->width());
+    const int height = int(std::ceil(document()->size().height()));
+    if (height != minimumHeight() || height != maximumHeight()) setFixedHeight(height);
+}
+
+QSize LessonText::sizeHint() const {
+    return {160, height()};
+}
+
+QSize LessonText::minimumSizeHint() const {
+    return {80, 0};
+}
+
+void LessonText::resizeEvent(QResizeEvent* event) {
+    QTextBrowser::resizeEvent(event);
+    fit();
+}
+
+void LessonText::changeEvent(QEvent* event) {
+    QTextBrowser::changeEvent(event);
+    if (event->type() == QEvent::FontChange || event->type() == QEvent::StyleChange) {
+        setHtml(html_);
+        fit();
+    }
+}
+
+// The column scrolls, not this text in it.
+void LessonText::wheelEvent(QWheelEvent* event) {
+    event->ignore();
+}
+
+LessonPanel::LessonPanel(QWidget* parent) : QWidget(parent) {
+    const auto label = [&](const char* role) {
+        auto* l = new QLabel(this);
+        l->setTextFormat(Qt::PlainText);
+        l->setWordWrap(true);
+        setRole(l, role);
+        return l;
+    };
+    place_ = label("caption");
+    progress_ = new ProgressLines(this);
+    question_ = label("question");
+    text_ = new LessonText(this);
+    card_ = new QFrame(this);
+    setRole(card_, "card");
+    prompt_ = label("heading");
+    options_ = new QGridLayout;
+    options_->setSpacing(8);
+    auto* card = new QVBoxLayout(card_);
+    card->setContentsMargins(14, 12, 14, 14);
+    card->setSpacing(10);
+    card->addWidget(prompt_);
+    card->addLayout(options_);
+    reveal_ = label("body");
+    setRole(reveal_, "reveal");
+    afterwards_ = label("body");
+    actions_ = new QWidget(this);
+    action_column_ = new QVBoxLayout(actions_);
+    action_column_->setContentsMargins(0, 0, 0, 0);
+    action_column_->setSpacing(6);
+    next_ = new QPushButton(tr("Next"), this);
+    setRole(next_, "primary");
+    back_ = new QPushButton(tr("Back"), this);
+    setRole(back_, "quiet");
+    connect(next_, &QPushButton::clicked, this, [this] {
+        if (player_.goOn()) rebuild();
+    });
+    connect(back_, &QPushButton::clicked, this, [this] {
+        if (player_.goBack()) rebuild();
+    });
+
+    auto* walk = new QHBoxLayout;
+    walk->setSpacing(8);
+    walk->addWidget(next_, 1);
+    walk->addWidget(back_, 1);
+    auto* column = new QVBoxLayout(this);
+    column->setContentsMargins(20, 20, 20, 12);
+    column->setSpacing(0);
+    column->addWidget(place_);
+    column->addSpacing(5);
+    column->addWidget(progress_);
+    column->addSpacing(12);
+    column->addWidget(question_);
+    column->addSpacing(8);
+    column->addWidget(text_);
+    column->addSpacing(8);
+    column->addWidget(card_);
+    column->addSpacing(8);
+    column->addWidget(reveal_);
+    column->addWidget(afterwards_);
+    column->addSpacing(8);
+    column->addWidget(actions_);
+    column->addSpacing(14);
+    column->addLayout(walk);
+    column->addStretch(1);
+}
+
+void LessonPanel::setLesson(const Lesson* lesson) {
+    player_ = LessonPlayer(lesson);
+    rebuild();
+}
+
+void LessonPanel::setTheme(const Theme& theme) {
+    theme_ = theme;
+    static_cast<ProgressLines*>(progress_)->set(player_.index(), player_.count(), theme);
+    const bool experts = player_.step() && player_.step()->guess && player_.step()->guess->kind == Guess::Kind::expert;
+    for (std::size_t i = 0; i < option_buttons_.size() && experts; ++i) {
+        option_buttons_[i]->setIcon(expertIcon(i, theme));
+        option_buttons_[i]->setIconSize({int(theme.px(14)), int(theme.px(14))});
+    }
+}
+
+void LessonPanel::rebuild() {
+    const LessonStep* step = player_.step();
+    setVisible(step != nullptr);
+    if (!step) return;
+    place_->setText(tr("Step %1 of %2").arg(QString::number(player_.index() + 1), QString::number(player_.count())));
+    question_->setText(step->title);
+    text_->setLesson(step->text, player_.lesson()->folder);
+
+    for (QPushButton* b : option_buttons_) b->deleteLater();
+    option_buttons_.clear();
+    card_->setVisible(step->guess.has_value());
+    if (step->guess) {
+        prompt_->setText(step->guess->prompt);
+        const QStringList options = player_.options(*snapshot_);
+        const bool narrow = step->guess->kind != Guess::Kind::choice;
+        for (int i = 0; i < int(options.size()); ++i) {
+            auto* b = new QPushButton(options[i], card_);
+            setRole(b, "option");
+            b->setCheckable(true);
+            b->setChecked(player_.guessed() == i);
+            connect(b, &QPushButton::clicked, this, [this, i] {
+                player_.guess(i);
+                for (std::size_t k = 0; k < option_buttons_.size(); ++k) option_buttons_[k]->setChecked(int(k) == i);
+                showReveal();
+            });
+            options_->addWidget(b, narrow ? i / 2 : i, narrow ? i % 2 : 0, 1, narrow ? 1 : 2);
+            b->show();
+            option_buttons_.push_back(b);
+        }
+    }
+    while (QLayoutItem* item = action_column_->takeAt(0)) {
+        if (item->widget()) item->widget()->deleteLater();
+        delete item;
+    }
+    for (const LessonAction& action : step->actions) {
+        auto* b = new QPushButton(action.label, actions_);
+        connect(b, &QPushButton::clicked, this, [this, action] { Q_EMIT actionAsked(action); });
+        action_column_->addWidget(b);
+    }
+    actions_->setVisible(!step->actions.empty());
+    next_->setVisible(player_.canGoOn());
+    back_->setEnabled(player_.canGoBack());
+    setTheme(theme_);
+    showReveal();
+    Q_EMIT stepEntered(*step);
+}
+
+void LessonPanel::setStructure(const std::shared_ptr<const Snapshot>& snapshot) {
+    snapshot_ = snapshot;
+    const std::size_t experts = snapshot->experiment.model.num_experts;
+    const bool others = experts != experts_;
+    experts_ = experts;
+    if (others && player_.step() && player_.step()->guess) rebuild();
+}
+
+void LessonPanel::setValues(const std::shared_ptr<const Snapshot>& snapshot) {
+    snapshot_ = snapshot;
+    if (player_.guessed()) showReveal();
+}
+
+void LessonPanel::showReveal() {
+    const QString text = player_.reveal(*snapshot_);
+    if (reveal_->text() != text) reveal_->setText(text);
+    reveal_->setVisible(!text.isEmpty());
+    const QString after = player_.guessed() && player_.step()->guess ? player_.step()->guess->afterwards : QString();
+    if (afterwards_->text() != after) afterwards_->setText(after);
+    afterwards_->setVisible(!after.isEmpty());
+}
+
+QString LessonPanel::revealed() const {
+    return reveal_->text();
+}
+
+}  // namespace moe::app

@@ -1,0 +1,78 @@
+#pragma once
+#include "app/lessons/player.h"
+#include "app/models/theme.h"
+
+#include <QTextBrowser>
+#include <QWidget>
+
+#include <memory>
+
+class QAbstractButton;
+class QGridLayout;
+class QLabel;
+class QPushButton;
+class QVBoxLayout;
+
+namespace moe::app {
+
+/// A lesson's words: our Markdown only, pictures from the lesson's own folder only, no link is ever followed.
+class LessonText : public QTextBrowser {
+    Q_OBJECT
+
+public:
+    explicit LessonText(QWidget* parent);
+    void setLesson(const QString& markdown, const QString& folder);
+    QVariant loadResource(int type, const QUrl& name) override;
+    QSize sizeHint() const override;
+    QSize minimumSizeHint() const override;
+
+protected:
+    void resizeEvent(QResizeEvent* event) override;
+    void changeEvent(QEvent* event) override;
+    void wheelEvent(QWheelEvent* event) override;
+
+private:
+    void fit();
+
+    QString html_, folder_;
+};
+
+/// Where the learner is, the question, the text, a guess before the answer, what to do, and on.
+class LessonPanel : public QWidget {
+    Q_OBJECT
+
+public:
+    explicit LessonPanel(QWidget* parent);
+
+    /// Kept by the caller; null: no lesson.
+    void setLesson(const Lesson* lesson);
+    const LessonPlayer& player() const { return player_; }
+    void setTheme(const Theme& theme);
+    /// Another model: the options of a guess may be other ones.
+    void setStructure(const std::shared_ptr<const Snapshot>& snapshot);
+    /// The reveal follows the running model.
+    void setValues(const std::shared_ptr<const Snapshot>& snapshot);
+    QString revealed() const;
+
+Q_SIGNALS:
+    void stepEntered(const LessonStep& step);
+    void actionAsked(const LessonAction& action);
+
+private:
+    void rebuild();
+    void showReveal();
+
+    LessonPlayer player_;
+    Theme theme_ = Theme::light();
+    std::shared_ptr<const Snapshot> snapshot_ = std::make_shared<const Snapshot>();
+    std::size_t experts_ = 0;
+    QLabel *place_, *question_, *prompt_, *reveal_, *afterwards_;
+    QWidget *progress_, *card_, *actions_;
+    LessonText* text_;
+    QGridLayout* options_;
+    QVBoxLayout* action_column_;
+    std::vector<QPushButton*> option_buttons_;
+    QPushButton *next_, *back_;
+};
+
+}  // namespace moe::app

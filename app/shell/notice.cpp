@@ -1,0 +1,69 @@
+#include "app/shell/notice.h"
+
+#include "app/shell/style.h"
+
+#include <QHBoxLayout>
+#include <QLabel>
+#include <QProgressBar>
+#include <QPushButton>
+#include <QVBoxLayout>
+
+namespace moe::app {
+
+Notice::Notice(QWidget* parent) : QFrame(parent) {
+    setRole(this, "notice");
+    text_ = new QLabel(this);
+    text_->setTextFormat(Qt::PlainText);
+    text_->setWordWrap(true);
+    setRole(text_, "label");
+    progress_ = new QProgressBar(this);
+    progress_->setRange(0, 0);
+    progress_->setTextVisible(false);
+    auto* column = new QVBoxLayout(this);
+    column->setContentsMargins(12, 10, 12, 10);
+    column->setSpacing(8);
+    column->addWidget(text_);
+    column->addWidget(progress_);
+    buttons_ = new QHBoxLayout;
+    buttons_->setSpacing(8);
+    column->addLayout(buttons_);
+    hide();
+}
+
+QString Notice::text() const {
+    return text_->text();
+}
+
+void Notice::tell(Kind kind, const QString& text, std::vector<Button> buttons) {
+    kind_ = kind;
+    setRole(this, kind == Kind::failed || kind == Kind::refused ? "alarm" : "notice");
+    text_->setText(text);
+    setAccessibleName(text);
+    progress_->setVisible(kind == Kind::working);
+    while (QLayoutItem* item = buttons_->takeAt(0)) {
+        if (item->widget()) {
+            item->widget()->hide();
+            item->widget()->deleteLater();
+        }
+        delete item;
+    }
+    if (kind == Kind::refused && buttons.empty()) buttons.push_back({tr("Close"), {}});
+    for (Button& b : buttons) {
+        auto* button = new QPushButton(b.text, this);
+        connect(button, &QPushButton::clicked, this, [this, kind, press = std::move(b.press)] {
+            withdraw(kind);
+            if (press) press();
+        });
+        buttons_->addWidget(button);
+    }
+    buttons_->addStretch();
+    show();
+}
+
+void Notice::withdraw(Kind kind) {
+    if (kind_ != kind) return;
+    kind_ = Kind::none;
+    hide();
+}
+
+}  // namespace moe::app
