@@ -9,7 +9,7 @@ namespace moe::app {
 namespace {
 
 constexpr int frame_milliseconds = 16;
-constexpr int quiet_frames_before_rest = 6;
+constexpr int quiet_frames_before_rest = 6, frames_for_first_snapshot = 10;
 
 template <class T>
 bool isReady(const std::future<T>& future) {
@@ -144,8 +144,8 @@ void SessionController::wake() {
 
 void SessionController::pull() {
     ++frames_;
-    answerOpenings();
     std::shared_ptr<const Snapshot> newest = session_.take();
+    answerOpenings(newest);
     // A new model's first snapshot waits until its corpus is known to be the present one.
     const bool early = newest->generation != snapshot_->generation && !openings_.empty();
     const bool moved = newest != snapshot_ && !early;
@@ -167,18 +167,23 @@ void SessionController::adopt(std::shared_ptr<const Snapshot> snapshot, bool ope
     Q_EMIT valuesChanged();
 }
 
-void SessionController::answerOpenings() {
-    while (!openings_.empty() && isReady(openings_.front().future)) {
-        Opening opening = std::move(openings_.front());
+// The worker answers an opening just before it publishes the model's first snapshot: that one is waited for.
+void SessionController::answerOpenings(const std::shared_ptr<const Snapshot>& newest) {
+    while (!openings_.empty()) {
+        Opening& front = openings_.front();
+        if (!front.answer && isReady(front.future)) front.answer = QString::fromStdString(front.future.get());
+        if (!front.answer) return;
+        const bool opened = front.answer->isEmpty();
+        if (opened && newest->generation == snapshot_->generation && ++front.frames < frames_for_first_snapshot) return;
+        const Opening answered = std::move(front);
         openings_.erase(openings_.begin());
-        const QString error = QString::fromStdString(opening.future.get());
-        if (error.isEmpty()) {
-            corpus_ = opening.corpus;
-            probe_text_ = opening.probe;
-            focus_ = opening.focus;
-            adopt(session_.take(), true);
+        if (opened) {
+            corpus_ = answered.corpus;
+            probe_text_ = answered.probe;
+            focus_ = answered.focus;
+            adopt(newest, true);
         }
-        if (opening.done) opening.done(error);
+        if (answered.done) answered.done(*answered.answer);
     }
 }
 

@@ -72,6 +72,8 @@ private:
         QString probe;
         std::size_t focus;
         std::function<void(const QString&)> done;
+        std::optional<QString> answer = std::nullopt;  // empty: opened
+        int frames = 0;                                // since the answer
     };
     struct Saving {
         std::future<SavedRun> future;
@@ -81,7 +83,7 @@ private:
     void wake();
     void pull();
     void adopt(std::shared_ptr<const Snapshot> snapshot, bool opened);
-    void answerOpenings();
+    void answerOpenings(const std::shared_ptr<const Snapshot>& newest);
     void answerSavings();
 
     TrainingSession session_;

@@ -161,10 +161,10 @@ LessonPanel::LessonPanel(QWidget* parent) : QWidget(parent) {
     back_ = new QPushButton(tr("Back"), this);
     setRole(back_, "quiet");
     connect(next_, &QPushButton::clicked, this, [this] {
-        if (player_.goOn()) rebuild();
+        if (player_.goOn()) enter();
     });
     connect(back_, &QPushButton::clicked, this, [this] {
-        if (player_.goBack()) rebuild();
+        if (player_.goBack()) enter();
     });
 
     auto* walk = new QHBoxLayout;
@@ -195,7 +195,7 @@ LessonPanel::LessonPanel(QWidget* parent) : QWidget(parent) {
 
 void LessonPanel::setLesson(const Lesson* lesson) {
     player_ = LessonPlayer(lesson);
-    rebuild();
+    enter();
 }
 
 void LessonPanel::setTheme(const Theme& theme) {
@@ -252,7 +252,11 @@ void LessonPanel::rebuild() {
     back_->setEnabled(player_.canGoBack());
     setTheme(theme_);
     showReveal();
-    Q_EMIT stepEntered(*step);
+}
+
+void LessonPanel::enter() {
+    rebuild();
+    if (player_.step()) Q_EMIT stepEntered(*player_.step());
 }
 
 void LessonPanel::setStructure(const std::shared_ptr<const Snapshot>& snapshot) {

@@ -59,6 +59,7 @@ Q_SIGNALS:
     void actionAsked(const LessonAction& action);
 
 private:
+    void enter();
     void rebuild();
     void showReveal();
 

@@ -128,7 +128,7 @@ QString hex(const QColor& c) {
 
 }  // namespace
 
-QString styleSheet(const Theme& theme) {
+QString themeSheet(const Theme& theme) {
     const QHash<QString, QString> colours = {
         {QStringLiteral("page"), hex(theme.page)},
         {QStringLiteral("panel"), hex(theme.panel)},
@@ -163,7 +163,7 @@ QString styleSheet(const Theme& theme) {
     return out;
 }
 
-QPalette palette(const Theme& theme) {
+QPalette themePalette(const Theme& theme) {
     QPalette p;
     const QColor paper = theme.textOn(theme.ink);
     p.setColor(QPalette::Window, theme.page);
@@ -218,6 +218,11 @@ QIcon icon(const QString& name, const QColor& colour, int pixels) {
     QIcon result;
     for (const double ratio : {1.0, 2.0}) result.addPixmap(iconPixmap(name, colour, pixels, ratio));
     return result;
+}
+
+QIcon programIcon() {
+    registerResources();
+    return QIcon(QStringLiteral(":/icons/moelab.svg"));
 }
 
 bool desktopIsDark() {

@@ -12,10 +12,10 @@ namespace moe::app {
 /// The window's one style sheet, made from the theme. Widgets say what they are by the property "role":
 ///   labels: question, body, label, caption, heading, figure, error; buttons: primary, quiet, option, icon, play, link,
 ///   chip; surfaces: bar, column, card, notice, alarm.
-QString styleSheet(const Theme& theme);
+QString themeSheet(const Theme& theme);
 
 /// The same colours for what a style sheet does not reach.
-QPalette palette(const Theme& theme);
+QPalette themePalette(const Theme& theme);
 
 /// Sets a widget's role and has its style taken anew.
 void setRole(QWidget* widget, const char* role);
@@ -23,6 +23,9 @@ void setRole(QWidget* widget, const char* role);
 /// resources/icons/NAME.svg in one colour.
 QIcon icon(const QString& name, const QColor& colour, int pixels);
 QPixmap iconPixmap(const QString& name, const QColor& colour, int pixels, double ratio);
+
+/// The window's and the task bar's.
+QIcon programIcon();
 
 /// Whether the desktop's own palette is dark: Qt 6.4 cannot be asked for the colour scheme.
 bool desktopIsDark();

@@ -12,6 +12,7 @@
 #include <QPainter>
 #include <QPushButton>
 #include <QRegularExpressionValidator>
+#include <QSignalBlocker>
 #include <QSlider>
 #include <QToolButton>
 #include <QVBoxLayout>
@@ -93,8 +94,9 @@ TransportBar::TransportBar(const Actions& actions, QWidget* parent) : QFrame(par
     setRole(speed_value_, "caption");
     speed_value_->setAlignment(Qt::AlignRight);
     connect(speed_, &QSlider::valueChanged, this, [this](int slider) {
+        speed_now_ = speedOf(slider);
         speed_value_->setText(speedText());
-        Q_EMIT speedChanged(speedOf(slider));
+        Q_EMIT speedChanged(speed_now_);
     });
 
     auto* seed_name = new QLabel(tr("Seed"), this);
@@ -271,18 +273,15 @@ double TransportBar::speedOf(int slider) {
     return exact < 20 ? std::round(exact * 2) / 2 : std::round(exact);
 }
 
-double TransportBar::speed() const {
-    return speedOf(speed_->value());
-}
-
 void TransportBar::setSpeed(double stepsPerSecond) {
+    const QSignalBlocker quiet(speed_);
     speed_->setValue(sliderOf(stepsPerSecond));
+    speed_now_ = std::max(0.0, stepsPerSecond);
     speed_value_->setText(speedText());
 }
 
 QString TransportBar::speedText() const {
-    const double s = speed();
-    return s <= 0 ? tr("max") : tr("%1 steps/s").arg(QString::fromStdString(to_text(s)));
+    return speed_now_ <= 0 ? tr("max") : tr("%1 steps/s").arg(QString::fromStdString(to_text(speed_now_)));
 }
 
 }  // namespace moe::app

@@ -54,7 +54,8 @@ public:
     void showSnapshot(const Snapshot& snapshot);
 
     /// Steps a second, 0: as fast as it goes.
-    double speed() const;
+    double speed() const { return speed_now_; }
+    /// Shows it; asks for nothing.
     void setSpeed(double stepsPerSecond);
     static int sliderOf(double stepsPerSecond);
     static double speedOf(int slider);
@@ -78,6 +79,7 @@ private:
     QLineEdit* seed_;
     Figure *epochs_, *steps_, *rate_;
     bool playing_ = false;
+    double speed_now_ = 0;
     quint64 shown_seed_ = 0;
 };
 

@@ -1,0 +1,171 @@
+#include "app/shell/dock_area.h"
+
+#include "app/shell/style.h"
+
+#include <QMenu>
+#include <QMouseEvent>
+#include <QScopedValueRollback>
+
+#include <algorithm>
+#include <cmath>
+
+namespace moe::app {
+
+namespace {
+
+constexpr int arrangement_version = 1;
+constexpr double margin = 16, right_width = 272, below_height = 148, time_height = 72;
+// Of the right column's height, from the top: load, loss, accuracy as in the design.
+constexpr double right_shares[] = {180, 200, 150};
+
+}  // namespace
+
+DockArea::DockArea(SessionController& session, QWidget* parent) : QMainWindow(parent) {
+    setWindowFlags(Qt::Widget);
+    setRole(this, "docks");
+    setDockOptions(AllowNestedDocks | AllowTabbedDocks | AnimatedDocks);
+    setTabPosition(Qt::AllDockWidgetAreas, QTabWidget::North);
+    setContextMenuPolicy(Qt::DefaultContextMenu);
+    for (const ViewInfo& info : views()) {
+        auto* frame = new DockFrame(info, session, this);
+        docks_.push_back(frame);
+        const auto moved = [this] {
+            if (!arranging_) rearranged_ = true;
+        };
+        connect(frame, &QDockWidget::dockLocationChanged, this, moved);
+        connect(frame, &QDockWidget::topLevelChanged, this, moved);
+        connect(frame->toggleViewAction(), &QAction::triggered, this, moved);
+    }
+    arrange();
+}
+
+std::vector<QDockWidget*> DockArea::of(ViewArea area) const {
+    std::vector<QDockWidget*> found;
+    for (DockFrame* d : docks_)
+        if (d->area() == area) found.push_back(d);
+    return found;
+}
+
+DockFrame* DockArea::dock(const QString& id) const {
+    const auto it = std::find_if(docks_.begin(), docks_.end(), [&](DockFrame* d) { return d->objectName() == id; });
+    return it == docks_.end() ? nullptr : *it;
+}
+
+DockFrame* DockArea::stage() const {
+    const auto it =
+        std::find_if(docks_.begin(), docks_.end(), [](DockFrame* d) { return d->area() == ViewArea::stage; });
+    return it == docks_.end() ? nullptr : *it;
+}
+
+void DockArea::arrange() {
+    if (docks_.empty()) return;
+    const QScopedValueRollback busy(arranging_, true);
+    for (DockFrame* d : docks_) {
+        d->setFloating(false);
+        removeDockWidget(d);
+    }
+    const auto stage = of(ViewArea::stage), right = of(ViewArea::right), below = of(ViewArea::below),
+               time = of(ViewArea::time);
+    QDockWidget* anchor = nullptr;
+    const auto place = [&](QDockWidget* dock, QDockWidget* beside, Qt::Orientation way) {
+        if (beside)
+            splitDockWidget(beside, dock, way);
+        else
+            addDockWidget(Qt::LeftDockWidgetArea, anchor = dock);
+        dock->show();
+    };
+    for (QDockWidget* d : stage) place(d, anchor, Qt::Vertical);
+    for (QDockWidget* d : time) place(d, anchor, Qt::Vertical);
+    for (std::size_t i = 0; i < right.size(); ++i)
+        place(right[i], i ? right[i - 1] : anchor, i ? Qt::Vertical : Qt::Horizontal);
+    for (std::size_t i = 0; i < below.size(); ++i) {
+        if (i < 2) {
+            place(below[i], i ? below[i - 1] : anchor, i ? Qt::Horizontal : Qt::Vertical);
+        } else {
+            // A third measure under the stage shares the second one's place.
+            tabifyDockWidget(below[1], below[i]);
+            below[i]->show();
+        }
+    }
+    if (below.size() > 2) below[1]->raise();
+    rearranged_ = false;
+    proportion();
+}
+
+void DockArea::proportion() {
+    const QScopedValueRollback busy(arranging_, true);
+    const auto px = [this](double v) { return int(std::lround(theme_.px(v))); };
+    const auto right = of(ViewArea::right), below = of(ViewArea::below), time = of(ViewArea::time);
+    const auto stage = of(ViewArea::stage);
+    const int inner_width = width() - 2 * px(margin), inner_height = height() - 2 * px(margin);
+    const int gap = px(margin), upper = inner_height - px(time_height) - gap;
+    if (!time.empty() && !stage.empty())
+        resizeDocks({stage.front(), time.front()}, {upper, px(time_height)}, Qt::Vertical);
+    if (!right.empty() && !stage.empty())
+        resizeDocks({stage.front(), right.front()}, {inner_width - px(right_width) - gap, px(right_width)},
+                    Qt::Horizontal);
+    if (!below.empty() && !stage.empty())
+        resizeDocks({stage.front(), below.front()}, {upper - px(below_height) - gap, px(below_height)}, Qt::Vertical);
+    if (below.size() > 1) {
+        const int half = (inner_width - px(right_width) - 2 * gap) / 2;
+        resizeDocks({below[0], below[1]}, {half, half}, Qt::Horizontal);
+    }
+    if (right.size() > 1) {
+        QList<QDockWidget*> docks;
+        QList<int> heights;
+        for (std::size_t i = 0; i < right.size(); ++i) {
+            docks << right[i];
+            heights << int(upper * right_shares[std::min<std::size_t>(i, 2)] / 530);
+        }
+        resizeDocks(docks, heights, Qt::Vertical);
+    }
+}
+
+void DockArea::setTheme(const Theme& theme) {
+    theme_ = theme;
+    const int m = int(std::lround(theme.px(margin)));
+    setContentsMargins(m, m, m, m);
+    for (DockFrame* d : docks_) d->setTheme(theme);
+    if (!rearranged_) proportion();
+}
+
+QByteArray DockArea::arrangement() const {
+    return rearranged_ ? saveState(arrangement_version) : QByteArray();
+}
+
+bool DockArea::restoreArrangement(const QByteArray& state) {
+    if (!state.isEmpty()) {
+        const QScopedValueRollback busy(arranging_, true);
+        if (restoreState(state, arrangement_version)) {
+            rearranged_ = true;
+            return true;
+        }
+    }
+    arrange();
+    return state.isEmpty();
+}
+
+void DockArea::pointAt(const QStringList& ids) {
+    for (DockFrame* d : docks_) d->setPointedAt(ids.contains(d->objectName()));
+}
+
+bool DockArea::event(QEvent* event) {
+    // A separator that is dragged is this window's own mouse move; from then on the sizes are the user's.
+    if (event->type() == QEvent::MouseMove && static_cast<QMouseEvent*>(event)->buttons() & Qt::LeftButton)
+        rearranged_ = true;
+    return QMainWindow::event(event);
+}
+
+void DockArea::resizeEvent(QResizeEvent* event) {
+    QMainWindow::resizeEvent(event);
+    if (!rearranged_) proportion();
+}
+
+QMenu* DockArea::createPopupMenu() {
+    auto* menu = new QMenu(this);
+    for (DockFrame* d : docks_)
+        if (d->area() != ViewArea::stage) menu->addAction(d->toggleViewAction());
+    return menu;
+}
+
+}  // namespace moe::app

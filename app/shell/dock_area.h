@@ -1,0 +1,49 @@
+#pragma once
+#include "app/shell/dock_frame.h"
+
+#include <QMainWindow>
+
+#include <vector>
+
+class QMenu;
+
+namespace moe::app {
+
+/// The views in their places: stage in the middle, measures around it, time at the bottom. Built from the view
+/// registry, whatever it holds.
+class DockArea : public QMainWindow {
+    Q_OBJECT
+
+public:
+    DockArea(SessionController& session, QWidget* parent);
+
+    void setTheme(const Theme& theme);
+    /// The arrangement of the design for the present size.
+    void arrange();
+    /// Whether a person has moved, closed or resized something since arrange().
+    bool isRearranged() const { return rearranged_; }
+
+    QByteArray arrangement() const;
+    /// False, and arrange(), where `state` is of another program version.
+    bool restoreArrangement(const QByteArray& state);
+
+    DockFrame* dock(const QString& id) const;
+    const std::vector<DockFrame*>& docks() const { return docks_; }
+    DockFrame* stage() const;
+    void pointAt(const QStringList& ids);
+
+protected:
+    bool event(QEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
+    QMenu* createPopupMenu() override;
+
+private:
+    void proportion();
+    std::vector<QDockWidget*> of(ViewArea area) const;
+
+    std::vector<DockFrame*> docks_;
+    Theme theme_ = Theme::light();
+    bool rearranged_ = false, arranging_ = false;
+};
+
+}  // namespace moe::app

@@ -1,0 +1,97 @@
+#pragma once
+#include "app/lessons/loader.h"
+#include "app/models/theme.h"
+#include "app/session/session_controller.h"
+#include "app/shell/window_state.h"
+
+#include <QMainWindow>
+#include <QTimer>
+
+#include <filesystem>
+
+class QSettings;
+
+namespace moe::app {
+
+class DockArea;
+class LeftColumn;
+class ModelActions;
+class TransportBar;
+class WindowActions;
+class Workbench;
+
+struct WindowOptions {
+    QSettings* settings = nullptr;  // where layout, theme and last lesson are kept; null: nowhere
+    LessonList lessons;
+    SessionOptions session;
+};
+
+/// The window: transport on top, lesson and experiment at the left, the views in the middle. It puts the parts together
+/// and carries their wishes to the workbench; none of them knows another.
+class MainWindow : public QMainWindow {
+    Q_OBJECT
+
+public:
+    explicit MainWindow(WindowOptions options, QWidget* parent = nullptr);
+    ~MainWindow() override;
+
+    /// `lesson`, else the last one, else the first.
+    void openFirstLesson(const QString& lesson = {});
+    /// A model, a folder of the tutorial's three files, or a text.
+    void openPath(const std::filesystem::path& path);
+
+    SessionController& session() { return session_; }
+    Workbench& bench() { return *bench_; }
+    WindowActions& actions() { return *actions_; }
+    ModelActions& models() { return *models_; }
+    DockArea& docks() { return *docks_; }
+    TransportBar& transport() { return *transport_; }
+    LeftColumn& column() { return *column_; }
+    const Theme& theme() const { return theme_; }
+    void setThemeChoice(ThemeChoice choice);
+
+protected:
+    void closeEvent(QCloseEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
+    void changeEvent(QEvent* event) override;
+    void dragEnterEvent(QDragEnterEvent* event) override;
+    void dropEvent(QDropEvent* event) override;
+    void keyPressEvent(QKeyEvent* event) override;
+
+private:
+    void build();
+    QMenu* buildMenu();
+    void connectTransport();
+    void connectColumn();
+    void connectBench();
+    void applyTheme();
+    void playOrPause();
+    void trainMore();
+    void openLesson(const Lesson& lesson);
+    void enterStep(const LessonStep& step);
+    void doAction(const LessonAction& action);
+    void showValues();
+    void showIdentity();
+    void showState();
+    void showKeys();
+    void showAbout();
+    WindowState presentState() const;
+
+    WindowOptions options_;
+    WindowState remembered_;
+    SessionController session_;
+    Workbench* bench_;
+    WindowActions* actions_;
+    ModelActions* models_;
+    TransportBar* transport_ = nullptr;
+    LeftColumn* column_ = nullptr;
+    DockArea* docks_ = nullptr;
+    QMenu* lessons_menu_ = nullptr;
+    Theme theme_;
+    ThemeChoice theme_choice_ = ThemeChoice::system;
+    QTimer rescale_;
+    SessionState shown_state_ = SessionState::empty;
+    bool leaving_ = false;
+};
+
+}  // namespace moe::app

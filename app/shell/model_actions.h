@@ -1,0 +1,53 @@
+#pragma once
+#include "app/shell/corpus_dialog.h"
+#include "app/shell/workbench.h"
+
+#include <QObject>
+#include <QPointer>
+
+#include <filesystem>
+#include <functional>
+
+class QMessageBox;
+class QMimeData;
+class QWidget;
+
+namespace moe::app {
+
+/// Open, Save, Save As, own text, drop: the questions that a window asks before the workbench acts. None of them
+/// blocks.
+class ModelActions : public QObject {
+    Q_OBJECT
+
+public:
+    ModelActions(Workbench& bench, SessionOptions options, QWidget* window);
+
+    void open();
+    /// A .keras file or a folder of the tutorial's three files opens as a model, anything else as a text.
+    void openPath(const std::filesystem::path& path);
+    /// To the run's file, or as Save As; asks first where somebody else has changed that file.
+    void save(std::function<void()> done = {});
+    void saveAs(std::function<void()> done = {});
+    void ownText(const QString& pasted = {});
+
+    static bool takes(const QMimeData& data);
+    void drop(const QMimeData& data);
+
+    /// Asks whether unsaved training may be lost, then calls `leave`, at once where there is none.
+    void beforeLeaving(std::function<void()> leave);
+
+    CorpusDialog* corpusDialog() const { return corpus_dialog_; }
+    QMessageBox* question() const { return question_; }
+
+private:
+    CorpusDialog* makeCorpusDialog();
+    QMessageBox* ask(const QString& text, const QString& more);
+
+    Workbench& bench_;
+    SessionOptions options_;
+    QWidget* window_;
+    QPointer<CorpusDialog> corpus_dialog_;
+    QPointer<QMessageBox> question_;
+};
+
+}  // namespace moe::app

@@ -1,0 +1,89 @@
+#include "app/shell/window_actions.h"
+
+#include <QAbstractButton>
+#include <QAbstractItemView>
+#include <QAbstractSlider>
+#include <QAbstractSpinBox>
+#include <QActionGroup>
+#include <QApplication>
+#include <QComboBox>
+#include <QKeyEvent>
+#include <QLineEdit>
+#include <QPlainTextEdit>
+#include <QTextEdit>
+
+namespace moe::app {
+
+namespace {
+
+/// Whether the focused widget itself has a use for this key.
+bool keepsKey(const QWidget* widget, const QKeyEvent& key) {
+    if (key.modifiers() & (Qt::ControlModifier | Qt::AltModifier | Qt::MetaModifier)) return false;
+    if (qobject_cast<const QLineEdit*>(widget) || qobject_cast<const QPlainTextEdit*>(widget) ||
+        qobject_cast<const QTextEdit*>(widget) || qobject_cast<const QAbstractSpinBox*>(widget) ||
+        qobject_cast<const QComboBox*>(widget) || qobject_cast<const QAbstractItemView*>(widget))
+        return key.key() == Qt::Key_Space || key.key() == Qt::Key_Right || key.key() == Qt::Key_R;
+    if (qobject_cast<const QAbstractButton*>(widget)) return key.key() == Qt::Key_Space;
+    if (qobject_cast<const QAbstractSlider*>(widget)) return key.key() == Qt::Key_Right;
+    return false;
+}
+
+}  // namespace
+
+WindowActions::WindowActions(QWidget* window) : QObject(window), window_(window) {
+    reset = make(tr("Reset to step 0"), Qt::Key_R);
+    play = make(tr("Play or pause"), Qt::Key_Space);
+    batch = make(tr("One batch"), Qt::Key_Right);
+    epoch = make(tr("One epoch"), QKeySequence(Qt::SHIFT | Qt::Key_Right));
+    open = make(tr("Open…"), QKeySequence(Qt::CTRL | Qt::Key_O));
+    save = make(tr("Save"), QKeySequence(Qt::CTRL | Qt::Key_S));
+    saveAs = make(tr("Save As…"), QKeySequence(Qt::CTRL | Qt::SHIFT | Qt::Key_S));
+    ownText = make(tr("Own text…"), QKeySequence(Qt::CTRL | Qt::Key_T));
+    paste = make(tr("Paste a text…"), QKeySequence(Qt::CTRL | Qt::Key_V));
+    exporting = make(tr("Export…"), QKeySequence(Qt::CTRL | Qt::Key_E));
+    quit = make(tr("Quit"), QKeySequence(Qt::CTRL | Qt::Key_Q));
+    undo = make(tr("Undo"), QKeySequence(Qt::CTRL | Qt::Key_Z));
+    redo = make(tr("Redo"), QKeySequence(Qt::CTRL | Qt::SHIFT | Qt::Key_Z));
+    restoreLayout = make(tr("Restore layout"));
+    themeSystem = make(tr("As the desktop"));
+    themeLight = make(tr("Light"));
+    themeDark = make(tr("Dark"));
+    auto* themes = new QActionGroup(this);
+    for (QAction* a : {themeSystem, themeLight, themeDark}) {
+        a->setCheckable(true);
+        themes->addAction(a);
+    }
+    keys = make(tr("Keys"), Qt::Key_F1);
+    about = make(tr("About MoE Lab"));
+    qApp->installEventFilter(this);
+}
+
+QAction* WindowActions::make(const QString& text, const QKeySequence& key) {
+    auto* action = new QAction(text, this);
+    action->setShortcut(key);
+    window_->addAction(action);
+    all_.push_back(action);
+    return action;
+}
+
+QString WindowActions::keyList() const {
+    QString list;
+    for (const QAction* a : all_)
+        if (!a->shortcut().isEmpty() && a->isVisible())
+            list += QStringLiteral("%1\t%2\n")
+                        .arg(a->shortcut().toString(QKeySequence::NativeText), a->text().remove(u'…'));
+    return list;
+}
+
+bool WindowActions::eventFilter(QObject* watched, QEvent* event) {
+    if (event->type() == QEvent::ShortcutOverride) {
+        const auto* widget = qobject_cast<QWidget*>(watched);
+        if (widget && widget->window() == window_ && keepsKey(widget, *static_cast<QKeyEvent*>(event))) {
+            event->accept();
+            return true;
+        }
+    }
+    return QObject::eventFilter(watched, event);
+}
+
+}  // namespace moe::app

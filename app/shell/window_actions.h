@@ -1,0 +1,40 @@
+#pragma once
+#include <QAction>
+#include <QKeySequence>
+#include <QObject>
+
+#include <vector>
+
+class QMenu;
+class QWidget;
+
+namespace moe::app {
+
+/// Every command of the window with its name and its key. Single keys are left to a text field, a button or a slider
+/// that has the focus.
+class WindowActions : public QObject {
+    Q_OBJECT
+
+public:
+    explicit WindowActions(QWidget* window);
+
+    QAction *reset, *play, *batch, *epoch;
+    QAction *open, *save, *saveAs, *ownText, *paste, *exporting, *quit;
+    QAction *undo, *redo;
+    QAction *restoreLayout, *themeSystem, *themeLight, *themeDark;
+    QAction *keys, *about;
+
+    /// Names with keys, for the list of keys.
+    QString keyList() const;
+
+protected:
+    bool eventFilter(QObject* watched, QEvent* event) override;
+
+private:
+    QAction* make(const QString& text, const QKeySequence& key = {});
+
+    QWidget* window_;
+    std::vector<QAction*> all_;
+};
+
+}  // namespace moe::app

@@ -1,0 +1,50 @@
+#include "app/shell/window_state.h"
+
+#include <QSettings>
+
+#include <algorithm>
+
+namespace moe::app {
+
+namespace {
+
+QString nameOf(ThemeChoice choice) {
+    switch (choice) {
+        case ThemeChoice::light:
+            return QStringLiteral("light");
+        case ThemeChoice::dark:
+            return QStringLiteral("dark");
+        case ThemeChoice::system:
+            break;
+    }
+    return QStringLiteral("system");
+}
+
+}  // namespace
+
+WindowState WindowState::read(QSettings* settings) {
+    WindowState state;
+    if (!settings) return state;
+    const QSize size = settings->value(QStringLiteral("window/size")).toSize();
+    if (size.width() >= 640 && size.height() >= 360 && size.width() <= 16384 && size.height() <= 16384)
+        state.size = size;
+    state.maximized = settings->value(QStringLiteral("window/maximized")).toBool();
+    state.arrangement = settings->value(QStringLiteral("window/arrangement")).toByteArray();
+    state.lesson = settings->value(QStringLiteral("lesson")).toString();
+    const QString theme = settings->value(QStringLiteral("theme")).toString();
+    for (const ThemeChoice choice : {ThemeChoice::light, ThemeChoice::dark})
+        if (theme == nameOf(choice)) state.theme = choice;
+    return state;
+}
+
+void WindowState::write(QSettings* settings) const {
+    if (!settings) return;
+    settings->setValue(QStringLiteral("window/size"), size);
+    settings->setValue(QStringLiteral("window/maximized"), maximized);
+    settings->setValue(QStringLiteral("window/arrangement"), arrangement);
+    settings->setValue(QStringLiteral("lesson"), lesson);
+    settings->setValue(QStringLiteral("theme"), nameOf(theme));
+    settings->sync();
+}
+
+}  // namespace moe::app
