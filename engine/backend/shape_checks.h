@@ -21,7 +21,7 @@ public:
         return *this;
     }
 
-    /// `at_most` bounds a letter that was seen before ("K", "E").
+    /// The size `small` is at most the size `large`; both were seen before.
     ShapeCheck& not_above(char small, char large) {
         const Seen &a = seen(small), &b = seen(large);
         if (a.size > b.size)
@@ -33,20 +33,29 @@ public:
     ShapeCheck& product(char product, char left, char right) {
         const Seen &p = seen(product), &a = seen(left), &b = seen(right);
         if (p.size != a.size * b.size)
-            fail(describe(p) + " but " + describe(a) + " and " + describe(b) + ": " + product + " must be " + left +
-                 " times " + right + ".");
+            fail(describe(p) + " but " + describe(a) + (a.name == b.name ? "" : " and " + describe(b)) + ": " +
+                 product + " must be " + left + " times " + right + ".");
         return *this;
     }
 
 private:
     struct Seen {
-        const char* name = nullptr;
-        const char* signature = nullptr;
-        Shape shape;
-        std::size_t size = 0;
+        char letter;
+        const char* name;
+        const char* signature;
+        const Shape* shape;
+        std::size_t size;
     };
 
-    Seen& seen(char letter) { return seen_[letter - 'A']; }
+    /// The first tensor with this letter; a fresh one where there was none.
+    Seen& seen(char letter) {
+        for (std::size_t i = 0; i < count_; ++i)
+            if (seen_[i].letter == letter) return seen_[i];
+        Seen& fresh = seen_[count_++];
+        fresh.letter = letter;
+        fresh.name = nullptr;
+        return fresh;
+    }
 
     void check(const char* name, const Shape& shape, bool memory, const char* signature) {
         std::size_t rank = 0;
@@ -61,7 +70,7 @@ private:
             }
             Seen& first = seen(letter);
             if (first.name == nullptr)
-                first = {name, signature, shape, size};
+                first = {letter, name, signature, &shape, size};
             else if (first.size != size)
                 fail(describe(first) + " but " + text(name, shape, signature) + ": the " + letter +
                      " of both must be equal.");
@@ -78,11 +87,13 @@ private:
         for (std::size_t i = 0; signature[i] != '\0'; ++i) sizes += (i == 0 ? "" : ",") + std::to_string(shape.size[i]);
         return std::string(name) + " is (" + sizes + ")";
     }
-    static std::string describe(const Seen& s) { return text(s.name, s.shape, s.signature); }
+    static std::string describe(const Seen& s) { return text(s.name, *s.shape, s.signature); }
     [[noreturn]] void fail(const std::string& what) const { throw Error("[" + std::string(op_) + "] " + what); }
 
+    static constexpr std::size_t most_letters = 8;
     const char* op_;
-    Seen seen_[26];
+    std::size_t count_ = 0;
+    Seen seen_[most_letters];  // the first count_ of them
 };
 
 /// One function an op: what backend.h says about its shapes, for every backend.

@@ -79,7 +79,7 @@ TEST_CASE("the sentences say op and sizes") {
         CHECK(refusal([&] { b->top_k(ids(3, 5), f(3, 4)); }) ==
               "[top_k] indices is (3,5) but logits is (3,4): K must not be above E.");
         CHECK(refusal([&] { b->dispatch(ids(5), ids(7), ids(3, 2), ids(3, 2)); }) ==
-              "[dispatch] row_tokens is (7) but indices is (3,2) and indices is (3,2): R must be N times K.");
+              "[dispatch] row_tokens is (7) but indices is (3,2): R must be N times K.");
         CHECK(refusal([&] { b->grouped_dense(f(2, 2), f(2, 2), f(3, 2, 2), f(3, 2), ids(3)); }) ==
               "[grouped_dense] offsets is (3), where it must be (4).");
         CHECK(refusal([&] { b->softmax(f(2, 3), f(2, 3, 2)); }) ==

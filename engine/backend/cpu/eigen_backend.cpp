@@ -7,6 +7,7 @@
 #include "engine/core/thread_pool.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace moe {
 
@@ -21,7 +22,7 @@ constexpr size_t tile_rows = 256, tile_columns = 256;
 constexpr size_t depth_part = 512, most_depth_parts = 8, partial_floats = size_t(1) << 16;
 constexpr size_t flat_part = size_t(1) << 14;  // elements of an elementwise op's part
 // Below about this much work a thread's start costs more than it saves (floating-point operations).
-constexpr double worth_a_thread = 2e6;
+constexpr double worth_a_thread = 8e6;
 
 size_t parts_of(size_t size, size_t part) {
     return (size + part - 1) / part;
@@ -157,8 +158,22 @@ public:
 
     void balance_loss(Tensor<float> loss, Tensor<float> dprobs, Tensor<float> probs, Ids indices,
                       float weight) override {
+        shapes::balance_loss(loss, dprobs, probs, indices);
+        const size_t N = probs.dim(0), E = probs.dim(1), visits = indices.count();
+        check_ids("balance_loss", "indices", indices, E, "the mixture");
         const FlushDenormals flush;
-        Base::balance_loss(loss, dprobs, probs, indices, weight);
+        if (visits == 0 || 2 * E > partial_floats) return Base::balance_loss(loss, dprobs, probs, indices, weight);
+        float *fractions = partial_, *sums = partial_ + E;
+        std::memset(partial_, 0, 8 * E);
+        for (size_t i = 0; i < visits; ++i) fractions[indices.raw()[i]] += 1.0f;  // exact below 2^24 visits
+        kernels_.add_column_sums(sums, probs.raw(), E, N, E);
+        double total = 0;
+        for (size_t e = 0; e < E; ++e) {
+            total += double(fractions[e]) * double(sums[e]);
+            fractions[e] *= weight * float(E) / (float(visits) * float(N));
+        }
+        for (size_t n = 0; n < N; ++n) kernels_.add(dprobs.raw() + n * E, fractions, E);
+        loss.raw()[0] = float(double(weight) * double(E) * total / (double(visits) * double(N)));
     }
     void accumulate_load(Tensor<float> load, Tensor<float> weights, Ids indices) override {
         const FlushDenormals flush;
@@ -265,7 +280,7 @@ private:
             const size_t part = parts_of(parts_of(O, parts), 16) * 16;
             run(parts, work, [&](size_t p) {
                 float* sum = partial_ + p * N * I;
-                std::fill_n(sum, N * I, 0.0f);
+                std::memset(sum, 0, 4 * N * I);
                 const size_t begin = std::min(O, p * part), end = std::min(O, begin + part);
                 if (end > begin) kernels_.gemm_nt(sum, I, dy + begin, O, w + begin, O, N, I, end - begin);
             });
@@ -274,7 +289,7 @@ private:
             return;
         }
         tiles(N, I, work, threads, [&](size_t r, size_t c, size_t rows, size_t columns) {
-            for (size_t i = 0; i < rows; ++i) std::fill_n(dx + (r + i) * I + c, columns, 0.0f);
+            for (size_t i = 0; i < rows; ++i) std::memset(dx + (r + i) * I + c, 0, 4 * columns);
             kernels_.gemm_nt(dx + r * I + c, I, dy + r * O, O, w + c * O, O, rows, columns, O);
         });
     }

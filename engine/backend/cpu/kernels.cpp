@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdlib>
+#include <mutex>
 
 namespace moe {
 
@@ -23,7 +24,10 @@ bool isa_supported(Isa isa) {
 }
 
 const Kernels& kernels_for(Isa isa) {
-    return isa == Isa::v4 ? kernels_v4 : isa == Isa::v3 ? kernels_v3 : kernels_baseline;
+    static std::once_flag prepared[3];
+    const Kernels& kernels = isa == Isa::v4 ? kernels_v4 : isa == Isa::v3 ? kernels_v3 : kernels_baseline;
+    std::call_once(prepared[static_cast<int>(isa)], kernels.prepare);
+    return kernels;
 }
 
 const char* isa_name(Isa isa) {

@@ -13,6 +13,9 @@ enum class Isa { baseline, v3, v4 };
 struct Kernels {
     const char* title;  // "AVX-512"
 
+    /// Once before anything else; kernels_for() sees to it.
+    void (*prepare)();
+
     /// c (m,n) += a (m,k) b (k,n); `ld`s are the distances of rows.
     void (*gemm_nn)(float* c, std::size_t ldc, const float* a, std::size_t lda, const float* b, std::size_t ldb,
                     std::size_t m, std::size_t n, std::size_t k);
@@ -58,6 +61,7 @@ extern const Kernels kernels_baseline, kernels_v3, kernels_v4;
 
 /// Whether this processor, and its operating system, run `isa`.
 bool isa_supported(Isa isa);
+/// The kernels, ready to use. The processor must have them. Any thread.
 const Kernels& kernels_for(Isa isa);
 const char* isa_name(Isa isa);  // "v3", as MOELAB_ISA takes it
 
