@@ -1,5 +1,6 @@
 #include "app/models/experiment_draft.h"
 
+#include "app/models/text_format.h"
 #include "engine/core/error.h"
 #include "engine/core/numbers.h"
 #include "engine/core/settings.h"
@@ -96,6 +97,18 @@ ExperimentCost costOf(const Experiment& experiment, const Corpus& corpus) {
     const std::size_t batch = std::max<std::size_t>(1, full.train.batch_size);
     cost.steps_per_epoch = (cost.examples + batch - 1) / batch;
     return cost;
+}
+
+QString corpusSentence(const Corpus& corpus) {
+    const auto tr = [](const char* text) { return QCoreApplication::translate("CorpusFacts", text); };
+    const auto counted = [](std::size_t n, const QString& one, const QString& many) {
+        return n == 1 ? one : many.arg(countText(n));
+    };
+    return tr("%1, %2, %3. The longest phrase has %4.")
+        .arg(counted(corpus.lines(), tr("1 line"), tr("%1 lines")),
+             counted(corpus.tokenizer().vocabulary() - 1, tr("1 word"), tr("%1 different words")),
+             counted(corpus.examples(), tr("1 example"), tr("%1 examples")),
+             counted(corpus.longest_prefix(), tr("1 word"), tr("%1 words")));
 }
 
 Experiment withoutCorpus(Experiment experiment) {

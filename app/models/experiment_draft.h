@@ -69,6 +69,9 @@ Experiment resolvedFor(Experiment experiment, const Corpus& corpus);
 /// Throws Error where the sizes leave 64 bits.
 ExperimentCost costOf(const Experiment& experiment, const Corpus& corpus);
 
+/// "4 lines, 10 different words, 12 examples. The longest phrase has 4 words."
+QString corpusSentence(const Corpus& corpus);
+
 /// A running model's experiment without what its corpus gave it: for another corpus.
 Experiment withoutCorpus(Experiment experiment);
 

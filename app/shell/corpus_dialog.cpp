@@ -244,16 +244,13 @@ void CorpusDialog::showFacts(const CorpusFacts& facts) {
     corpus_ = facts.corpus;
     const ExperimentCost& c = facts.cost;
     QStringList lines;
-    lines << tr("%1 lines, %2 different words, %3 examples.")
-                 .arg(countText(corpus_->lines()), countText(c.vocabulary - 1), countText(c.examples));
-    lines << (c.longest_prefix > c.max_seq_len
-                  ? tr("The longest phrase has %1 words; the model reads the last %2.")
-                        .arg(countText(c.longest_prefix), countText(c.max_seq_len))
-                  : tr("The longest phrase has %1 words.").arg(countText(c.longest_prefix)));
+    lines << corpusSentence(*corpus_);
+    if (c.longest_prefix > c.max_seq_len)
+        lines << tr("Of longer phrases the model reads the last %1 words.").arg(countText(c.max_seq_len));
     lines << tr("The model has %1 parameters and takes %2 to train.")
                  .arg(countText(c.parameters), QString::fromStdString(format_bytes(c.bytes)));
-    lines << tr("An epoch of %1 steps takes %2 on this machine.")
-                 .arg(countText(c.steps_per_epoch), durationText(facts.seconds_per_epoch));
+    lines << tr("An epoch takes %1 on this machine (steps: %2).")
+                 .arg(durationText(facts.seconds_per_epoch), countText(c.steps_per_epoch));
     facts_->setText(lines.join(u'\n'));
     facts_->show();
     QStringList notes;

@@ -133,6 +133,7 @@ ExperimentEditor::ExperimentEditor(QWidget* parent) : QWidget(parent) {
         } else {
             row.edit = new QLineEdit(this);
             row.edit->setAlignment(Qt::AlignRight);
+            row.edit->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
             row.edit->setToolTip(field.help.toHtmlEscaped());
             row.edit->setAccessibleName(field.label);
             row.edit->installEventFilter(this);
@@ -145,8 +146,8 @@ ExperimentEditor::ExperimentEditor(QWidget* parent) : QWidget(parent) {
         }
         rows_.push_back(row);
     }
-    grid->setColumnStretch(0, 3);
-    grid->setColumnStretch(1, 2);
+    grid->setColumnMinimumWidth(1, 88);
+    grid->setColumnStretch(0, 1);
     column->addLayout(grid);
     column->addSpacing(12);
     problem_ = plainLabel({}, "error", this);
@@ -282,7 +283,7 @@ void ExperimentEditor::refresh() {
     if (problem.isEmpty()) {
         try {
             const ExperimentCost c = draft_.cost();
-            cost = tr("%1 parameters, %2 to train; %3 steps an epoch.")
+            cost = tr("Parameters: %1, %2 to train. Steps an epoch: %3.")
                        .arg(countText(c.parameters), QString::fromStdString(format_bytes(c.bytes)),
                             countText(c.steps_per_epoch));
         } catch (const std::exception&) {

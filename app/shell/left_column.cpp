@@ -1,5 +1,6 @@
 #include "app/shell/left_column.h"
 
+#include "app/models/experiment_draft.h"
 #include "app/models/text_format.h"
 #include "app/shell/experiment_panel.h"
 #include "app/shell/lesson_panel.h"
@@ -20,15 +21,43 @@ namespace {
 
 constexpr double column_width = 244;
 
+/// As tall as its content where there is room, and scrolling where there is none.
+class ContentHigh : public QScrollArea {
+public:
+    explicit ContentHigh(QWidget* parent) : QScrollArea(parent) {
+        setSizePolicy(QSizePolicy::Preferred, QSizePolicy::Maximum);
+    }
+
+    QSize sizeHint() const override {
+        const QWidget* content = widget();
+        if (!content) return {};
+        const int w = viewport()->width();
+        return {w, content->layout() && content->layout()->hasHeightForWidth()
+                       ? content->layout()->totalHeightForWidth(w)
+                       : content->sizeHint().height()};
+    }
+    QSize minimumSizeHint() const override { return {0, 0}; }
+
+protected:
+    bool eventFilter(QObject* watched, QEvent* event) override {
+        if (watched == widget() && event->type() == QEvent::LayoutRequest) updateGeometry();
+        return QScrollArea::eventFilter(watched, event);
+    }
+    void resizeEvent(QResizeEvent* event) override {
+        QScrollArea::resizeEvent(event);
+        if (event->oldSize().width() != event->size().width()) updateGeometry();
+    }
+};
+
 QScrollArea* scrolled(QWidget* content, QWidget* parent) {
-    auto* area = new QScrollArea(parent);
+    auto* area = new ContentHigh(parent);
     area->setWidgetResizable(true);
     area->setFrameShape(QFrame::NoFrame);
     area->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     area->viewport()->setAutoFillBackground(false);
     area->setFocusPolicy(Qt::NoFocus);
-    content->setAutoFillBackground(false);
-    area->setWidget(content);
+    area->setWidget(content);               // watches it too: QScrollArea filters the events of its widget
+    content->setAutoFillBackground(false);  // setWidget() turns it on
     return area;
 }
 
@@ -49,7 +78,7 @@ LeftColumn::LeftColumn(QWidget* parent) : QFrame(parent) {
     auto* line = new QFrame(page);
     setRole(line, "line");
     auto* notice_row = new QHBoxLayout;
-    notice_row->setContentsMargins(16, 0, 16, 12);
+    notice_row->setContentsMargins(16, 0, 16, 0);
     notice_row->addWidget(notice_);
     auto* line_row = new QHBoxLayout;
     line_row->setContentsMargins(20, 0, 20, 0);
@@ -71,10 +100,11 @@ LeftColumn::LeftColumn(QWidget* parent) : QFrame(parent) {
     auto* back = new QPushButton(tr("Back to the lesson"), run_);
     connect(back, &QPushButton::clicked, this, &LeftColumn::lessonAsked);
     run->addWidget(back);
-    run->addStretch(1);
     run_->hide();
-    column->addWidget(run_, 1);
-    column->addWidget(lesson_scroll_, 1);
+    column->addWidget(run_);
+    column->addWidget(lesson_scroll_);
+    column->addWidget(lesson_->walk());
+    column->addStretch(1);
     column->addLayout(notice_row);
     column->addLayout(line_row);
     column->addWidget(experiment_);
@@ -86,6 +116,7 @@ LeftColumn::LeftColumn(QWidget* parent) : QFrame(parent) {
 
 void LeftColumn::setTheme(const Theme& theme) {
     setFixedWidth(int(theme.px(column_width)));
+    scaleLayouts(this, theme.scale);
     lesson_->setTheme(theme);
 }
 
@@ -99,11 +130,8 @@ void LeftColumn::showRun(const QString& name, const Corpus* corpus, const Snapsh
     lesson_scroll_->setVisible(!own);
     if (!own || !corpus) return;
     run_name_->setText(name);
-    run_facts_->setText(
-        tr("%1 lines, %2 different words, %3 examples. The longest phrase has %4 words. The model has %5 "
-           "parameters.")
-            .arg(countText(corpus->lines()), countText(corpus->tokenizer().vocabulary() - 1),
-                 countText(corpus->examples()), countText(corpus->longest_prefix()), countText(snapshot.parameters)));
+    run_facts_->setText(corpusSentence(*corpus) + u'\n' +
+                        tr("The model has %1 parameters.").arg(countText(snapshot.parameters)));
 }
 
 bool LeftColumn::showsEditor() const {

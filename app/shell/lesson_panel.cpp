@@ -78,8 +78,8 @@ void LessonText::setLesson(const QString& markdown, const QString& folder) {
     folder_ = folder;
     html_ = markdownToHtml(markdown);
     document()->setDefaultStyleSheet(
-        QStringLiteral("p { margin: 0 0 8px 0; line-height: 140%; } ul { margin: 0 0 8px 0; "
-                       "-qt-list-indent: 1; } li { margin: 0 0 4px 0; line-height: 135%; }"));
+        QStringLiteral("p { margin: 0 0 6px 0; line-height: 126%; } ul { margin: 0 0 6px 0; "
+                       "-qt-list-indent: 1; } li { margin: 0 0 3px 0; line-height: 122%; }"));
     setHtml(html_);
     setAccessibleName(toPlainText());
     fit();
@@ -156,10 +156,16 @@ LessonPanel::LessonPanel(QWidget* parent) : QWidget(parent) {
     action_column_ = new QVBoxLayout(actions_);
     action_column_->setContentsMargins(0, 0, 0, 0);
     action_column_->setSpacing(6);
-    next_ = new QPushButton(tr("Next"), this);
+    walk_ = new QWidget(this);
+    next_ = new QPushButton(tr("Next"), walk_);
     setRole(next_, "primary");
-    back_ = new QPushButton(tr("Back"), this);
+    back_ = new QPushButton(tr("Back"), walk_);
     setRole(back_, "quiet");
+    for (QPushButton* b : {next_, back_}) {
+        QSizePolicy policy = b->sizePolicy();
+        policy.setRetainSizeWhenHidden(true);
+        b->setSizePolicy(policy);
+    }
     connect(next_, &QPushButton::clicked, this, [this] {
         if (player_.goOn()) enter();
     });
@@ -167,12 +173,14 @@ LessonPanel::LessonPanel(QWidget* parent) : QWidget(parent) {
         if (player_.goBack()) enter();
     });
 
-    auto* walk = new QHBoxLayout;
+    // The way on stands below the text and does not scroll with it.
+    auto* walk = new QHBoxLayout(walk_);
+    walk->setContentsMargins(20, 6, 20, 12);
     walk->setSpacing(8);
     walk->addWidget(next_, 1);
     walk->addWidget(back_, 1);
     auto* column = new QVBoxLayout(this);
-    column->setContentsMargins(20, 20, 20, 12);
+    column->setContentsMargins(20, 18, 20, 2);
     column->setSpacing(0);
     column->addWidget(place_);
     column->addSpacing(5);
@@ -188,8 +196,6 @@ LessonPanel::LessonPanel(QWidget* parent) : QWidget(parent) {
     column->addWidget(afterwards_);
     column->addSpacing(8);
     column->addWidget(actions_);
-    column->addSpacing(14);
-    column->addLayout(walk);
     column->addStretch(1);
 }
 
@@ -211,6 +217,7 @@ void LessonPanel::setTheme(const Theme& theme) {
 void LessonPanel::rebuild() {
     const LessonStep* step = player_.step();
     setVisible(step != nullptr);
+    walk_->setVisible(step != nullptr);
     if (!step) return;
     place_->setText(tr("Step %1 of %2").arg(QString::number(player_.index() + 1), QString::number(player_.count())));
     question_->setText(step->title);
@@ -249,7 +256,7 @@ void LessonPanel::rebuild() {
     }
     actions_->setVisible(!step->actions.empty());
     next_->setVisible(player_.canGoOn());
-    back_->setEnabled(player_.canGoBack());
+    back_->setVisible(player_.canGoBack());
     setTheme(theme_);
     showReveal();
 }

@@ -48,6 +48,8 @@ public:
     void setLesson(const Lesson* lesson);
     const LessonPlayer& player() const { return player_; }
     void setTheme(const Theme& theme);
+    /// Next and Back: the column puts them below the part that scrolls.
+    QWidget* walk() const { return walk_; }
     /// Another model: the options of a guess may be other ones.
     void setStructure(const std::shared_ptr<const Snapshot>& snapshot);
     /// The reveal follows the running model.
@@ -68,7 +70,7 @@ private:
     std::shared_ptr<const Snapshot> snapshot_ = std::make_shared<const Snapshot>();
     std::size_t experts_ = 0;
     QLabel *place_, *question_, *prompt_, *reveal_, *afterwards_;
-    QWidget *progress_, *card_, *actions_;
+    QWidget *progress_, *card_, *actions_, *walk_;
     LessonText* text_;
     QGridLayout* options_;
     QVBoxLayout* action_column_;

@@ -1,14 +1,17 @@
 #include "app/shell/style.h"
 
+#include <QGridLayout>
 #include <QGuiApplication>
 #include <QHash>
 #include <QPainter>
 #include <QStyle>
 #include <QSvgRenderer>
+#include <QVariant>
 #include <QWidget>
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 // Resources of a static library are not registered by themselves; the macro works outside namespaces alone.
 static void registerResources() {
@@ -21,7 +24,7 @@ namespace {
 
 // In the text, $name is a colour and #12px or 12.5px lengths at scale 1.
 const char* const sheet = R"(
-* { font-size: @13; color: $ink; }
+* { font-family: "$family"; font-size: @13; color: $ink; }
 QToolTip { background: $ink; color: $paper; border: none; padding: @4 @8; font-size: @12; }
 QWidget[role="page"], QMainWindow, QMainWindow[role="docks"] { background: $page; }
 QMainWindow::separator { background: transparent; width: @16; height: @16; }
@@ -29,8 +32,8 @@ QMainWindow::separator:hover { background: $hairline; }
 QWidget[role="bar"] { background: $panel; border: none; border-bottom: 1px solid $hairline; }
 QWidget[role="column"] { background: $panel; border: none; border-right: 1px solid $hairline; }
 QFrame[role="card"] { background: $page; border: none; border-radius: @8; }
-QFrame[role="notice"] { background: $page; border: 1px solid $hairline; border-radius: @8; }
-QFrame[role="alarm"] { background: $ink; border: none; border-radius: @8; }
+QFrame[role="notice"] { background: $page; border: 1px solid $hairline; border-radius: @8; margin: 0px 0px @12 0px; }
+QFrame[role="alarm"] { background: $ink; border: none; border-radius: @8; margin: 0px 0px @12 0px; }
 QFrame[role="alarm"] QLabel { color: $paper; }
 QFrame[role="alarm"] QPushButton { background: transparent; border: 1px solid $muted; color: $paper; }
 QFrame[role="line"] { background: $hairline; border: none; max-height: 1px; min-height: 1px; }
@@ -45,7 +48,7 @@ QLabel[role="caption"] { font-size: @11; color: $muted; }
 QLabel[role="heading"] { font-size: @12.5; font-weight: 600; }
 QLabel[role="quietHeading"] { font-size: @12.5; font-weight: 600; color: $muted; }
 QLabel[role="error"] { font-size: @12; font-weight: 500; }
-QLabel[role="chip"] { background: $page; color: $muted; font-size: @11; border-radius: @12; padding: @5 @8; }
+QLabel[role="chip"] { background: $page; color: $muted; font-size: @11; border-radius: @8; padding: @4 @8; }
 QTextBrowser[role="body"] { color: $muted; background: transparent; border: none; }
 
 QPushButton { background: $panel; border: 1px solid $hairline; border-radius: @6; padding: @6 @12; font-size: @12.5; }
@@ -137,6 +140,7 @@ QString themeSheet(const Theme& theme) {
         {QStringLiteral("ink"), hex(theme.ink)},
         {QStringLiteral("muted"), hex(theme.muted)},
         {QStringLiteral("track"), hex(theme.track)},
+        {QStringLiteral("family"), theme.font(13).family()},
         {QStringLiteral("check"), theme.dark ? QStringLiteral("check-dark") : QStringLiteral("check-light")},
         {QStringLiteral("paper"), hex(theme.textOn(theme.ink))},
     };
@@ -197,6 +201,45 @@ void setRole(QWidget* widget, const char* role) {
     if (!widget->testAttribute(Qt::WA_WState_Polished)) return;
     widget->style()->unpolish(widget);
     widget->style()->polish(widget);
+}
+
+void scaleLayouts(QWidget* root, double scale) {
+    const auto times = [scale](int length) { return int(std::lround(length * scale)); };
+    const char* const given = "givenSizes";  // margins, spacings, then the gaps
+    for (QLayout* layout : root->findChildren<QLayout*>()) {
+        auto* grid = qobject_cast<QGridLayout*>(layout);
+        std::vector<QSpacerItem*> gaps;
+        for (int i = 0; i < layout->count(); ++i)
+            if (QSpacerItem* gap = layout->itemAt(i)->spacerItem(); gap && !gap->sizeHint().isNull())
+                gaps.push_back(gap);
+        QVariantList sizes = layout->property(given).toList();
+        if (sizes.isEmpty()) {
+            const QMargins m = layout->contentsMargins();
+            sizes = {m.left(),
+                     m.top(),
+                     m.right(),
+                     m.bottom(),
+                     grid ? grid->horizontalSpacing() : layout->spacing(),
+                     grid ? grid->verticalSpacing() : layout->spacing()};
+            for (const QSpacerItem* gap : gaps) sizes << gap->sizeHint();
+            layout->setProperty(given, sizes);
+        }
+        const auto at = [&](int i) { return times(sizes[i].toInt()); };
+        layout->setContentsMargins(at(0), at(1), at(2), at(3));
+        if (grid) {
+            grid->setHorizontalSpacing(at(4));
+            grid->setVerticalSpacing(at(5));
+        } else {
+            layout->setSpacing(at(4));
+        }
+        for (std::size_t i = 0; i < gaps.size() && 6 + qsizetype(i) < sizes.size(); ++i) {
+            const QSize size = sizes[6 + qsizetype(i)].toSize();
+            const QSizePolicy policy = gaps[i]->sizePolicy();
+            gaps[i]->changeSize(times(size.width()), times(size.height()), policy.horizontalPolicy(),
+                                policy.verticalPolicy());
+        }
+        layout->invalidate();
+    }
 }
 
 QPixmap iconPixmap(const QString& name, const QColor& colour, int pixels, double ratio) {

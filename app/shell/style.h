@@ -20,6 +20,9 @@ QPalette themePalette(const Theme& theme);
 /// Sets a widget's role and has its style taken anew.
 void setRole(QWidget* widget, const char* role);
 
+/// Margins, spacings and fixed gaps of every layout below `root`, as they were first given, times `scale`.
+void scaleLayouts(QWidget* root, double scale);
+
 /// resources/icons/NAME.svg in one colour.
 QIcon icon(const QString& name, const QColor& colour, int pixels);
 QPixmap iconPixmap(const QString& name, const QColor& colour, int pixels, double ratio);

@@ -92,7 +92,6 @@ TransportBar::TransportBar(const Actions& actions, QWidget* parent) : QFrame(par
     setRole(speed_name, "caption");
     speed_value_ = new QLabel(this);
     setRole(speed_value_, "caption");
-    speed_value_->setAlignment(Qt::AlignRight);
     connect(speed_, &QSlider::valueChanged, this, [this](int slider) {
         speed_now_ = speedOf(slider);
         speed_value_->setText(speedText());
@@ -114,7 +113,7 @@ TransportBar::TransportBar(const Actions& actions, QWidget* parent) : QFrame(par
     });
 
     epochs_ = new Figure(tr("Epoch"), QStringLiteral("000"), this);
-    steps_ = new Figure(tr("Step"), QStringLiteral("00,000"), this);
+    steps_ = new Figure(tr("Step"), QStringLiteral("0,000"), this);
     rate_ = new Figure(tr("Steps/s"), QStringLiteral("00,000"), this);
     device_ = new QLabel(this);
     device_->setTextFormat(Qt::PlainText);
@@ -137,19 +136,25 @@ TransportBar::TransportBar(const Actions& actions, QWidget* parent) : QFrame(par
     menu_->setShortcut(QKeySequence(Qt::Key_F10));
     menu_->setFocusPolicy(Qt::TabFocus);
 
+    const auto under = [](QHBoxLayout* names, QWidget* value) {
+        auto* column = new QVBoxLayout;
+        column->setContentsMargins(0, 0, 0, 0);
+        column->setSpacing(0);
+        column->addStretch();
+        column->addLayout(names);
+        column->addWidget(value);
+        column->addStretch();
+        return column;
+    };
     auto* speed_names = new QHBoxLayout;
     speed_names->setSpacing(8);
     speed_names->addWidget(speed_name);
     speed_names->addStretch();
     speed_names->addWidget(speed_value_);
-    auto* speed = new QVBoxLayout;
-    speed->setSpacing(2);
-    speed->addLayout(speed_names);
-    speed->addWidget(speed_);
-    auto* seed = new QVBoxLayout;
-    seed->setSpacing(0);
-    seed->addWidget(seed_name);
-    seed->addWidget(seed_);
+    auto* speed = under(speed_names, speed_);
+    auto* seed_names = new QHBoxLayout;
+    seed_names->addWidget(seed_name);
+    auto* seed = under(seed_names, seed_);
 
     auto* row = new QHBoxLayout(this);
     row->setContentsMargins(20, 0, 12, 0);
@@ -174,7 +179,7 @@ TransportBar::TransportBar(const Actions& actions, QWidget* parent) : QFrame(par
         row->addSpacing(18);
     }
     row->addSpacing(2);
-    row->addWidget(device_);
+    row->addWidget(device_, 0, Qt::AlignVCenter);
     row->addSpacing(14);
     row->addWidget(export_);
     row->addSpacing(4);
@@ -200,6 +205,7 @@ QToolButton* TransportBar::button(QAction* action, const char*) {
 void TransportBar::setTheme(const Theme& theme) {
     theme_ = theme;
     setFixedHeight(int(theme.px(52)) + 1);
+    scaleLayouts(this, theme.scale);
     const int size = int(theme.px(20)), side = int(theme.px(30));
     const auto dress = [&](QToolButton* b, const QString& name) {
         QIcon i;
@@ -215,11 +221,13 @@ void TransportBar::setTheme(const Theme& theme) {
     dress(batch_, QStringLiteral("batch"));
     dress(epoch_, QStringLiteral("epoch"));
     dress(menu_, QStringLiteral("menu"));
-    play_->setFixedSize(int(theme.px(34)), int(theme.px(34)));
+    // Twice the style sheet's radius, or the circle becomes a square.
+    const int circle = 2 * std::max(1, int(std::lround(theme.px(17))));
+    play_->setFixedSize(circle, circle);
     play_->setIconSize({size, size});
     setPlaying(playing_);
-    speed_->setFixedWidth(int(theme.px(124)));
-    seed_->setFixedWidth(int(theme.px(44)));
+    speed_->setFixedSize(int(theme.px(124)), int(theme.px(16)));
+    seed_->setFixedSize(int(theme.px(44)), int(theme.px(20)));
     for (Figure* f : {epochs_, steps_, rate_}) f->setTheme(theme);
 }
 
