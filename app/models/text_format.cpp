@@ -1,5 +1,6 @@
 #include "app/models/text_format.h"
 
+#include "app/models/theme.h"
 #include "engine/core/numbers.h"
 
 #include <QCoreApplication>
@@ -24,11 +25,11 @@ QString gateText(double weight, int digits) {
     return text.startsWith(u"0.") ? text.mid(1) : text;
 }
 
-QString percentText(double share) {
+QString percentText(double share, int digits) {
     if (!std::isfinite(share)) return QStringLiteral("–");
     const double percent = 100 * share;
-    const bool small = percent > 0 && percent < 0.95;
-    return (small ? fixed(percent, percent < 0.095 ? 2 : 1) : fixed(percent, 0)) + QChar(0x00A0) + u'%';
+    if (percent > 0 && percent < 0.95) digits = std::max(digits, percent < 0.095 ? 2 : 1);
+    return fixed(percent, digits) + QChar(0x00A0) + u'%';
 }
 
 QString lossText(double loss) {
@@ -74,14 +75,24 @@ QString shownText(const std::string& utf8) {
     return shownText(QString::fromStdString(utf8));
 }
 
+QString tipText(const QString& plain) {
+    return QStringLiteral("<span style=\"white-space:pre-line\">") +
+           shownText(QString(plain).replace(u'\n', QChar(0x2028)))
+               .toHtmlEscaped()
+               .replace(QChar(0x2028), QStringLiteral("<br>")) +
+           QStringLiteral("</span>");
+}
+
 QString elided(const QFontMetricsF& metrics, const QString& text, double width) {
-    return metrics.horizontalAdvance(text) <= width ? text : metrics.elidedText(text, Qt::ElideRight, width);
+    const double wide = tabularWidth(metrics, text), plain = metrics.horizontalAdvance(text);
+    if (wide <= width) return text;
+    return metrics.elidedText(text, Qt::ElideRight, width - std::max(0.0, wide - plain));
 }
 
 std::vector<QString> wrapped(const QFontMetricsF& metrics, const QString& text, double width) {
     std::vector<QString> lines;
     for (const QString& word : text.split(u' ', Qt::SkipEmptyParts)) {
-        if (lines.empty() || metrics.horizontalAdvance(lines.back() + u' ' + word) > width)
+        if (lines.empty() || tabularWidth(metrics, lines.back() + u' ' + word) > width)
             lines.push_back(word);
         else
             lines.back() += u' ' + word;

@@ -12,8 +12,8 @@ namespace moe::app {
 
 /// A gate weight as in the tables of the field: ".07", "1.00"; "–" where it is no number.
 QString gateText(double weight, int digits = 2);
-/// 0.17 -> "17 %" with a no-break space; under one percent one digit more.
-QString percentText(double share);
+/// 0.17 -> "17 %" with a no-break space; under one percent more digits, so that little is not nothing.
+QString percentText(double share, int digits = 0);
 /// A loss: three significant digits, "diverged" where it is no number.
 QString lossText(double loss);
 /// 12345 -> "12,345".
@@ -24,6 +24,9 @@ QString tickText(double value, double step);
 /// A stranger's word as it may be drawn and written to XML: control characters and broken surrogates become U+FFFD.
 QString shownText(const QString& text);
 QString shownText(const std::string& utf8);
+
+/// For tooltips, which would take a stranger's "<img ...>" for markup: shows `plain` as it is.
+QString tipText(const QString& plain);
 
 /// `text` cut at the right with an ellipsis where it is wider than `width`.
 QString elided(const QFontMetricsF& metrics, const QString& text, double width);

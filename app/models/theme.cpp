@@ -132,10 +132,28 @@ QPainterPath expertShape(std::size_t index, QPointF centre, double height) {
     }
 }
 
+namespace {
+
+/// Calls `each(piece, is_digit)` for every digit, and for what stands between digits as a whole: kerning, ligatures,
+/// combining marks and pairs of surrogates stay together.
+template <class Each>
+void forPieces(const QString& text, const Each& each) {
+    for (qsizetype i = 0; i < text.size();) {
+        qsizetype end = i + 1;
+        const bool digit = text[i] >= u'0' && text[i] <= u'9';
+        while (!digit && end < text.size() && !(text[end] >= u'0' && text[end] <= u'9')) ++end;
+        each(text.mid(i, end - i), digit);
+        i = end;
+    }
+}
+
+}  // namespace
+
 double tabularWidth(const QFontMetricsF& metrics, const QString& text) {
     const double cell = metrics.horizontalAdvance(u'0');
     double width = 0;
-    for (const QChar c : text) width += c.isDigit() ? cell : metrics.horizontalAdvance(c);
+    forPieces(text,
+              [&](const QString& piece, bool digit) { width += digit ? cell : metrics.horizontalAdvance(piece); });
     return width;
 }
 
@@ -148,11 +166,11 @@ void drawTabular(QPainter& painter, const QRectF& rect, Qt::Alignment alignment,
     double y = rect.top() + metrics.ascent();
     if (alignment & Qt::AlignVCenter) y = rect.center().y() + (metrics.ascent() - metrics.descent()) / 2;
     if (alignment & Qt::AlignBottom) y = rect.bottom() - metrics.descent();
-    for (const QChar c : text) {
-        const double advance = metrics.horizontalAdvance(c);
-        painter.drawText(QPointF(c.isDigit() ? x + (cell - advance) / 2 : x, y), QString(c));
-        x += c.isDigit() ? cell : advance;
-    }
+    forPieces(text, [&](const QString& piece, bool digit) {
+        const double advance = metrics.horizontalAdvance(piece);
+        painter.drawText(QPointF(digit ? x + (cell - advance) / 2 : x, y), piece);
+        x += digit ? cell : advance;
+    });
 }
 
 }  // namespace moe::app

@@ -27,7 +27,7 @@ class View : public QWidget {
 public:
     View(SessionController& session, QWidget* parent) : QWidget(parent), session_(session) {}
 
-    virtual QString title() const = 0;           // "Expert load"
+    virtual QString title() const = 0;            // "Expert load"
     virtual QString scope() const { return {}; }  // "share of gate weight, last epoch"
     virtual QString value() const { return {}; }  // a single number at the right of the title: "0.38"
     virtual Table table() const = 0;

@@ -85,6 +85,12 @@ inline std::shared_ptr<Snapshot> snapshot(const Shape& shape = {}) {
     auto history = std::make_shared<History>();
     history->num_experts = E;
     history->prefixes = P;
+    const auto add_gate = [&](std::size_t step, double t) {
+        const auto gate = shares(P, E, 0.2 + 2.3 * t);
+        history->gate_steps.push_back(step);
+        history->gate.insert(history->gate.end(), gate.begin(), gate.end());
+    };
+    if (P > 0) add_gate(0, 0);
     for (std::size_t step = 1; step <= s->step; ++step) {
         const double t = double(step) / double(s->step);
         HistoryPoint point;
@@ -95,9 +101,7 @@ inline std::shared_ptr<Snapshot> snapshot(const Shape& shape = {}) {
         history->points.push_back(point);
         const auto load = shares(1, E, 2 * t, 0.3 * t);
         history->load.insert(history->load.end(), load.begin(), load.end());
-        const auto gate = shares(P, E, 2.5 * t);
-        history->gate_steps.push_back(step);
-        history->gate.insert(history->gate.end(), gate.begin(), gate.end());
+        if (P > 0) add_gate(step, t);
     }
     for (std::size_t epoch = 1; epoch <= shape.epochs; ++epoch) {
         const double t = double(epoch) / double(shape.epochs);

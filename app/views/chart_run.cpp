@@ -1,0 +1,108 @@
+#include "app/views/chart_run.h"
+
+#include "app/models/run_settings.h"
+#include "app/models/text_format.h"
+#include "engine/core/numbers.h"
+
+#include <QCoreApplication>
+
+#include <algorithm>
+#include <cmath>
+
+namespace moe::app {
+
+namespace {
+
+QString say(const char* text) {
+    return QCoreApplication::translate("RunCurve", text);
+}
+
+QString number(double value) {
+    return QString::fromStdString(to_text(value));
+}
+
+template <class Record>
+double pick(const Record& record, Measure measure) {
+    return double(measure == Measure::loss      ? record.loss
+                  : measure == Measure::balance ? record.balance
+                                                : record.accuracy);
+}
+
+}  // namespace
+
+RunAxis runAxis(const Snapshot& snapshot) {
+    RunAxis axis;
+    const std::optional<double> per_step = epochsPerStep(snapshot);
+    const History* history = snapshot.history.get();
+    // Steps that cannot be placed among the epochs are left out; without an epoch they are all there is.
+    axis.epochs = per_step.has_value() || (history && !history->epochs.empty());
+    axis.per_step = axis.epochs ? per_step.value_or(0) : 1;
+    if (axis.epochs) {
+        const double trained = per_step ? double(snapshot.step) * *per_step : double(snapshot.epoch);
+        axis.end = std::max(1.0, trained);
+        axis.name = say("epoch");
+        axis.left = say("epoch 0");
+        axis.right = countText(std::uint64_t(std::ceil(axis.end - 1e-9)));
+    } else {
+        axis.end = std::max(1.0, double(snapshot.step));
+        axis.name = say("step");
+        axis.left = say("step 0");
+        axis.right = countText(snapshot.step);
+    }
+    return axis;
+}
+
+double lastMeasure(const Snapshot& snapshot, Measure measure) {
+    const History* history = snapshot.history.get();
+    if (!history || history->points.empty()) return NAN;
+    return history->epochs.empty() ? pick(history->points.back(), measure) : pick(history->epochs.back(), measure);
+}
+
+std::vector<ChartLine> curveOfRun(const Snapshot& snapshot, Measure measure, const RunAxis& axis, const Theme& theme) {
+    const History* history = snapshot.history.get();
+    std::vector<ChartLine> lines;
+    if (!history || history->points.empty()) return lines;
+    const bool epochs = !history->epochs.empty();
+    // Of a few examples a batch has only a few accuracies: behind the epochs they would be noise.
+    if (axis.per_step > 0 && (measure == Measure::loss || !epochs)) {
+        ChartLine batches;
+        batches.name = say("batch");
+        batches.series = stepSeries(*history, measure, axis.per_step);
+        batches.color = epochs ? Theme::mix(theme.panel, theme.muted, 0.45) : theme.ink;
+        batches.width = epochs ? 1 : 1.75;
+        batches.marks_points = !epochs;
+        lines.push_back(std::move(batches));
+    }
+    if (epochs) {
+        ChartLine means;
+        means.name = say("epoch mean");
+        means.series = epochSeries(*history, measure);
+        means.color = theme.ink;
+        lines.push_back(std::move(means));
+    }
+    return lines;
+}
+
+Table runTable(const Snapshot& snapshot, const QString& title, const std::vector<Measure>& measures,
+               const std::vector<QString>& columns) {
+    Table table;
+    table.title = title;
+    for (const RunSetting& setting : runSettings(snapshot, {}))
+        table.notes.push_back(setting.name + u' ' + setting.value);
+    const History* history = snapshot.history.get();
+    const bool epochs = history && !history->epochs.empty();
+    table.columns.push_back(epochs ? say("epoch") : say("step"));
+    table.columns.insert(table.columns.end(), columns.begin(), columns.end());
+    if (!history) return table;
+    const auto add = [&](std::uint64_t x, const auto& record) {
+        std::vector<QString> row{QString::number(x)};
+        for (const Measure measure : measures) row.push_back(number(pick(record, measure)));
+        table.rows.push_back(std::move(row));
+    };
+    for (std::size_t i = 0; i < history->epochs.size(); ++i) add(i + 1, history->epochs[i]);
+    if (!epochs)
+        for (const HistoryPoint& point : history->points) add(point.step, point);
+    return table;
+}
+
+}  // namespace moe::app

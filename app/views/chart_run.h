@@ -1,0 +1,28 @@
+#pragma once
+#include "app/views/chart_panel.h"
+#include "app/views/view.h"
+
+#include <vector>
+
+namespace moe::app {
+
+/// The axis of a run's curve: epochs where they all had the same number of steps, else steps.
+struct RunAxis {
+    bool epochs = true;
+    double per_step = 1;  // x of one step
+    double end = 1;
+    QString left, right, name;
+};
+RunAxis runAxis(const Snapshot& snapshot);
+
+/// Loss of the last epoch, or of the last batch before there is one; NaN where it is no number or nothing is trained.
+double lastMeasure(const Snapshot& snapshot, Measure measure);
+
+/// A curve measured each epoch, and behind it each batch; of one of them alone its points.
+std::vector<ChartLine> curveOfRun(const Snapshot& snapshot, Measure measure, const RunAxis& axis, const Theme& theme);
+
+/// One row an epoch; while there is none, one a step. `columns` after the first.
+Table runTable(const Snapshot& snapshot, const QString& title, const std::vector<Measure>& measures,
+               const std::vector<QString>& columns);
+
+}  // namespace moe::app

@@ -1,0 +1,61 @@
+#include "app/views/loss_view.h"
+
+#include "app/models/text_format.h"
+#include "app/views/chart_run.h"
+
+#include <algorithm>
+
+namespace moe::app {
+
+LossView::LossView(SessionController& session, QWidget* parent)
+    : MeasureView(session, parent), chart_(new ChartPanel(this)) {}
+
+void LossView::resizeEvent(QResizeEvent* event) {
+    MeasureView::resizeEvent(event);
+    chart_->setGeometry(rect());
+}
+
+QString LossView::value() const {
+    if (!history() || history()->points.empty()) return {};
+    return lossText(lastMeasure(snapshot(), Measure::loss));
+}
+
+void LossView::refresh() {
+    const RunAxis axis = runAxis(snapshot());
+    ChartContent content;
+    content.x_max = axis.end;
+    content.x_left = axis.left;
+    content.x_right = axis.right;
+    content.x_name = axis.name;
+    content.empty = tr("Press Space: the curve starts with the first batch");
+    content.lines = curveOfRun(snapshot(), Measure::loss, axis, theme_);
+    for (const ChartLine& line : content.lines)
+        if (line.series.diverged_at) content.diverged_at = line.series.diverged_at;
+    if (history() && snapshot().experiment.model.balance_loss > 0) {
+        ChartLine balance;
+        balance.name = tr("balance loss");
+        balance.series = history()->epochs.empty() ? stepSeries(*history(), Measure::balance, axis.per_step)
+                                                   : epochSeries(*history(), Measure::balance);
+        balance.color = theme_.muted;
+        balance.width = 1.25;
+        content.lines.push_back(std::move(balance));
+    }
+    double largest = 0;
+    for (const ChartLine& line : content.lines) largest = std::max(largest, line.series.largest());
+    content.y = Axis::upTo(largest, 3);
+    content.y.max *= 1.05;
+    chart_->setContent(std::move(content), theme_);
+}
+
+QString LossView::summary() const {
+    if (value().isEmpty()) return tr("No batch has been trained yet.");
+    return tr("Loss %1 after %2 epochs and %3 steps.")
+        .arg(value(), countText(snapshot().epoch), countText(snapshot().step));
+}
+
+Table LossView::table() const {
+    return runTable(snapshot(), title(), {Measure::loss, Measure::balance},
+                    {tr("loss, nats"), tr("balance loss, weighted")});
+}
+
+}  // namespace moe::app

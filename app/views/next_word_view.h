@@ -1,0 +1,84 @@
+#pragma once
+#include "app/views/chart_measure.h"
+#include "app/views/chart_toggle.h"
+
+#include <QLineEdit>
+#include <QScrollArea>
+
+#include <vector>
+
+namespace moe::app {
+
+/// The answer and how it comes about: top words with their probabilities, the gate, and on request each stage of the
+/// serving path. Draws what it is given.
+class NextWordBody : public QWidget {
+    Q_OBJECT
+
+public:
+    explicit NextWordBody(QWidget* parent);
+
+    struct Stage {
+        QString name, value;  // "ids", "3 7 –"
+    };
+    struct Content {
+        std::vector<QString> warnings;  // "“zebra” is unknown and left out"
+        std::vector<WordProbability> top;
+        std::vector<std::pair<std::size_t, double>> gate;  // expert, weight
+        std::size_t experts = 0, other_experts = 0;
+        std::vector<Stage> path;  // empty: folded
+        QString empty;            // instead of an answer
+        std::optional<std::size_t> focused;
+        bool can_unfold = false;
+    };
+    void setContent(Content content, const Theme& theme);
+    TextToggle* pathToggle() const { return toggle_; }
+    QString labelFault() const { return labels_.fault(QRectF(rect())); }
+    int heightFor(int width) const;
+
+protected:
+    void paintEvent(QPaintEvent* event) override;
+    bool event(QEvent* event) override;
+
+private:
+    double layout(double width, QPainter* painter) const;
+    double layoutWords(double y, double width, QPainter* painter) const;
+    double layoutGate(double y, double width, QPainter* painter) const;
+    double layoutPath(double y, double width, QPainter* painter) const;
+
+    Content content_;
+    Theme theme_ = Theme::light();
+    TextToggle* toggle_;
+    mutable LabelBook labels_;
+    mutable double toggle_top_ = 0, words_top_ = 0;
+};
+
+/// Type a phrase: the model's next word. The phrase is the session's, shared with the stage.
+class NextWordView : public MeasureView {
+    Q_OBJECT
+
+public:
+    NextWordView(SessionController& session, QWidget* parent);
+
+    QString title() const override { return tr("Next word"); }
+    QString scope() const override;
+    QString value() const override;
+    Table table() const override;
+    QString labelFault() const override { return body_->labelFault(); }
+    QSize sizeHint() const override { return {320, 150}; }
+    void setPathShown(bool on) { body_->pathToggle()->setChecked(on); }
+    std::vector<NextWordBody::Stage> servingPath() const;
+
+protected:
+    void refresh() override;
+    QString summary() const override;
+    void resizeEvent(QResizeEvent* event) override;
+
+private:
+    void arrange();
+
+    QLineEdit* field_;
+    QScrollArea* scroll_;
+    NextWordBody* body_;
+};
+
+}  // namespace moe::app
