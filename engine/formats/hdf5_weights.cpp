@@ -14,9 +14,9 @@ namespace moe {
 
 namespace {
 
-// Debian's libhdf5 keeps its state in globals without a lock of its own.
-std::mutex& library_lock() {
-    static std::mutex lock;
+// Debian's libhdf5 keeps its state in globals without a lock of its own. One thread may hold several readers.
+std::recursive_mutex& library_lock() {
+    static std::recursive_mutex lock;
     return lock;
 }
 
@@ -118,7 +118,7 @@ std::string write_hdf5(const std::vector<std::string>& groups, const std::vector
 }
 
 struct Hdf5Reader::File {
-    std::unique_lock<std::mutex> lock;
+    std::unique_lock<std::recursive_mutex> lock;
     Handle file;
 
     // Any failure of libhdf5 below, said as one sentence.

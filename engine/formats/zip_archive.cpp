@@ -103,9 +103,9 @@ std::map<std::string, std::string> read_zip(std::string_view bytes, const std::s
     if (!source) damaged(error.text());
     Archive archive(zip_open_from_source(source, ZIP_RDONLY | ZIP_CHECKCONS, &error.error));
     if (!archive) {
-        const std::string why = error.text();
         zip_source_free(source);
-        damaged(why);
+        if (zip_error_code_zip(&error.error) == ZIP_ER_EXISTS) refuse("has a member twice; it is not safe to open.");
+        damaged(error.text());
     }
     const zip_int64_t entries = zip_get_num_entries(archive.get(), 0);
     if (entries < 0 || std::size_t(entries) > most_members)

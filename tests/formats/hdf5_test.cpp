@@ -1,0 +1,111 @@
+#include "engine/formats/hdf5_weights.h"
+
+#include "engine/core/atomic_file.h"
+#include "engine/core/error.h"
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <thread>
+
+using namespace moe;
+
+namespace {
+
+const std::vector<float> values = {0, 0.25f, 0.5f, 0.75f, 1, 1.25f};
+
+std::string image(const std::string& name) {
+    return read_file(MOE_TEST_DATA "/data/weights/" + name + ".h5");
+}
+
+std::string refusal(const std::string& name) {
+    try {
+        const Hdf5Reader reader(image(name), name);
+        reader.floats("a/w", {2, 3}, "the layer 'w'");
+    } catch (const Error& error) {
+        return error.what();
+    }
+    return "read";
+}
+
+}  // namespace
+
+TEST_CASE("weights that h5py wrote: float32, float64, gzip with shuffle") {
+    for (const char* name : {"plain", "double", "gzip"}) {
+        CAPTURE(name);
+        const Hdf5Reader reader(image(name), name);
+        CHECK(reader.exists("a/w"));
+        CHECK_FALSE(reader.exists("a/v"));
+        CHECK_FALSE(reader.exists("b/w"));
+        CHECK_FALSE(reader.exists("a/w/x"));
+        CHECK(reader.floats("a/w", {2, 3}, "the layer 'w'") == values);
+    }
+}
+
+TEST_CASE("weights that reach outside of the file, or say more than it holds, are refused before they are read") {
+    const struct {
+        const char *name, *rule;
+    } cases[] = {
+        {"soft_link", "has a link in place of weights"},
+        {"soft_group", "has a link in place of weights"},
+        {"external_link", "has a link in place of weights"},
+        {"external_storage", "lie in another file"},
+        {"virtual", "lie in another place than the file"},
+        {"lzf", "packed in a way that is not read here"},
+        {"fletcher", "packed in a way that is not read here"},
+        {"half", "are not float32 or float64 numbers"},
+        {"big_endian", "are not float32 or float64 numbers"},
+        {"integers", "are not float32 or float64 numbers"},
+        {"strings", "are not float32 or float64 numbers"},
+        {"other_shape", "are of the shape (3, 2), but the model needs (2, 3)"},
+        {"huge_unwritten", "are of the shape (16777216, 65536), but the model needs (2, 3)"},
+        {"huge_chunk", "which the file cannot hold"},
+        {"rank_four", "of a rank that no layer here has"},
+        {"empty", "are of the shape (), but the model needs (2, 3)"},
+        {"group", "are damaged"},
+    };
+    for (const auto& [name, rule] : cases) {
+        CAPTURE(name);
+        const std::string said = refusal(name);
+        CAPTURE(said);
+        CHECK(said.find(rule) != std::string::npos);
+        CHECK(said.find('\n') == std::string::npos);
+    }
+    for (const char* name : {"huge_unwritten", "huge_chunked"}) {
+        const Hdf5Reader reader(image(name), name);
+        CHECK_THROWS_WITH_AS(reader.floats("a/w", {1 << 24, 1 << 16}, "it"),
+                             doctest::Contains("4.0 TiB, which the file cannot hold"), Error);
+    }
+    CHECK_THROWS_AS(Hdf5Reader("", "x"), Error);
+    CHECK_THROWS_AS(Hdf5Reader("no file at all", "x"), Error);
+    const std::string whole = image("plain");
+    for (const std::size_t size : {8u, 9u, 100u, 512u, 1000u, 2000u, unsigned(whole.size() - 1)})
+        CHECK_THROWS_AS(Hdf5Reader(whole.substr(0, size), "x"), Error);
+}
+
+TEST_CASE("what is written is read, and equal weights are equal bytes") {
+    const std::vector<float> one = {42};
+    const std::vector<Hdf5Item> items = {{"layers/dense/vars/0", {2, 3}, values, {}},
+                                         {"layers/dense/vars/1", {6}, values, {}},
+                                         {"optimizer/vars/0", {}, {}, 7},
+                                         {"optimizer/vars/1", {}, one, {}},
+                                         {"optimizer/vars/2", {}, {}, std::int64_t(1) << 40},
+                                         {"scalar/one", {1, 1, 1}, one, {}}};
+    const std::string bytes = write_hdf5({"vars", "layers/flatten/vars"}, items);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1100));  // a time in the file would show
+    CHECK(write_hdf5({"vars", "layers/flatten/vars"}, items) == bytes);
+    CHECK(static_cast<unsigned char>(bytes[8]) == 0);  // superblock 0
+    const Hdf5Reader reader(bytes, "ours");
+    CHECK(reader.exists("vars"));
+    CHECK(reader.exists("layers/flatten/vars"));
+    CHECK(reader.floats("layers/dense/vars/0", {2, 3}, "it") == values);
+    CHECK(reader.floats("layers/dense/vars/1", {6}, "it") == values);
+    CHECK(reader.floats("optimizer/vars/1", {}, "it") == one);
+    CHECK(reader.floats("scalar/one", {1, 1, 1}, "it") == one);
+    CHECK(reader.integer("optimizer/vars/0", "it") == 7);
+    CHECK(reader.integer("optimizer/vars/2", "it") == std::int64_t(1) << 40);
+    CHECK_THROWS_AS(reader.integer("layers/dense/vars/0", "it"), Error);
+    CHECK_THROWS_AS(reader.floats("optimizer/vars/0", {}, "it"), Error);
+    CHECK_THROWS_AS(reader.floats("vars", {}, "it"), Error);
+    CHECK_THROWS_AS(write_hdf5({}, {{"a", {7}, values, {}}}), Error);
+}

@@ -1,0 +1,178 @@
+#include "engine/core/atomic_file.h"
+#include "engine/core/error.h"
+#include "engine/core/rng.h"
+#include "engine/formats/hdf5_weights.h"
+#include "engine/formats/keras_graph.h"
+#include "engine/formats/model_files.h"
+#include "engine/formats/zip_archive.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+
+using namespace moe;
+
+namespace {
+
+std::vector<NamedArray> random_arrays(const ModelSpec& spec, Rng& rng) {
+    std::vector<NamedArray> arrays = canonical_parameters(spec);
+    for (NamedArray& array : arrays) {
+        array.values.resize(array.shape[0] * array.shape[1] * array.shape[2]);
+        for (float& value : array.values) value = float(rng.uniform() - 0.5) * std::exp2(float(rng.below(40)) - 30);
+    }
+    arrays[0].values[0] = std::numeric_limits<float>::denorm_min();
+    arrays[0].values.back() = -0.0f;
+    return arrays;
+}
+
+SavedModel random_model(ModelSpec spec, std::uint64_t seed, bool trained = true) {
+    Rng rng(seed);
+    SavedModel model;
+    RunState& state = model.state;
+    std::string line;
+    for (std::size_t i = 1; i < spec.vocabulary; ++i) line += "w" + std::to_string(i) + " ";
+    model.tokenizer = Tokenizer::fit(std::vector<std::string>{line, "w1 w1 w1"});
+    model.corpus_name = "Ärger \"1\".txt";
+    model.corpus_text = line + "\nzwei 世界 🙂\n";
+    model.complete = true;
+    state.experiment.model = spec;
+    state.experiment.train = {13, 1.0 / 3, 17, 0xFFFFFFFFFFFFFFFFu, false};
+    state.parameters = random_arrays(spec, rng);
+    if (!trained) return model;
+    state.step = (1u << 31) + 5u;
+    state.epoch = 3;
+    state.next_example = 26;
+    state.sums = {0.1 + 0.2, 1e-300, 5, 26};
+    state.epochs = {
+        {2.3999999999999999, 1.0 / 3, 0}, {std::numeric_limits<double>::infinity(), 0, -1e22}, {5e-324, 1, 1}};
+    state.momentum = random_arrays(spec, rng);
+    state.velocity = random_arrays(spec, rng);
+    return model;
+}
+
+ModelSpec spec_of(std::size_t V, std::size_t T, std::size_t D, std::size_t H, std::size_t E, const char* router,
+                  std::size_t K, bool mask) {
+    ModelSpec spec;
+    spec.vocabulary = V;
+    spec.max_seq_len = T;
+    spec.embedding_dim = D;
+    spec.hidden_dim = H;
+    spec.num_experts = E;
+    spec.router = router;
+    spec.top_k = K;
+    spec.mask_zero = mask;
+    spec.balance_loss = 0.01;
+    return spec;
+}
+
+const std::vector<ModelSpec> specs = {
+    spec_of(11, 4, 32, 64, 4, "soft", 2, false), spec_of(2, 1, 1, 1, 1, "soft", 1, true),
+    spec_of(30, 512, 3, 5, 7, "top_k", 3, true), spec_of(9, 2, 4, 4, 4, "top_k", 4, false),
+    spec_of(5, 3, 2, 3, 1, "top_k", 1, false),   spec_of(6, 3, 2, 2, 300, "soft", 9, false),
+    spec_of(6, 3, 2, 2, 64, "top_k", 40, false), spec_of(8, 3, 5, 5, 5, "top_k", 1, true),
+};
+
+}  // namespace
+
+TEST_CASE("every form of model comes back to the bit, and equal models are equal bytes") {
+    std::uint64_t seed = 1;
+    for (const ModelSpec& spec : specs) {
+        CAPTURE(spec.num_experts);
+        CAPTURE(spec.router);
+        for (const bool trained : {true, false}) {
+            const SavedModel model = random_model(spec, ++seed, trained);
+            const std::string bytes = write_keras(model);
+            CHECK(write_keras(model) == bytes);
+            const SavedModel back = read_keras(bytes, "model.keras");
+            CHECK(back.state.experiment == model.state.experiment);
+            CHECK(back.state.epochs == model.state.epochs);
+            CHECK(back.state.sums == model.state.sums);
+            CHECK(back == model);
+            CHECK(std::signbit(back.state.parameters[0].values.back()));
+        }
+    }
+}
+
+TEST_CASE("a model without tokenizer and corpus comes back without them") {
+    SavedModel model = random_model(specs[0], 3);
+    model.tokenizer.reset();
+    model.corpus_text.clear();
+    model.corpus_name.clear();
+    CHECK(read_keras(write_keras(model), "m") == model);
+    model.state.parameters[3].shape[0] = 5;
+    CHECK_THROWS_AS(write_keras(model), Error);
+}
+
+TEST_CASE("the members stand in Keras's order, stored, under a fixed time") {
+    const std::string bytes = write_keras(random_model(specs[0], 1));
+    std::size_t last = 0;
+    for (const char* name : {"metadata.json", "config.json", "model.weights.h5", "moe-lab/experiment.json",
+                             "moe-lab/run.json", "moe-lab/tokenizer.json", "moe-lab/corpus.txt"}) {
+        const std::size_t found = bytes.find(name);
+        CHECK(found > last);
+        CHECK(bytes.substr(found - 30, 4) == "PK\x03\x04");
+        CHECK(bytes.substr(found - 22, 2) == std::string(2, '\0'));          // stored
+        CHECK(bytes.substr(found - 20, 4) == std::string("\0\0\x21\0", 4));  // 1980-01-01 00:00
+        last = found;
+    }
+}
+
+TEST_CASE("groups are named and counted as Keras does") {
+    CHECK(keras_snake_case("MoELayer") == "mo_e_layer");
+    CHECK(keras_snake_case("GlobalAveragePooling1D") == "global_average_pooling1d");
+    CHECK(keras_snake_case("GlobalMaxPooling1D") == "global_max_pooling1d");
+    CHECK(keras_snake_case("ReLU") == "re_lu");
+    CHECK(keras_snake_case("EinsumDense") == "einsum_dense");
+    CHECK(keras_snake_case("InputLayer") == "input_layer");
+    CHECK(keras_snake_case("LSTMCell") == "lstm_cell");
+
+    const auto members = read_zip(read_file(MOE_TEST_DATA "/data/keras/top2/final.keras"), "top2",
+                                  [](std::string_view) { return true; });
+    const KerasModel keras = read_keras_config(members.at("config.json"), "top2");
+    const Hdf5Reader weights(members.at("model.weights.h5"), "top2");
+    const auto groups = keras.graph.groups();
+    std::size_t counted = 0;
+    for (std::size_t i = 0; i < groups.size(); ++i) {
+        CHECK(weights.exists(groups[i] + "/vars"));
+        // Where Keras's counter and the layer's own name differ, as its file tells.
+        const std::map<std::string, std::string> known = {{"add_3", "layers/add_1"},
+                                                          {"rescaling_5", "layers/rescaling_3"},
+                                                          {"rescaling_4", "layers/rescaling_4"},
+                                                          {"tokens", "layers/input_layer"}};
+        if (const auto found = known.find(keras.graph.nodes[i].name); found != known.end()) {
+            CHECK(groups[i] == found->second);
+            ++counted;
+        }
+    }
+    CHECK(counted == 4);
+    CHECK(groups.size() == 26);
+
+    // Ours is the same graph under other names: the same groups.
+    const KerasModel ours = build_keras_model(keras.spec);
+    auto a = groups, b = ours.graph.groups();
+    std::sort(a.begin(), a.end());
+    std::sort(b.begin(), b.end());
+    CHECK(a == b);
+    CHECK(ours.weight_paths() == keras.weight_paths());
+    CHECK(ours.trainable_order() == keras.trainable_order());
+}
+
+TEST_CASE("a folder holds the tutorial's three files, and a model is loaded from it or from the file") {
+    std::string name = (std::filesystem::temp_directory_path() / "moe-model-XXXXXX").string();
+    REQUIRE(mkdtemp(name.data()));
+    const std::filesystem::path folder = std::filesystem::path(name) / "deep" / "model";
+    const SavedModel model = random_model(specs[0], 5);
+    save_model_folder(folder, model);
+    save_model_folder(folder, model);
+    CHECK(read_file(folder / "max_seq_len.txt") == "4");
+    CHECK(read_file(folder / "tokenizer.json") == write_tokenizer_json(*model.tokenizer));
+    CHECK(std::distance(std::filesystem::directory_iterator(folder), {}) == 3);
+    CHECK(load_model(folder) == model);
+    CHECK(load_model(folder / "model.keras") == model);
+    save_model_file(folder / "other.keras", model);
+    CHECK(load_model(folder / "other.keras") == model);
+    std::filesystem::remove_all(name);
+}
