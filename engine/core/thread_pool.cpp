@@ -33,7 +33,7 @@ std::uint32_t wait_for_change(const std::atomic<std::uint32_t>& value, std::uint
 }  // namespace
 
 ThreadPool::ThreadPool(std::size_t threads) {
-    for (std::size_t i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
+    for (std::size_t i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
 }
 
 ThreadPool::~ThreadPool() {
@@ -44,29 +44,37 @@ ThreadPool::~ThreadPool() {
 }
 
 void ThreadPool::dispatch() {
-    if (!workers_.empty()) {
-        running_.store(static_cast<std::uint32_t>(workers_.size()), std::memory_order_relaxed);
-        generation_.fetch_add(1, std::memory_order_release);
-        generation_.notify_all();
+    if (job_.parts == 0) return;
+    unfinished_.store(static_cast<std::uint32_t>(job_.parts), std::memory_order_relaxed);
+    const std::uint32_t generation = generation_.load(std::memory_order_relaxed) + 1;
+    ticket_.store(std::uint64_t(generation) << 32 | job_.parts, std::memory_order_release);
+    generation_.store(generation, std::memory_order_release);
+    if (!workers_.empty() && job_.parts > 1) generation_.notify_all();
+    while (take_part()) {
     }
-    run_share(0);
-    for (std::uint32_t left; (left = running_.load(std::memory_order_acquire)) != 0;) wait_for_change(running_, left);
+    for (std::uint32_t left; (left = unfinished_.load(std::memory_order_acquire)) != 0;)
+        wait_for_change(unfinished_, left);
 }
 
-void ThreadPool::work(std::size_t index) {
+void ThreadPool::work() {
     const FlushDenormals flush;
     for (std::uint32_t seen = 0;;) {
         seen = wait_for_change(generation_, seen);
         if (stop_) return;
-        run_share(index);
-        if (running_.fetch_sub(1, std::memory_order_acq_rel) == 1) running_.notify_one();
+        while (take_part()) {
+        }
     }
 }
 
-void ThreadPool::run_share(std::size_t index) const {
-    const std::size_t n = threads();
-    const std::size_t begin = job_.parts * index / n, end = job_.parts * (index + 1) / n;
-    for (std::size_t i = begin; i < end; ++i) job_.function(job_.argument, i);
+// The job may be read only by who holds one of its parts: until that part is done the job stays.
+bool ThreadPool::take_part() {
+    std::uint64_t ticket = ticket_.load(std::memory_order_acquire);
+    do {
+        if (static_cast<std::uint32_t>(ticket) == 0) return false;
+    } while (!ticket_.compare_exchange_weak(ticket, ticket - 1, std::memory_order_acq_rel, std::memory_order_acquire));
+    job_.function(job_.argument, job_.parts - static_cast<std::uint32_t>(ticket));
+    if (unfinished_.fetch_sub(1, std::memory_order_acq_rel) == 1) unfinished_.notify_one();
+    return true;
 }
 
 }  // namespace moe

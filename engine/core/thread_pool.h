@@ -8,8 +8,10 @@
 
 namespace moe {
 
-/// Threads that stay: they spin for at most 50 us after their last work, then park. Parts are given out by a fixed rule
-/// and never by arrival, and all threads flush denormals. One run() at a time.
+/// Threads that stay: they spin for at most 50 us after their last work, then park. All of them flush denormals.
+/// The work's cut into parts is the caller's and knows no threads; whoever is free takes the next part, so a thread
+/// that sleeps or that the system has put aside delays nobody. Results have the same bits on any number of threads
+/// where parts write to places of their own. One run() at a time.
 class ThreadPool {
 public:
     /// `threads` counts the caller, so 1 starts none.
@@ -38,13 +40,14 @@ private:
     };
 
     void dispatch();
-    void work(std::size_t index);
-    void run_share(std::size_t index) const;
+    void work();
+    bool take_part();
 
     Job job_;
-    bool stop_ = false;
+    std::atomic<bool> stop_{false};
     alignas(64) std::atomic<std::uint32_t> generation_{0};  // a new value: a new job
-    alignas(64) std::atomic<std::uint32_t> running_{0};     // workers that are not done with it
+    alignas(64) std::atomic<std::uint64_t> ticket_{0};      // generation in the upper half, parts not yet taken below
+    alignas(64) std::atomic<std::uint32_t> unfinished_{0};  // parts not yet done
     std::vector<std::thread> workers_;
 };
 

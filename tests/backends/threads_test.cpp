@@ -38,8 +38,12 @@ TEST_CASE("every thread of the pool flushes denormals, and the caller's mode com
             CHECK((_mm_getcsr() & 0x8040) == 0x8040);
         }
         CHECK((_mm_getcsr() & 0x8040) == 0x8040);
-        std::atomic<int> flushing{0};
-        pool.run(3, [&](std::size_t) { flushing += (_mm_getcsr() & 0x8040) == 0x8040; });
+        // Each part waits for the others, so that every thread must take one.
+        std::atomic<int> flushing{0}, arrived{0};
+        pool.run(3, [&](std::size_t) {
+            for (++arrived; arrived < 3;) std::this_thread::yield();
+            flushing += (_mm_getcsr() & 0x8040) == 0x8040;
+        });
         CHECK(flushing == 3);
         volatile float tiny = FLT_MIN;
         tiny = tiny * 0.5f;
