@@ -56,6 +56,11 @@ Snapshot snapshotOf(const SavedModel& model, ProbeForward probe) {
     return s;
 }
 
+/// Remarks of the platform's ("XDG_RUNTIME_DIR not set") help nobody who asked for a picture.
+void onlyFailures(QtMsgType type, const QMessageLogContext&, const QString& message) {
+    if (type == QtCriticalMsg || type == QtFatalMsg) say("moelab: " + message.toStdString());
+}
+
 int run(const Arguments& a) {
     const std::filesystem::path out = a.required("--out");
     const FigureFormat format = figureFormat(out);
@@ -76,6 +81,7 @@ int run(const Arguments& a) {
         int argc = 1;
         char name[] = "moelab";
         char* argv[] = {name, nullptr};
+        qInstallMessageHandler(onlyFailures);
         const QGuiApplication application(argc, argv);
         exportFigure(FigureKind::heatmap, snapshot, out, options);
     }

@@ -227,7 +227,7 @@ int run(const Arguments& a) {
     if (stopped)
         say("Stopped after " + counted(done, "step") + "; what was learned is in " + out.string() + ".");
     else
-        say("Trained " + counted(done, "step") + " in " + to_fixed(seconds, 2) + " s (" +
+        say("Trained " + counted(done, "step") + " in " + to_fixed(seconds, seconds < 1 ? 3 : 1) + " s (" +
             with_commas(static_cast<unsigned long long>(rate)) + " steps/s); wrote " + (out / "model.keras").string() +
             ", tokenizer.json and max_seq_len.txt.");
     return stopped ? 128 + StopSignals::received() : 0;

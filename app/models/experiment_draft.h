@@ -1,6 +1,6 @@
 #pragma once
 #include "engine/core/spec.h"
-#include "engine/text/corpus.h"
+#include "engine/session/training_session.h"
 
 #include <QCoreApplication>
 #include <QString>

@@ -1,7 +1,6 @@
 #pragma once
 #include "app/models/experiment_draft.h"
 #include "app/shell/background.h"
-#include "engine/backend/backend.h"
 #include "engine/session/training_session.h"
 
 #include <QDialog>

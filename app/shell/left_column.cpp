@@ -7,7 +7,7 @@
 #include "app/shell/notice.h"
 #include "app/shell/style.h"
 #include "engine/session/snapshot.h"
-#include "engine/text/corpus.h"
+#include "engine/session/training_session.h"
 
 #include <QLabel>
 #include <QPushButton>

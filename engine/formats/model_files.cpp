@@ -268,9 +268,10 @@ void save_model_folder(const std::filesystem::path& folder, const SavedModel& mo
     const std::string keras = write_keras(model);
     const std::string tokenizer = model.tokenizer ? write_tokenizer_json(*model.tokenizer) : "";
     make_folder(folder);
+    // The large file first: where the disk is full, the folder stays what it was.
+    write_file(folder / "model.keras", keras);
     if (model.tokenizer) write_file(folder / "tokenizer.json", tokenizer);
     write_file(folder / "max_seq_len.txt", std::to_string(model.state.experiment.model.max_seq_len));
-    write_file(folder / "model.keras", keras);
 }
 
 SavedModel load_model(const std::filesystem::path& path) {
