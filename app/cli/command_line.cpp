@@ -31,7 +31,9 @@ Command windowCommand() {
 void printOptions(const Command& command) {
     std::size_t width = 0;
     const auto left = [](const Option& o) {
-        return std::string(o.name) + (o.value.empty() ? "" : " " + std::string(o.value));
+        std::string text(o.name);
+        if (!o.value.empty()) text.append(" ").append(o.value);
+        return text;
     };
     for (const Option& o : command.options) width = std::max(width, left(o).size());
     for (const Option& o : command.options) {
