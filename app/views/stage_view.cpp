@@ -1,7 +1,7 @@
 #include "app/views/stage_view.h"
 
 #include "app/models/text_format.h"
-#include "engine/text/corpus.h"
+#include "engine/session/training_session.h"
 
 #include <QHelpEvent>
 #include <QKeyEvent>
