@@ -51,7 +51,7 @@ Progress::~Progress() {
 void Progress::show(double share, const std::string& note) {
     if (!terminal_) return;
     share = std::clamp(std::isfinite(share) ? share : 0.0, 0.0, 1.0);
-    const std::size_t columns = terminalColumns(), used = columnsOf(label_) + columnsOf(note) + 9;
+    const std::size_t columns = terminalColumns(), used = columnsOf(label_) + columnsOf(note) + 10;
     const std::size_t width = columns > used + 10 ? std::min<std::size_t>(columns - used, 40) : 10;
     std::string line = label_ + " [";
     for (std::size_t i = 0; i < width; ++i) line += double(i) + 0.5 < share * double(width) ? '#' : '.';

@@ -36,7 +36,7 @@ std::shared_ptr<const Corpus> corpusOf(const Arguments& a, const std::optional<L
         return own ? Corpus::from_text(corpus->name(), corpus->text(), *init->tokenizer) : corpus;
     }
     const fs::path file = *a.value("--corpus");
-    const std::string text = read_file(file), name = file.filename().string();
+    const std::string text = read_file(file, std::size_t(1) << 31), name = file.filename().string();
     return own ? Corpus::from_text(name, text, *init->tokenizer) : Corpus::from_text(name, text);
 }
 
