@@ -169,8 +169,11 @@ void Trainer::update() {
     ++step_;
     const double t = double(step_);
     // The correction of Kingma and Ba 2015, section 2, folded into the rate as Keras does: epsilon stays outside of it.
+    // Betas, powers and differences in float, as Keras has them: 1 - 0.999f^t is off by 1e-5 in the first steps, and
+    // curves that are to agree for hundreds of steps share that.
+    const auto power = [t](double beta) { return float(std::pow(double(float(beta)), t)); };
     const float rate =
-        float(experiment_.train.learning_rate * std::sqrt(1 - std::pow(adam_beta2, t)) / (1 - std::pow(adam_beta1, t)));
+        float(experiment_.train.learning_rate) * std::sqrt(1.0f - power(adam_beta2)) / (1.0f - power(adam_beta1));
     backend_.upload(rate_, &rate);
     for (const auto& p : parameters_.entries()) backend_.adam(p.value, p.gradient, p.m, p.v, rate_);
 }

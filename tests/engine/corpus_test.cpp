@@ -6,7 +6,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <chrono>
+#include <ctime>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -199,13 +199,15 @@ TEST_CASE("a line of 100,000 words and texts of many megabytes") {
             text += i == 11 ? ".\n" : " ";
         }
     }
-    const auto start = std::chrono::steady_clock::now();
+    // The processor's time, not the clock's: other programs may be at work.
+    const auto seconds = [] { return double(std::clock()) / CLOCKS_PER_SEC; };
+    const double start = seconds();
     const auto big = Corpus::from_text("big.txt", text);
-    const std::chrono::duration<double> loaded = std::chrono::steady_clock::now() - start;
+    const double loaded = seconds() - start;
     const std::size_t best = big->best_correct(big->longest_prefix(), false);
-    const std::chrono::duration<double> counted = std::chrono::steady_clock::now() - start - loaded;
-    MESSAGE("50 MiB loaded in " << loaded.count() << " s (" << big->examples() << " examples), best count in "
-                                << counted.count() << " s");
+    const double counted = seconds() - start - loaded;
+    MESSAGE("50 MiB loaded in " << loaded << " s (" << big->examples() << " examples), best count in " << counted
+                                << " s");
     CHECK(best > 0);
-    CHECK(loaded.count() < 20);
+    CHECK(loaded < 10);
 }
