@@ -61,7 +61,7 @@ void StageView::display(std::shared_ptr<const Snapshot> snapshot) {
     scene_.setFocusedPrefix(session_.focusedPrefix());
     if (rested || scene_.snapshot().state != SessionState::running) describe();
     keepTime();
-    update();
+    if (!clock_.isActive()) update();  // else the next beat shows it: one picture a frame
 }
 
 void StageView::takeStructure() {
@@ -167,6 +167,7 @@ void StageView::placeProbe() {
 }
 
 void StageView::paintEvent(QPaintEvent*) {
+    scene_.resize(size(), devicePixelRatioF());  // another screen's ratio
     QPainter p(this);
     // The panel's rounded corners show through.
     const int c = int(std::ceil(theme_.px(10)));

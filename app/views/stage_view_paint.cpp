@@ -35,8 +35,9 @@ void StageScene::text(QPainter& p, const QRectF& rect, Qt::Alignment alignment, 
         width = QFontMetricsF(p.font()).horizontalAdvance(what);
     }
     p.setPen(color);
-    const QString shown =
-        width > rect.width() ? QFontMetricsF(p.font()).elidedText(what, Qt::ElideRight, rect.width()) : what;
+    const bool cut = width > rect.width() + 0.01;
+    if (cut) cut_ << what;
+    const QString shown = cut ? QFontMetricsF(p.font()).elidedText(what, Qt::ElideRight, rect.width()) : what;
     p.drawText(rect, int(alignment | Qt::AlignAbsolute) | Qt::TextSingleLine | Qt::TextDontClip, shown);
 }
 
@@ -304,33 +305,38 @@ void StageScene::paintGate(Surface s, std::size_t row, std::size_t prefix) const
 void StageScene::paintGateList(Surface s, std::size_t row, std::size_t prefix) const {
     const FlowRow& place = rows_[row];
     // With top-k nothing is left for the others.
-    const bool more = std::size_t(std::count_if(&snapshot_->probe.gate_weights[prefix * numExperts()],
-                                                &snapshot_->probe.gate_weights[prefix * numExperts()] + numExperts(),
-                                                [](float w) { return w > 0; })) > coloured_.size();
+    const float* weights = &snapshot_->probe.gate_weights[prefix * numExperts()];
+    const auto chosen_ones = std::size_t(std::count_if(weights, weights + numExperts(), [](float w) { return w > 0; }));
+    const bool more = chosen_ones > coloured_.size();
     const std::size_t lines = coloured_.size() + more;
-    const double pitch = std::min(px(11.5), (place.height - px(2)) / double(lines)),
-                 thick = std::min(pitch * 0.6, px(7));
+    const double pitch = std::min(px(11.5), (place.height - px(2)) / double(std::max<std::size_t>(1, lines)));
+    const double thick = std::min(pitch * 0.6, px(7));
     const double name = px(numExperts() > 999 ? 29 : 23), bars = layout_.gate.width() - name;
-    double y = place.y - pitch * double(lines - 1) / 2, others = 1;
-    for (std::size_t i = 0; i < lines; ++i, y += pitch) {
-        const bool rest = i == coloured_.size();
-        const double weight = rest ? std::max(0.0, others) : double(gateAt(prefix, coloured_[i]));
+    double y = place.y - pitch * (double(lines) - 1) / 2, others = 1;
+    const auto line = [&](const QString& label, double label_width, double weight, int boldness, const QColor& ink) {
+        text(s.p, {layout_.gate.left, y - px(7), label_width, px(14)}, Qt::AlignLeft | Qt::AlignVCenter, label,
+             smallest_type, boldness, ink);
+        s.p.setPen(ink);
+        s.p.setFont(font(smallest_type));
+        drawTabular(s.p, QRectF(layout_.gate.right + px(6), y - px(6), layout_.numbers.width() - px(8), px(12)),
+                    Qt::AlignLeft | Qt::AlignVCenter, gateText(weight));
+        y += pitch;
+    };
+    for (const std::size_t e : coloured_) {
+        const double weight = gateAt(prefix, e);
         others -= weight;
         const QRectF track(layout_.gate.left + name, y - thick / 2, bars, thick);
         s.p.setPen(Qt::NoPen);
         s.p.setBrush(theme_.track);
         s.p.drawRoundedRect(track, thick / 2, thick / 2);
-        s.p.setBrush(rest ? Theme::mix(theme_.panel, theme_.muted, 0.6) : expertColor(coloured_[i]));
+        s.p.setBrush(expertColor(e));
         const double width = std::max(weight > 0 ? thick * 0.6 : 0.0, weight * bars);
         s.p.drawRoundedRect(QRectF(track.left(), track.top(), width, thick), std::min(width, thick) / 2, thick / 2);
-        const QRectF label(layout_.gate.left, y - px(7), name - px(3), px(14));
-        text(s.p, label, Qt::AlignLeft | Qt::AlignVCenter, rest ? tr("rest") : expertName(coloured_[i]), smallest_type,
-             rest ? QFont::Normal : QFont::DemiBold, rest ? theme_.muted : theme_.ink);
-        s.p.setPen(rest ? theme_.muted : theme_.ink);
-        s.p.setFont(font(smallest_type));
-        drawTabular(s.p, QRectF(layout_.gate.right + px(6), y - px(6), layout_.numbers.width() - px(8), px(12)),
-                    Qt::AlignLeft | Qt::AlignVCenter, gateText(weight));
+        line(expertName(e), name - px(3), weight, QFont::DemiBold, theme_.ink);
     }
+    if (more)
+        line(tr("%1 more").arg(chosen_ones - coloured_.size()), layout_.gate.width(), std::max(0.0, others),
+             QFont::Normal, theme_.muted);
 }
 
 void StageScene::paintGateHistogram(Surface s, std::size_t row, std::size_t prefix) const {
@@ -466,7 +472,7 @@ void StageScene::paintExperts(Surface s) const {
 }
 
 QString StageScene::loadText(std::size_t expert, bool with_word) const {
-    if (snapshot_->load.empty()) return with_word ? tr("no load yet") : QStringLiteral("–");
+    if (snapshot_->load.empty()) return with_word ? tr("load %1").arg(QStringLiteral("–")) : QStringLiteral("–");
     const QString share = percentText(load_[expert]);
     return with_word ? tr("load %1").arg(share) : share;
 }
@@ -503,8 +509,7 @@ void StageScene::paintExpertBox(QPainter& p, std::size_t expert) const {
     p.setPen(Qt::NoPen);
     p.setBrush(color);
     p.drawPath(expertShape(expert, {box.left() + px(18), cy}, px(mark)));
-    const QColor ink = Theme::mix(theme_.panel, theme_.ink, strength),
-                 muted = Theme::mix(theme_.panel, theme_.muted, strength);
+    const QColor ink = strength < 1 ? theme_.muted : theme_.ink, muted = theme_.muted;
     text(p, {box.left() + px(33), cy - px(10), px(22), px(20)}, Qt::AlignLeft | Qt::AlignVCenter, expertName(expert),
          two_lines ? 15 : 12, QFont::DemiBold, ink);
     if (two_lines) {
@@ -584,7 +589,7 @@ void StageScene::paintWords(QPainter& p) const {
         const double share = std::clamp(double(words_[i].probability), 0.0, 1.0), radius = px(4);
         const QString word = shownText(top[i].word);
         const QColor full =
-            i == 0 ? Theme::mix(theme_.panel, theme_.ink, 0.92) : Theme::mix(theme_.track, theme_.ink, 0.4);
+            i == 0 ? Theme::mix(theme_.panel, theme_.ink, 0.92) : Theme::mix(theme_.track, theme_.ink, 0.3);
         QRectF filled = bar, empty = bar;
         filled.setWidth(std::max(px(2), bar.width() * share));
         empty.setLeft(filled.right());
@@ -609,7 +614,7 @@ void StageScene::paintWords(QPainter& p) const {
         p.setBrush(full);
         p.drawRoundedRect(bar, radius, radius);
         p.restore();
-        label(filled, theme_.textOn(full));
+        label(filled, i == 0 ? theme_.textOn(full) : theme_.ink);
         label(empty, theme_.ink);
     }
     if (n == 0) return;

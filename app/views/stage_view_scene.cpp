@@ -18,22 +18,22 @@ float finite(float v) {
 
 bool approach(float& shown, float target, float k, float near_enough) {
     const float goal = finite(target), step = goal - shown;
-    if (std::abs(step) <= near_enough) {
+    if (std::abs(step) <= near_enough || k >= 1) {
         shown = goal;
         return true;
     }
     shown += step * k;
-    return k >= 1;
+    return false;
 }
 
 bool approach(double& shown, double target, double k) {
     const double step = target - shown;
-    if (std::abs(step) < 0.25) {
+    if (std::abs(step) < 0.25 || k >= 1) {
         shown = target;
         return true;
     }
     shown += step * k;
-    return k >= 1;
+    return false;
 }
 
 }  // namespace
@@ -211,8 +211,8 @@ bool StageScene::ease(double k) {
             largest = std::max(largest, std::abs(target));
         }
     }
-    arrived &= farthest <= largest * 0.005f;
-    arrived &= approach(pooled_scale_, largest, pooled_scale_ == 0 ? 1.0f : step, largest * 0.002f);
+    arrived &= farthest <= std::max(largest * 0.005f, 1e-5f);
+    arrived &= approach(pooled_scale_, largest, pooled_scale_ == 0 ? 1.0f : step, std::max(largest * 0.002f, 1e-5f));
     for (std::size_t i = 0; i < load_.size(); ++i) arrived &= approach(load_[i], snapshot_->load[i], step, 0.0005f);
     for (std::size_t i = 0; i < words_.size(); ++i)
         arrived &= approach(words_[i].probability, probe.focused.top[i].probability, step, 0.0005f);
@@ -233,6 +233,10 @@ void StageScene::findColoured() {
     });
     for (auto it = order.begin(); it != strongest; ++it)
         if (finite(weights[*it]) > 0) coloured_.push_back(*it);
+    // Who is picked out has a line among the strongest.
+    if (focused_expert_ && finite(weights[*focused_expert_]) > 0 && !coloured_.empty() &&
+        std::find(coloured_.begin(), coloured_.end(), *focused_expert_) == coloured_.end())
+        coloured_.back() = *focused_expert_;
 }
 
 std::optional<std::size_t> StageScene::prefixOfRow(std::size_t row) const {
@@ -250,6 +254,7 @@ const QImage& StageScene::frame() {
     }
     if (base_stale_) {
         base_.fill(theme_.panel);
+        cut_.clear();
         QPainter p(&base_);
         paintStatic(p);
         base_stale_ = false, frame_stale_ = true;

@@ -72,6 +72,9 @@ public:
     /// (P, E) as they are drawn now.
     const std::vector<float>& shownGate() const { return gate_; }
 
+    /// What had to be elided since the picture was last laid out; only long words should be.
+    const QStringList& cutTexts() const { return cut_; }
+
     StageHit hit(QPointF point) const;
     QString explain(const StageHit& hit) const;  // plain text; empty for nothing
     QString summary() const;                     // one sentence, for screen readers
@@ -126,6 +129,7 @@ private:
     double expertDim(std::size_t expert) const;
 
     QString prefixText(std::size_t prefix) const;
+    QString explanation(const StageHit& hit) const;
     QString explainGate(std::size_t prefix) const;
     QString explainExpert(std::size_t expert) const;
 
@@ -155,6 +159,7 @@ private:
     std::vector<std::size_t> coloured_;  // experts, strongest first, where there are more than 8
     bool moving_ = false;
 
+    mutable QStringList cut_;
     QImage base_, frame_;
     bool base_stale_ = true, frame_stale_ = true;
 };

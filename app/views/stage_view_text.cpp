@@ -154,6 +154,19 @@ QString StageScene::explainExpert(std::size_t expert) const {
 }
 
 QString StageScene::explain(const StageHit& hit) const {
+    // Long sentences and phrases in lines of a readable length.
+    QStringList lines;
+    const QFontMetricsF metrics(font(12));
+    for (const QString& line : explanation(hit).split(QLatin1Char('\n'), Qt::SkipEmptyParts)) {
+        if (metrics.horizontalAdvance(line) <= px(380))
+            lines << line;
+        else
+            for (const QString& part : wrapped(metrics, line, px(380))) lines << part;
+    }
+    return lines.join(QLatin1Char('\n'));
+}
+
+QString StageScene::explanation(const StageHit& hit) const {
     const ProbeForward& probe = snapshot_->probe;
     QStringList lines;
     switch (hit.part) {
