@@ -29,7 +29,8 @@ constexpr std::array<Stretch, 12> parts = {{{88, 18, .12},
                                             {16, 6, 0},
                                             {76, 0, .12}}};
 
-constexpr double readable = 24, condensed = 5;  // heights of rows near the lens and far from it
+// Heights of rows: near the lens and far from it; and that at which all can be read without one.
+constexpr double readable = 24, condensed = 5, still_readable = 15.5;
 
 }  // namespace
 
@@ -94,7 +95,7 @@ void FlowLayout::placeRows() {
     double from = area_.top();
     if (uniform >= focused || n == 1) {
         for (FlowRow& row : rows_) row.height = std::min(uniform, tallest);
-    } else if (others >= px(readable)) {
+    } else if (others >= px(still_readable)) {
         for (FlowRow& row : rows_) row.height = others;
         rows_[focus].height = focused;
     } else {
@@ -136,7 +137,7 @@ bool FlowLayout::inSight(const FlowRow& row) const {
 }
 
 double FlowLayout::pillHeight(double row_height) const {
-    if (row_height < px(16)) return std::clamp(row_height * 0.5, 1.0, px(4));
+    if (row_height < px(15)) return std::clamp(row_height * 0.5, 1.0, px(4));
     return std::clamp(row_height * 0.5, std::min(row_height - px(3), px(19)), px(36));
 }
 

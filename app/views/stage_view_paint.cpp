@@ -187,18 +187,25 @@ void StageScene::paintRowStatic(QPainter& p, std::size_t row) const {
 
 void StageScene::paintInvitation(QPainter& p) const {
     const bool words = !snapshot_->probe.words.empty();
-    QString line = numExperts() == 0 ? tr("Open a lesson or a text to begin.")
-                   : words           ? tr("The model knows none of these words.")
-                                     : tr("Type a phrase below and watch its way through the model.");
+    const QString line = numExperts() == 0 ? tr("Open a lesson or a text to begin.")
+                         : words           ? tr("The model knows none of these words.")
+                                           : tr("Type a phrase below and watch its way through the model.");
     const double left = words ? layout_.strip.left : layout_.phrase.left;
     const QRectF place(left, layout_.area().center().y() - px(30), layout_.numbers.right - left, px(60));
-    p.setFont(font(13));
+    const int flags = int(Qt::AlignLeft) | Qt::TextWordWrap;
+    p.setFont(font(15, QFont::DemiBold));
+    QRectF first = p.boundingRect(place, flags, line);
+    const QFont small = font(13);
+    const QString second = !example_.isEmpty() && numExperts() ? tr("For example: %1").arg(example_) : QString();
+    const double below =
+        second.isEmpty() ? 0 : px(6) + QFontMetricsF(small).boundingRect(place, flags, second).height();
+    first.moveTop(place.center().y() - (first.height() + below) / 2);
+    first.setWidth(place.width());
     p.setPen(theme_.ink);
-    if (words) {
-        p.fillRect(place, theme_.panel);
-    }
-    if (!example_.isEmpty() && numExperts()) line += QLatin1Char('\n') + tr("For example: %1").arg(example_);
-    p.drawText(place, int(Qt::AlignLeft | Qt::AlignVCenter) | Qt::TextWordWrap, line);
+    p.drawText(first, flags | Qt::TextDontClip, line);
+    p.setFont(small);
+    p.setPen(theme_.muted);
+    if (below > 0) p.drawText(first.translated(0, first.height() + px(6)), flags | Qt::TextDontClip, second);
 }
 
 // --- What moves ---
