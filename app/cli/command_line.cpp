@@ -1,6 +1,7 @@
 #include "app/cli/command_line.h"
 
 #include "app/cli/commands.h"
+#include "app/cli/find_lesson.h"
 #include "app/shell/run_window.h"
 #include "engine/core/error.h"
 
@@ -96,6 +97,8 @@ int openWindow(int argc, char** argv, std::span<const std::string_view> given) {
     request.lesson = a.value("--lesson").value_or("");
     request.lessons = a.value("--lessons").value_or("");
     request.backend = backendOptions(a);
+    if (a.has("--lesson")) findLesson(lessonsOf(a), request.lesson);      // a misspelt id opens nothing
+    if (request.backend.device != "auto") make_backend(request.backend);  // a missing device is said here and now
     request.measure_first_frame = a.has("--first-frame");
     if (!hasDisplay())
         throw Error(

@@ -80,6 +80,7 @@ private Q_SLOTS:
     void noDisplayIsSaid() {
         REFUSED(moelab({}), 1, "display");
         REFUSED(moelab({at("missing.keras")}), 1, "missing.keras");
+        REFUSED(moelab({"--lesson", "99-none"}), 2, "99-none");
     }
 
     void lessonsStartWithTheirFoldersNames() {
