@@ -18,7 +18,7 @@ inline std::vector<UnderTest> float_backends() {
     std::vector<UnderTest> all = {{"reference", [] { return make_reference_backend<float>(); }}};
     for (const Isa isa : {Isa::baseline, Isa::v3, Isa::v4}) {
         if (!isa_supported(isa)) {
-            MESSAGE("skipped: this processor lacks ", isa_name(isa));
+            MESSAGE("skipped: this processor lacks ", std::string(isa_name(isa)));
             continue;
         }
         all.push_back({std::string("Eigen ") + isa_name(isa), [isa] { return make_eigen_backend(isa, 1); }});

@@ -15,16 +15,20 @@ struct Symbol {
     std::string name;
 };
 
-/// Symbols by member of the engine's archive, demangled.
-std::multimap<std::string, Symbol> symbols() {
-    FILE* const pipe = popen(MOE_NM " -C --defined-only " MOE_ENGINE_ARCHIVE, "r");
+std::istringstream output_of(const char* command) {
+    FILE* const pipe = popen(command, "r");
     REQUIRE(pipe != nullptr);
     std::string text;
     char block[4096];
     for (std::size_t n; (n = fread(block, 1, sizeof block, pipe)) > 0;) text.append(block, n);
     CHECK(pclose(pipe) == 0);
+    return std::istringstream(text);
+}
+
+/// Symbols by member of the engine's archive, demangled.
+std::multimap<std::string, Symbol> symbols() {
     std::multimap<std::string, Symbol> found;
-    std::istringstream lines(text);
+    std::istringstream lines = output_of(MOE_NM " -C --defined-only " MOE_ENGINE_ARCHIVE);
     std::string member;
     for (std::string line; std::getline(lines, line);) {
         if (line.ends_with(".o:")) member = line.substr(0, line.size() - 1);
@@ -55,4 +59,16 @@ TEST_CASE("no weak symbol of the kernels is shared between instruction sets, or 
         }
     }
     CHECK(tables == 3);
+}
+
+TEST_CASE("wide registers are used by the kernels of their instruction set alone, and by the probe of the bench") {
+    std::set<std::string> wide;
+    std::istringstream lines = output_of(MOE_OBJDUMP " -d --no-show-raw-insn " MOE_ENGINE_ARCHIVE);
+    std::string member;
+    for (std::string line; std::getline(lines, line);) {
+        const std::size_t end = line.find(".o:");
+        if (end != std::string::npos) member = line.substr(0, end + 2);
+        if (line.find("%ymm") != std::string::npos || line.find("%zmm") != std::string::npos) wide.insert(member);
+    }
+    CHECK(wide == std::set<std::string>{"kernels_v3.cpp.o", "kernels_v4.cpp.o", "measure.cpp.o"});
 }
