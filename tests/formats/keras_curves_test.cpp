@@ -127,6 +127,29 @@ TEST_CASE("predictions of Keras's trained weights are Keras's") {
     }
 }
 
+TEST_CASE("models that several versions of Keras saved, in other words of the same form, predict the same") {
+    std::string text;
+    for (int i = 1; i < 20; ++i) text += "w" + std::to_string(i) + " ";
+    const Tokenizer tokenizer = Tokenizer::fit(std::vector<std::string>{text});
+    for (const std::string name :
+         {"implicit_mask-3.3.3", "implicit_mask-3.15.1", "sparse_masked-3.3.3", "sparse_masked-3.15.1"}) {
+        CAPTURE(name);
+        const SavedModel model = load_model(data + "forms/" + name + ".keras");
+        CHECK(model.state.experiment.model.mask_zero);
+        CHECK(model.state.experiment.model.router == (name[0] == 'i' ? "soft" : "top_k"));
+        CHECK(model.state.step == 15);
+        CHECK(model.state.momentum.size() == 9);
+        const json expected = json::parse(read_file(data + "forms/" + name + ".json"));
+        Predictor predictor(model.state, tokenizer);
+        for (std::size_t i = 0; i < expected["rows"].size(); ++i) {
+            predictor.run(phrase(expected["rows"][i], tokenizer));
+            for (std::size_t w = 0; w < 20; ++w)
+                CHECK(std::fabs(double(predictor.probabilities()[w]) - expected["predictions"][i][w].get<double>()) <
+                      1e-6);
+        }
+    }
+}
+
 TEST_CASE("a saved run trains on to the bits of one that was never interrupted") {
     for (const std::string name : {"masked", "top2"}) {
         Case given(name);
