@@ -130,6 +130,16 @@ void exportFigure(FigureKind kind, const Snapshot& snapshot, const std::filesyst
     write_file(path, {bytes.constData(), std::size_t(bytes.size())});
 }
 
+QImage figureImage(FigureKind kind, const Snapshot& snapshot, const FigureOptions& options, const QSize& room) {
+    const Figure figure = makeFigure(kind, snapshot, options);
+    const QSize size = figure.size.scaled(room, Qt::KeepAspectRatio).toSize().expandedTo({1, 1});
+    QImage image(size, QImage::Format_RGB32);
+    image.fill(options.theme.panel);
+    QPainter painter(&image);
+    figure.paint(painter, QRectF(image.rect()));
+    return image;
+}
+
 QSize figureSize(FigureKind kind, const Snapshot& snapshot, const FigureOptions& options) {
     return makeFigure(kind, snapshot, options).size.toSize();
 }

@@ -164,7 +164,7 @@ Figure heatmapFigure(const HeatmapData& data, const Theme& theme) {
 
     return makeFigure(data.notes.title, {width, height}, [=](QPainter& painter) {
         frame.paint(painter, height);
-        const MagnitudeScale scale = MagnitudeScale::of(data.weights);
+        const MagnitudeScale scale = MagnitudeScale::ofGate(data.weights, data.experts);
         const double left = FigureFrame::margin, grid = left + cells.row_head;
         painter.setFont(FigureFrame::font(theme, 11));
         painter.setPen(theme.muted);

@@ -6,8 +6,12 @@
 
 namespace moe::app {
 
-MagnitudeScale MagnitudeScale::of(std::span<const float> values) {
-    double largest = 0;
+MagnitudeScale MagnitudeScale::ofGate(std::span<const float> weights, std::size_t experts) {
+    return of(weights, experts > 0 ? std::min(1.0, 2.0 / double(experts)) : 0);
+}
+
+MagnitudeScale MagnitudeScale::of(std::span<const float> values, double least) {
+    double largest = least;
     for (const float v : values)
         if (std::isfinite(v)) largest = std::max(largest, double(v));
     if (largest <= 0) return {1};

@@ -12,9 +12,10 @@ namespace moe::app {
 struct MagnitudeScale {
     double max = 1;
 
-    /// The next of 1, 2, 3, 4, 5, 6, 8 times a power of ten at or above the largest finite value; 1 where there is
-    /// none.
-    static MagnitudeScale of(std::span<const float> values);
+    /// The next of 1, 2, 3, 4, 5, 6, 8 times a power of ten at or above the largest finite value and `least`.
+    static MagnitudeScale of(std::span<const float> values, double least = 0);
+    /// For gate weights of `experts`: at least twice an even share, so that an untrained gate is grey and not black.
+    static MagnitudeScale ofGate(std::span<const float> weights, std::size_t experts);
 
     double share(double value) const;  // 0 to 1, NaN as 0
     QColor color(const Theme& theme, double value) const { return theme.magnitude(share(value)); }

@@ -92,7 +92,7 @@ void PanelHeader::paintEvent(QPaintEvent*) {
 DockFrame::DockFrame(const ViewInfo& info, SessionController& session, QWidget* parent)
     : QDockWidget(parent), view_(info.create(session, nullptr)), area_(info.area), content_(new QWidget) {
     setObjectName(QString::fromLatin1(info.id));
-    setWindowTitle(view_->title());
+    setWindowTitle(view_->name());
     auto* layout = new QVBoxLayout(content_);
     layout->setContentsMargins(0, 0, 0, 0);
     layout->addWidget(view_);
@@ -110,7 +110,7 @@ DockFrame::DockFrame(const ViewInfo& info, SessionController& session, QWidget* 
         setTitleBarWidget(header_);
         header_->setToolTip(tr("Drag to move; double click to take it out of the window"));
     }
-    connect(view_, &View::headerChanged, this, [this] { setWindowTitle(view_->title()); });
+    connect(view_, &View::headerChanged, this, [this] { setWindowTitle(view_->name()); });
 }
 
 void DockFrame::setTheme(const Theme& theme) {

@@ -4,6 +4,7 @@
 #include "app/models/text_format.h"
 #include "app/shell/dock_area.h"
 #include "app/shell/experiment_panel.h"
+#include "app/shell/export_dialog.h"
 #include "app/shell/left_column.h"
 #include "app/shell/lesson_panel.h"
 #include "app/shell/model_actions.h"
@@ -133,6 +134,12 @@ void MainWindow::connectTransport() {
     connect(actions_->save, &QAction::triggered, models_, [this] { models_->save(); });
     connect(actions_->saveAs, &QAction::triggered, models_, [this] { models_->saveAs(); });
     connect(actions_->ownText, &QAction::triggered, models_, [this] { models_->ownText(); });
+    connect(actions_->exporting, &QAction::triggered, this, [this] {
+        const QString corpus = session_.corpus() ? QString::fromStdString(session_.corpus()->name()) : QString();
+        auto* dialog = new ExportDialog(session_.sharedSnapshot(), corpus, theme_, bench_->background(), this);
+        dialog->setAttribute(Qt::WA_DeleteOnClose);
+        dialog->open();
+    });
     connect(actions_->paste, &QAction::triggered, models_,
             [this] { models_->ownText(QApplication::clipboard()->text()); });
     connect(actions_->quit, &QAction::triggered, this, &QWidget::close);

@@ -92,6 +92,14 @@ void MeasureView::changeEvent(QEvent* event) {
     if (event->type() == QEvent::LanguageChange) refreshSoon();
 }
 
+QString MeasureView::onButton(const LabelBook& labels, const QWidget& button) {
+    if (button.isVisible())
+        for (const LabelBook::Label& label : labels.labels())
+            if (label.rect.adjusted(0, 3, 0, -3).intersects(QRectF(button.geometry())))
+                return label.text + QStringLiteral(" on the button");
+    return {};
+}
+
 QColor MeasureView::expertColor(std::size_t expert) const {
     return numExperts() <= max_coloured_experts || expert_ == expert ? theme_.expert(expert) : theme_.muted;
 }

@@ -46,6 +46,9 @@ protected:
     /// First thing in paintEvent(): a hidden widget may be painted into a picture before it was refreshed.
     void ensureFresh();
 
+    /// A label of `labels` that lies on the button; empty where none does.
+    static QString onButton(const LabelBook& labels, const QWidget& button);
+
     LabelBook labels_;
 
 private:

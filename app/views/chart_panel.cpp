@@ -15,6 +15,7 @@ namespace moe::app {
 namespace {
 
 constexpr double caption_size = 10.5, mark_size = 9;
+constexpr double reference_air = 2;  // pixels between a reference and its name
 constexpr std::size_t few_points = 24;
 
 }  // namespace
@@ -110,12 +111,21 @@ void ChartPanel::arrange() {
     const QFontMetricsF metrics(theme_.font(caption_size));
     double left = theme_.px(14), right = theme_.px(2);
     for (const double tick : content_.y.ticks()) left = std::max(left, captionWidth(tickLabel(tick)) + theme_.px(6));
-    for (const ChartLine& line : content_.lines)
-        if (line.expert) right = std::max(right, theme_.px(18) + captionWidth(expertName(*line.expert)) + theme_.px(4));
+    std::size_t labelled = 0;
+    label_width_ = 0;
+    for (const ChartLine& line : content_.lines) {
+        if (!line.expert) continue;
+        ++labelled;
+        const double mark = content_.experts <= max_coloured_experts ? theme_.px(14) : 0;
+        label_width_ = std::max(label_width_, mark + captionWidth(expertName(*line.expert)) + theme_.px(7));
+    }
+    const double label_room = height() - 1.5 * metrics.height();
+    label_columns_ = double(labelled) * metrics.height() > label_room ? 2 : 1;
+    if (labelled > 0) right = theme_.px(4) + label_width_ * double(label_columns_);
 
     // The legend stands between the axis's captions where it fits there, else in lines of its own.
     legend_.clear();
-    const double sample = theme_.px(14), gap = theme_.px(10), row = metrics.height();
+    const double sample = theme_.px(14), gap = theme_.px(12), row = metrics.height();
     std::vector<std::size_t> named;
     for (std::size_t i = 0; i < content_.lines.size(); ++i)
         if (!content_.lines[i].expert && !content_.lines[i].series.empty()) named.push_back(i);
@@ -158,7 +168,7 @@ void ChartPanel::arrange() {
     if (content_.reference) {
         // The name of a high reference stands above its line, and needs room there.
         const double share = std::clamp(*content_.reference / content_.y.max, 0.1, 1.0);
-        top = std::max(top, (row - (1 - share) * (height() - bottom)) / share);
+        top = std::max(top, (row + reference_air - (1 - share) * (height() - bottom)) / share);
     }
     plot_ = QRectF(left, top, std::max(10.0, width() - left - right), std::max(10.0, height() - top - bottom));
     chart_->resize(QSizeF(size()));
@@ -240,6 +250,8 @@ void ChartPanel::paintReference(QPainter& painter) {
     painter.setPen(theme_.muted);
     painter.setFont(theme_.font(caption_size));
     const QRectF place = referencePlace(captionWidth(content_.reference_name), QFontMetricsF(painter.font()).height());
+    // Paper behind it: a curve that passes here shall not strike it out.
+    painter.fillRect(place.adjusted(-2, 1, 2, -1), theme_.panel);
     labels_.draw(painter, place, Qt::AlignLeft, content_.reference_name);
 }
 
@@ -249,9 +261,9 @@ QRectF ChartPanel::referencePlace(double width, double height) {
     const double y = at({content_.x_min, *content_.reference}).y();
     std::vector<QRectF> places;
     for (const double x : {plot_.right() - width, plot_.left() + theme_.px(2), plot_.center().x() - width / 2})
-        for (const double top : {y - height, y + 1})
+        for (const double top : {y - height - reference_air, y + reference_air})
             if (top >= -1 && top + height <= plot_.bottom() + 1) places.emplace_back(x, top, width, height);
-    if (places.empty()) return {plot_.right() - width, y - height, width, height};
+    if (places.empty()) return {plot_.right() - width, y - height - reference_air, width, height};
     std::vector<std::size_t> crossings(places.size());
     for (const ChartLine& line : content_.lines)
         for (std::size_t k = 0; k < line.series.points.size(); ++k) {
@@ -291,16 +303,29 @@ void ChartPanel::paintEndLabels(QPainter& painter) {
     if (lines.empty()) return;
     painter.setFont(theme_.font(caption_size, QFont::DemiBold));
     const double row = QFontMetricsF(painter.font()).height();
-    const std::vector<double> places = spreadLabels(wanted, row, 0, height());
+    // In two columns neighbours stand side by side, so that each has room near its line.
+    std::vector<std::size_t> rank(lines.size());
+    for (std::size_t i = 0; i < lines.size(); ++i)
+        for (std::size_t k = 0; k < lines.size(); ++k)
+            if (wanted[k] < wanted[i] || (wanted[k] == wanted[i] && k < i)) ++rank[i];
+    std::vector<double> places(lines.size());
+    for (std::size_t column = 0; column < label_columns_; ++column) {
+        std::vector<double> own;
+        for (std::size_t i = 0; i < lines.size(); ++i)
+            if (rank[i] % label_columns_ == column) own.push_back(wanted[i]);
+        const std::vector<double> spread = spreadLabels(own, row, 0, caption_top_);
+        for (std::size_t i = 0, next = 0; i < lines.size(); ++i)
+            if (rank[i] % label_columns_ == column) places[i] = spread[next++];
+    }
     for (std::size_t i = 0; i < lines.size(); ++i) {
         const ChartLine& line = content_.lines[lines[i]];
-        const double x = plot_.right() + theme_.px(4) + theme_.px(mark_size) / 2;
+        const double left = plot_.right() + theme_.px(4) + double(rank[i] % label_columns_) * label_width_;
+        const double x = left + theme_.px(mark_size) / 2;
         // Shapes repeat after the eighth: from nine experts on names alone say who it is.
         const bool marked = content_.experts <= max_coloured_experts;
         if (marked) painter.fillPath(expertShape(*line.expert, {x, places[i]}, theme_.px(mark_size)), line.color);
         painter.setPen(marked ? theme_.ink : line.color);
-        labels_.draw(painter,
-                     {marked ? x + theme_.px(mark_size) : plot_.right() + theme_.px(5), places[i] - row / 2, 1, row},
+        labels_.draw(painter, {marked ? x + theme_.px(mark_size) : left + theme_.px(1), places[i] - row / 2, 1, row},
                      Qt::AlignLeft, expertName(*line.expert));
     }
 }

@@ -54,6 +54,7 @@ public:
 
     void setContent(ChartContent content, const Theme& theme);
     QString labelFault() const { return labels_.fault(QRectF(rect())); }
+    const LabelBook& labels() const { return labels_; }
     std::size_t pointsDrawn() const;
 
 protected:
@@ -92,6 +93,8 @@ private:
     QRectF plot_;
     std::vector<LegendEntry> legend_;
     double caption_top_ = 0;
+    std::size_t label_columns_ = 1;   // end labels stand in two columns where one is too low for them
+    double label_width_ = 0;          // of a column
     std::optional<double> hover_x_;   // of the pointer, in pixels
     std::size_t reference_spot_ = 0;  // of the places where the reference's name may stand
     LabelBook labels_;

@@ -75,7 +75,7 @@ std::vector<ChartLine> curveOfRun(const Snapshot& snapshot, Measure measure, con
     }
     if (epochs) {
         ChartLine means;
-        means.name = say("epoch mean");
+        means.name = say("epoch");
         means.series = epochSeries(*history, measure);
         means.color = theme.ink;
         lines.push_back(std::move(means));

@@ -194,12 +194,9 @@ void ExpertLoadView::paintEvent(QPaintEvent*) {
 }
 
 QString ExpertLoadView::labelFault() const {
-    if (toggle_->isChecked()) return chart_->labelFault();
-    for (const LabelBook::Label& label : labels_.labels())
-        if (toggle_->isVisible() && label.rect.adjusted(0, 2, 0, -2).intersects(QRectF(toggle_->geometry())) &&
-            label.rect.top() > height() - captionHeight())
-            return label.text + QStringLiteral(" on the button");
-    return MeasureView::labelFault();
+    const LabelBook& labels = toggle_->isChecked() ? chart_->labels() : labels_;
+    const QString fault = onButton(labels, *toggle_);
+    return fault.isEmpty() ? labels.fault(QRectF(rect())) : fault;
 }
 
 const ExpertLoadView::Row* ExpertLoadView::rowAt(QPointF position) const {

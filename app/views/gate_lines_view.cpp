@@ -41,9 +41,10 @@ QString GateLinesView::title() const {
     if (snapshot().probe.prefix_words.empty()) return tr("Gate weights");
     if (toggle_->isChecked()) return tr("Gate weights of each token, now");
     const QString text = prefixText(prefix());
-    // A long phrase is known by its end.
-    const qsizetype most = 24;
-    return tr("Gate weights of “%1” while learning").arg(text.size() <= most ? text : u'…' + text.right(most - 1));
+    // A long phrase is known by its last word.
+    const qsizetype most = 14;
+    const QString shown = text.size() <= most ? text : QStringLiteral("… ") + text.section(u' ', -1).left(most);
+    return tr("Gate weights of “%1” while learning").arg(shown);
 }
 
 QString GateLinesView::scope() const {
@@ -113,8 +114,9 @@ void GateLinesView::showLines() {
             largest = std::max(largest, line.series.largest());
             content.lines.push_back(std::move(line));
         }
-        content.y = Axis::upTo(largest, 3);
-        content.y.max *= 1.08;
+        // To the tick above the data, and at least to twice an even share: an untrained gate lies in the middle.
+        content.y = Axis::upTo(std::max(largest, std::min(1.0, 2 / double(numExperts()))), 3);
+        content.y.max = std::ceil(content.y.max / content.y.step - 1e-6) * content.y.step;
     }
     chart_->setContent(std::move(content), theme_);
 }
@@ -225,7 +227,9 @@ void GateLinesView::paintBars(QPainter& painter) {
 }
 
 QString GateLinesView::labelFault() const {
-    return toggle_->isChecked() ? MeasureView::labelFault() : chart_->labelFault();
+    const LabelBook& labels = toggle_->isChecked() ? labels_ : chart_->labels();
+    const QString fault = onButton(labels, *toggle_);
+    return fault.isEmpty() ? labels.fault(QRectF(rect())) : fault;
 }
 
 const GateLinesView::Bar* GateLinesView::barAt(QPointF position) const {

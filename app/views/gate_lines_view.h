@@ -15,6 +15,7 @@ public:
     GateLinesView(SessionController& session, QWidget* parent);
 
     QString title() const override;
+    QString name() const override { return tr("Gate weights"); }
     QString scope() const override;
     Table table() const override;
     QString labelFault() const override;

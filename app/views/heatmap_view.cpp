@@ -19,7 +19,7 @@ namespace moe::app {
 namespace {
 
 constexpr double head_size = 10.5, number_size = 10.5, smallest_number = 9.5;
-constexpr double widest_cell = 62, least_width = 34, tallest_cell = 40, least_height = 14;
+constexpr double widest_cell = 110, least_width = 34, tallest_cell = 40, least_height = 14;
 constexpr double bar_width = 8, scrollbar = 8;
 constexpr double most_rectangles = 1500;
 
@@ -73,7 +73,7 @@ void HeatmapView::refresh() {
     prefixes_ = probe.prefix_words.size();
     experts_ = numExperts();
     if (probe.gate_weights.size() != prefixes_ * experts_) prefixes_ = 0;
-    scale_ = MagnitudeScale::of(probe.gate_weights);
+    scale_ = MagnitudeScale::ofGate(probe.gate_weights, experts_);
     toggle_->setTheme(theme_);
     toggle_->setText(toggle_->isChecked() ? tr("read the cells") : tr("show all"));
     toggle_->setToolTip(toggle_->isChecked() ? tr("Cells large enough for their numbers, with scrolling")

@@ -93,13 +93,14 @@ void TimeStripView::paintColumns(QPainter& painter) {
             painter.drawImage(QRectF(strip_.left(), strip_.top(), pitch * double(trained), strip_.height()), image_);
         return;
     }
-    for (std::size_t c = 0; c < columns_; ++c) {
+    painter.setBrush(pale);
+    for (std::size_t c = 0; c < columns_; ++c)
+        painter.drawRoundedRect(QRectF(strip_.left() + double(c) * pitch, strip_.top(), pitch - gap, strip_.height()),
+                                radius, radius);
+    // The column that is being filled ends where training stands.
+    painter.setClipRect(QRectF(strip_.left(), 0, xOf(double(snapshot().step)) - strip_.left(), height()));
+    for (std::size_t c = 0; c < std::min(trained, columns_); ++c) {
         const double left = strip_.left() + double(c) * pitch, cell = pitch - gap;
-        if (c >= trained) {
-            painter.setBrush(pale);
-            painter.drawRoundedRect(QRectF(left, strip_.top(), cell, strip_.height()), radius, radius);
-            continue;
-        }
         // Heights are the shares of the gate weight; a hairline of paper keeps the rows apart.
         double top = strip_.top();
         for (std::size_t e = 0; e < E; ++e) {
@@ -113,6 +114,7 @@ void TimeStripView::paintColumns(QPainter& painter) {
             top += height;
         }
     }
+    painter.setClipping(false);
 }
 
 void TimeStripView::paintAxis(QPainter& painter) {

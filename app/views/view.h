@@ -27,9 +27,10 @@ class View : public QWidget {
 public:
     View(SessionController& session, QWidget* parent) : QWidget(parent), session_(session) {}
 
-    virtual QString title() const = 0;            // "Expert load"
-    virtual QString scope() const { return {}; }  // "share of gate weight, last epoch"
-    virtual QString value() const { return {}; }  // a single number at the right of the title: "0.38"
+    virtual QString title() const = 0;                // "Expert load"
+    virtual QString name() const { return title(); }  // short and always the same: tabs, menus
+    virtual QString scope() const { return {}; }      // "share of gate weight, last epoch"
+    virtual QString value() const { return {}; }      // a single number at the right of the title: "0.38"
     virtual Table table() const = 0;
 
     void setTheme(const Theme& theme) {

@@ -175,6 +175,9 @@ void ViewsTest::scalesAndAxesAreRound() {
     QCOMPARE(MagnitudeScale::of(weights).max, 0.5);
     QCOMPARE(MagnitudeScale::of(std::vector<float>{0.2f}).max, 0.2);
     QCOMPARE(MagnitudeScale::of(std::vector<float>{NAN, 0}).max, 1.0);
+    QCOMPARE(MagnitudeScale::ofGate(std::vector<float>{0.26f}, 4).max, 0.5);
+    QCOMPARE(MagnitudeScale::ofGate(weights, 4).max, 0.5);
+    QCOMPARE(MagnitudeScale::ofGate(std::vector<float>{1}, 1).max, 1.0);
     QCOMPARE(MagnitudeScale{0.5}.share(0.25), 0.5);
     QCOMPARE(MagnitudeScale{0.5}.share(7), 1.0);
     QCOMPARE(Axis::upTo(2.4, 3).step, 1.0);

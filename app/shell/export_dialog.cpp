@@ -1,0 +1,287 @@
+#include "app/shell/export_dialog.h"
+
+#include "app/models/text_format.h"
+#include "app/shell/background.h"
+#include "app/shell/style.h"
+#include "engine/core/checked.h"
+
+#include <QApplication>
+#include <QButtonGroup>
+#include <QClipboard>
+#include <QComboBox>
+#include <QFileDialog>
+#include <QHBoxLayout>
+#include <QLabel>
+#include <QMimeData>
+#include <QPlainTextEdit>
+#include <QPointer>
+#include <QPushButton>
+#include <QStandardPaths>
+#include <QVBoxLayout>
+
+namespace moe::app {
+
+namespace {
+
+constexpr FigureKind kinds[] = {FigureKind::heatmap, FigureKind::load, FigureKind::loss, FigureKind::accuracy};
+constexpr const char* endings[] = {"png", "svg", "pdf", "csv"};
+constexpr int most_preview = 6000;  // characters of a table
+
+QString fileName(FigureKind kind) {
+    static constexpr const char* names[] = {"routing", "expert-load", "loss", "next-word-right"};
+    return QString::fromLatin1(names[int(kind)]);
+}
+
+}  // namespace
+
+ExportDialog::ExportDialog(std::shared_ptr<const Snapshot> snapshot, const QString& corpusName, const Theme& theme,
+                           Background& background, QWidget* parent)
+    : QDialog(parent),
+      snapshot_(std::move(snapshot)),
+      corpus_name_(corpusName),
+      theme_(theme),
+      background_(background) {
+    setWindowTitle(tr("Export"));
+    build();
+    resize(int(theme_.px(860)), int(theme_.px(560)));
+    showFigure();
+}
+
+void ExportDialog::build() {
+    figures_ = new QComboBox(this);
+    for (const FigureKind kind : kinds) figures_->addItem(figureName(kind));
+    figures_->setAccessibleName(tr("Figure"));
+    connect(figures_, &QComboBox::currentIndexChanged, this, &ExportDialog::showFigure);
+
+    const auto caption = [this](const QString& text) {
+        auto* label = new QLabel(text, this);
+        setRole(label, "caption");
+        return label;
+    };
+    const auto segments = [this](QButtonGroup*& group, const std::vector<std::pair<QString, int>>& items) {
+        group = new QButtonGroup(this);
+        auto* row = new QHBoxLayout;
+        row->setSpacing(4);
+        for (const auto& [text, id] : items) {
+            auto* button = new QPushButton(text, this);
+            button->setCheckable(true);
+            setRole(button, "segment");
+            group->addButton(button, id);
+            row->addWidget(button);
+        }
+        row->addStretch();
+        connect(group, &QButtonGroup::idToggled, this, [this](int, bool on) {
+            if (on) showFigure();
+        });
+        return row;
+    };
+
+    auto* choices = new QVBoxLayout;
+    choices->setSpacing(6);
+    choices->addWidget(caption(tr("Figure")));
+    choices->addWidget(figures_);
+    choices->addSpacing(10);
+    choices->addWidget(caption(tr("Format")));
+    choices->addLayout(segments(formats_, {{QStringLiteral("PNG"), int(FigureFormat::png)},
+                                           {QStringLiteral("SVG"), int(FigureFormat::svg)},
+                                           {QStringLiteral("PDF"), int(FigureFormat::pdf)},
+                                           {QStringLiteral("CSV"), int(FigureFormat::csv)}}));
+    choices->addSpacing(10);
+    choices->addWidget(scale_name_ = caption(tr("Pixels")));
+    choices->addLayout(
+        segments(scales_, {{QStringLiteral("1×"), 1}, {QStringLiteral("2×"), 2}, {QStringLiteral("4×"), 4}}));
+    choices->addWidget(size_ = caption({}));
+    size_->setWordWrap(true);
+    choices->addStretch();
+    choices->addWidget(caption(tr("As it was at step %1").arg(countText(snapshot_->step))));
+    formats_->button(int(FigureFormat::png))->setChecked(true);
+    scales_->button(2)->setChecked(true);
+
+    picture_ = new QLabel(this);
+    picture_->setAlignment(Qt::AlignCenter);
+    picture_->setTextFormat(Qt::PlainText);
+    picture_->setWordWrap(true);
+    picture_->setMinimumSize(int(theme_.px(320)), int(theme_.px(220)));
+    picture_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Ignored);
+    text_ = new QPlainTextEdit(this);
+    text_->setReadOnly(true);
+    text_->setLineWrapMode(QPlainTextEdit::NoWrap);
+    text_->setAccessibleName(tr("The table"));
+    text_->hide();
+
+    message_ = new QLabel(this);
+    message_->setTextFormat(Qt::PlainText);
+    message_->setWordWrap(true);
+    message_->setTextInteractionFlags(Qt::TextSelectableByMouse);
+    copy_ = new QPushButton(tr("Copy"), this);
+    copy_->setToolTip(tr("Puts the figure on the clipboard"));
+    save_ = new QPushButton(tr("Save…"), this);
+    setRole(save_, "primary");
+    save_->setDefault(true);
+    auto* close = new QPushButton(tr("Close"), this);
+    setRole(close, "quiet");
+    connect(copy_, &QPushButton::clicked, this, &ExportDialog::copy);
+    connect(save_, &QPushButton::clicked, this, &ExportDialog::askWhere);
+    connect(close, &QPushButton::clicked, this, &QDialog::reject);
+
+    auto* middle = new QHBoxLayout;
+    middle->setSpacing(20);
+    middle->addLayout(choices);
+    auto* shown = new QVBoxLayout;
+    shown->addWidget(picture_, 1);
+    shown->addWidget(text_, 1);
+    middle->addLayout(shown, 1);
+    auto* foot = new QHBoxLayout;
+    foot->setSpacing(8);
+    foot->addWidget(message_, 1);
+    foot->addWidget(close);
+    foot->addWidget(copy_);
+    foot->addWidget(save_);
+    auto* rows = new QVBoxLayout(this);
+    rows->setContentsMargins(20, 20, 20, 20);
+    rows->setSpacing(16);
+    rows->addLayout(middle, 1);
+    rows->addLayout(foot);
+    scaleLayouts(this, theme_.scale);
+}
+
+FigureKind ExportDialog::kind() const {
+    return kinds[std::max(0, figures_->currentIndex())];
+}
+
+FigureOptions ExportDialog::options() const {
+    FigureOptions options;
+    options.format = FigureFormat(std::max(0, formats_->checkedId()));
+    options.scale = std::max(1, scales_->checkedId());
+    options.corpusName = corpus_name_;
+    return options;
+}
+
+QString ExportDialog::ending() const {
+    return QString::fromLatin1(endings[int(options().format)]);
+}
+
+QString ExportDialog::message() const {
+    return message_->text();
+}
+
+void ExportDialog::choose(FigureKind kind, FigureFormat format, int scale) {
+    figures_->setCurrentIndex(int(kind));
+    if (QAbstractButton* button = formats_->button(int(format))) button->setChecked(true);
+    if (QAbstractButton* button = scales_->button(scale)) button->setChecked(true);
+}
+
+void ExportDialog::resizeEvent(QResizeEvent* event) {
+    QDialog::resizeEvent(event);
+    showFigure();
+}
+
+void ExportDialog::showFigure() {
+    if (!save_) return;  // still building
+    const FigureOptions chosen = options();
+    const bool table = chosen.format == FigureFormat::csv, pixels = chosen.format == FigureFormat::png;
+    for (QAbstractButton* button : scales_->buttons()) button->setVisible(pixels);
+    scale_name_->setVisible(pixels);
+    size_->clear();
+    say({}, false);
+    try {
+        if (table) {
+            const QByteArray bytes = renderFigure(kind(), *snapshot_, chosen);
+            text_->setPlainText(QString::fromUtf8(bytes.left(most_preview)) +
+                                (bytes.size() > most_preview ? QStringLiteral("…") : QString()));
+            size_->setText(tr("%1 as a table").arg(QString::fromStdString(format_bytes(std::size_t(bytes.size())))));
+        } else {
+            const double ratio = devicePixelRatioF();
+            QImage image = figureImage(kind(), *snapshot_, chosen, (QSizeF(picture_->size()) * ratio).toSize());
+            image.setDevicePixelRatio(ratio);
+            picture_->setPixmap(QPixmap::fromImage(image));
+            picture_->setAccessibleName(figureName(kind()));
+            const QSize size = figureSize(kind(), *snapshot_, chosen) * (pixels ? chosen.scale : 1);
+            if (pixels)
+                size_->setText(
+                    tr("%1 × %2 pixels")
+                        .arg(countText(std::uint64_t(size.width())), countText(std::uint64_t(size.height()))));
+        }
+        showable_ = true;
+    } catch (const std::exception& error) {
+        picture_->setPixmap({});
+        picture_->setText(QString::fromUtf8(error.what()));
+        text_->setPlainText(QString::fromUtf8(error.what()));
+        showable_ = false;
+    }
+    text_->setVisible(table && showable_);
+    picture_->setVisible(!table || !showable_);
+    copy_->setEnabled(showable_);
+    save_->setEnabled(showable_);
+}
+
+void ExportDialog::say(const QString& sentence, bool error) {
+    setRole(message_, error ? "error" : "caption");
+    message_->setText(sentence);
+}
+
+void ExportDialog::copy() {
+    if (!showable_) return;
+    copy_->setEnabled(false);
+    const QPointer<ExportDialog> open = this;
+    const auto failed = [open](const QString& sentence) {
+        if (!open) return;
+        open->copy_->setEnabled(true);
+        open->say(sentence, true);
+    };
+    background_.run(
+        [open, kind = kind(), snapshot = snapshot_, chosen = options()]() -> Background::Finish {
+            const QByteArray bytes = renderFigure(kind, *snapshot, chosen);
+            const QImage image = chosen.format == FigureFormat::png ? QImage::fromData(bytes, "PNG") : QImage();
+            return [open, bytes, image, format = chosen.format] {
+                if (!open) return;
+                static constexpr const char* types[] = {"image/png", "image/svg+xml", "application/pdf", "text/csv"};
+                auto* mime = new QMimeData;
+                if (!image.isNull()) mime->setImageData(image);
+                mime->setData(QString::fromLatin1(types[int(format)]), bytes);
+                if (format == FigureFormat::csv) mime->setText(QString::fromUtf8(bytes));
+                QApplication::clipboard()->setMimeData(mime);
+                open->copy_->setEnabled(true);
+                open->say(tr("Copied."), false);
+            };
+        },
+        failed);
+}
+
+void ExportDialog::askWhere() {
+    auto* dialog = new QFileDialog(this, tr("Save the figure"));
+    dialog->setAttribute(Qt::WA_DeleteOnClose);
+    dialog->setAcceptMode(QFileDialog::AcceptSave);
+    dialog->setFileMode(QFileDialog::AnyFile);
+    dialog->setDefaultSuffix(ending());
+    dialog->setNameFilters({tr("%1 (*.%2)").arg(ending().toUpper(), ending()), tr("All files (*)")});
+    dialog->selectFile(fileName(kind()) + u'.' + ending());
+    connect(dialog, &QFileDialog::fileSelected, this,
+            [this](const QString& file) { saveTo(std::filesystem::path(file.toStdString())); });
+    dialog->open();
+}
+
+void ExportDialog::saveTo(const std::filesystem::path& path) {
+    if (!showable_) return;
+    save_->setEnabled(false);
+    const QPointer<ExportDialog> open = this;
+    background_.run(
+        [open, path, kind = kind(), snapshot = snapshot_, chosen = options()]() -> Background::Finish {
+            exportFigure(kind, *snapshot, path, chosen);
+            return [open, path] {
+                if (!open) return;
+                const QString name = QString::fromStdString(path.filename().string());
+                open->save_->setEnabled(true);
+                open->say(tr("Saved %1.").arg(shownText(name)), false);
+                Q_EMIT open->saved(QString::fromStdString(path.string()));
+            };
+        },
+        [open](const QString& sentence) {
+            if (!open) return;
+            open->save_->setEnabled(true);
+            open->say(sentence, true);
+            Q_EMIT open->refused(sentence);
+        });
+}
+
+}  // namespace moe::app
