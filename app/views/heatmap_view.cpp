@@ -201,7 +201,7 @@ void HeatmapView::paintCells(QPainter& painter) {
     const auto fits = [&](double pixels) {
         const QFontMetricsF metrics(theme_.font(pixels));
         return tabularWidth(metrics, sample) <= cell_.width() - theme_.px(5) &&
-               metrics.capHeight() <= cell_.height() - theme_.px(4);
+               metrics.capHeight() <= cell_.height() - theme_.px(3);
     };
     if (!fits(size)) size = smallest_number;
     const bool numbers = fits(size);
