@@ -31,8 +31,8 @@ int run(const Arguments& a) {
             {{"name", row.name}, {"value", row.value}, {"unit", row.unit}, {"goal", row.goal}, {"met", row.met}});
         if (json) return;
         const std::string value = figure(row.value);
-        std::cout << row.name << std::string(row.name.size() < 52 ? 52 - row.name.size() : 1, ' ')
-                  << std::string(value.size() < 10 ? 10 - value.size() : 0, ' ') << value << ' ' << row.unit;
+        // Figures end in one column.
+        std::cout << padded(row.name, 62 - std::min<std::size_t>(value.size(), 10)) << value << ' ' << row.unit;
         if (!row.goal.empty()) std::cout << "   (" << row.goal << (row.met ? "" : ": missed") << ')';
         std::cout << std::endl;
     };
@@ -46,8 +46,7 @@ std::string notes() {
         "Figures move with the machine and with what else it does: compare those of one run.\n\nCases:\n";
     std::size_t width = 0;
     for (const std::string& name : bench_cases()) width = std::max(width, name.size());
-    for (const std::string& name : bench_cases())
-        text += "  " + name + std::string(width - name.size() + 2, ' ') + bench_case_help(name) + "\n";
+    for (const std::string& name : bench_cases()) text += padded("  " + name, width + 4) + bench_case_help(name) + "\n";
     return text;
 }
 

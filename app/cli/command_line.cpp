@@ -2,6 +2,7 @@
 
 #include "app/cli/commands.h"
 #include "app/cli/find_lesson.h"
+#include "app/cli/terminal.h"
 #include "app/shell/run_window.h"
 #include "engine/core/error.h"
 
@@ -37,11 +38,8 @@ void printOptions(const Command& command) {
         return text;
     };
     for (const Option& o : command.options) width = std::max(width, left(o).size());
-    for (const Option& o : command.options) {
-        const std::string text = left(o);
-        std::cout << "  " << text << std::string(width - text.size() + 2, ' ') << o.help
-                  << (o.repeated ? "; may be repeated" : "") << '\n';
-    }
+    for (const Option& o : command.options)
+        std::cout << "  " << padded(left(o), width + 2) << o.help << (o.repeated ? "; may be repeated" : "") << '\n';
 }
 
 void printHelp(const Command& command) {
@@ -60,8 +58,7 @@ void printHelp() {
               << '\n';
     printOptions(window);
     std::cout << "  --help, --version\n\nCommands (moelab COMMAND --help says more):\n";
-    for (const Command& c : commands())
-        std::cout << "  " << c.name << std::string(10 - c.name.size(), ' ') << c.summary << '\n';
+    for (const Command& c : commands()) std::cout << "  " << padded(std::string(c.name), 10) << c.summary << '\n';
     std::cout << "\nResults go to standard output, progress and messages to standard error.\n"
                  "Exit codes: 0 done, 1 failed, 2 the command line is wrong, 130 stopped by Ctrl-C.\n";
 }

@@ -89,12 +89,12 @@ Command predictCommand() {
         "--model DIR|FILE TEXT... [--top N] [--json]",
         "TEXT...",
         {model_option, {"--top", "N", "as many of the most probable words (5)"}, json_option},
-        "Prints for each text the most probable next word, the words with their probabilities, and the weights of\n"
-        "the experts that were chosen. Words that the model does not know are named and left out, as Keras does.\n"
-        "With --json {\"predictions\": [...]}, for each text\n"
-        "  {\"text\", \"tokens\", \"ids\", \"word\", \"top\": [{\"word\", \"probability\"}], \"gate\": [a number an "
-        "expert],\n"
-        "   \"experts\": [numbers of those chosen, from 0]}; \"ids\" leaves out unknown words.\n",
+        R"(Prints for each text the most probable next word, the words with their probabilities, and the weights of the
+experts that were chosen. Words that the model does not know are named and left out, as Keras does.
+With --json {"predictions": [...]}, for each text
+  {"text", "tokens", "ids", "word", "top": [{"word", "probability"}], "gate": [a number an expert],
+   "experts": [numbers of those chosen, from 0]}; "ids" leaves out unknown words.
+)",
         run};
 }
 

@@ -92,6 +92,12 @@ void checkUtf8(std::string_view text, std::string_view what) {
         throw UsageError(std::string(what) + " is not UTF-8 text.");
 }
 
+std::string padded(std::string text, std::size_t width) {
+    const std::size_t columns = columnsOf(text);
+    text.append(columns < width ? width - columns : 1, ' ');
+    return text;
+}
+
 std::string counted(unsigned long long count, std::string_view noun) {
     return with_commas(count) + " " + std::string(noun) + (count == 1 ? "" : "s");
 }

@@ -47,6 +47,9 @@ public:
 /// Throws UsageError where `text`, which `what` names, is no UTF-8.
 void checkUtf8(std::string_view text, std::string_view what);
 
+/// `text` with spaces up to `width` columns, one at least.
+std::string padded(std::string text, std::size_t width);
+
 /// "4 lines", "1 line".
 std::string counted(unsigned long long count, std::string_view noun);
 

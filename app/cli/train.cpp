@@ -235,24 +235,18 @@ int run(const Arguments& a) {
 
 std::string notes() {
     std::string text =
-        "Writes the tutorial's three files into DIR, each replaced as a whole: model.keras (with the optimizer's "
-        "state),\n"
-        "tokenizer.json, max_seq_len.txt. Prints loss and accuracy of each epoch; with --json at the end\n"
-        "  {\"steps\", \"epochs\", \"loss\": [one per epoch], \"accuracy\": [...], \"steps_per_second\", "
-        "\"parameters\", "
-        "\"device\"}\n"
-        "of this run. Ctrl-C writes what was learned (exit 130); where training diverges the last good state is "
-        "written\n"
-        "(exit 1). With --init the tokenizer is the file's, else the one beside it, else the text's; --set wins over "
-        "the\n"
-        "file.\n\nSettings:\n";
-    for (const Setting& s : settings()) {
-        const Experiment defaults;
-        text += "  " + std::string(s.key) + "=" + s.get(defaults) +
-                std::string(s.key.size() + s.get(defaults).size() < 22 ? 22 - s.key.size() - s.get(defaults).size() : 1,
-                            ' ') +
-                std::string(s.help) + " (" + std::string(s.range) + ")\n";
-    }
+        R"(Writes the tutorial's three files into DIR, each replaced as a whole: model.keras (with the optimizer's state),
+tokenizer.json, max_seq_len.txt. Prints loss and accuracy of each epoch; with --json at the end, of this run,
+  {"steps", "epochs", "loss": [one per epoch], "accuracy": [...], "steps_per_second", "parameters", "device"}
+Ctrl-C writes what was learned (exit 130); where training diverges the last good state is written (exit 1).
+With --init the tokenizer is the file's, else the one beside it, else the text's; --set wins over the file.
+
+Settings:
+)";
+    const Experiment defaults;
+    for (const Setting& s : settings())
+        text += padded("  " + std::string(s.key) + "=" + s.get(defaults), 25) + std::string(s.help) + " (" +
+                std::string(s.range) + ")\n";
     return text;
 }
 

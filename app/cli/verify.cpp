@@ -20,10 +20,6 @@ std::string scientific(double value) {
     return {text, end.ptr};
 }
 
-std::string padded(std::string text, std::size_t width) {
-    return text + std::string(text.size() < width ? width - text.size() : 1, ' ');
-}
-
 int run(const Arguments& a) {
     const BackendOptions options = backendOptions(a);
     const bool json = a.has("--json");
