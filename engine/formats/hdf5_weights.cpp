@@ -117,6 +117,37 @@ std::string write_hdf5(const std::vector<std::string>& groups, const std::vector
     return image;
 }
 
+namespace {
+
+// Without these libhdf5 copies a file image twice: "allocating" and "copying" hand it the caller's own bytes instead,
+// which a file opened for reading alone never changes.
+void* own_bytes(std::size_t, H5FD_file_image_op_t, void* image) {
+    return image;
+}
+void* no_copy(void* to, const void*, std::size_t, H5FD_file_image_op_t, void*) {
+    return to;
+}
+void* no_growth(void*, std::size_t, H5FD_file_image_op_t, void*) {
+    return nullptr;
+}
+herr_t no_free(void*, H5FD_file_image_op_t, void*) {
+    return 0;
+}
+void* same_image(void* image) {
+    return image;
+}
+herr_t keep_image(void*) {
+    return 0;
+}
+
+bool set_image(hid_t access, std::string_view image) {
+    void* bytes = const_cast<char*>(image.data());
+    H5FD_file_image_callbacks_t callbacks{own_bytes, no_copy, no_growth, no_free, same_image, keep_image, bytes};
+    return H5Pset_file_image_callbacks(access, &callbacks) >= 0 && H5Pset_file_image(access, bytes, image.size()) >= 0;
+}
+
+}  // namespace
+
 struct Hdf5Reader::File {
     std::unique_lock<std::recursive_mutex> lock;
     Handle file;
@@ -138,8 +169,7 @@ Hdf5Reader::Hdf5Reader(std::string_view image, std::string name) : name_(std::mo
     };
     if (!image.starts_with(signature)) refuse("are no HDF5 file");
     const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
-    if (!access.valid() || H5Pset_fapl_core(access.id(), 1 << 20, false) < 0 ||
-        H5Pset_file_image(access.id(), const_cast<char*>(image.data()), image.size()) < 0)
+    if (!access.valid() || H5Pset_fapl_core(access.id(), 1 << 20, false) < 0 || !set_image(access.id(), image))
         refuse("cannot be held in memory");
     Handle file(H5Fopen("weights", H5F_ACC_RDONLY, access.id()), H5Fclose);
     if (!file.valid()) refuse("are damaged or cut off");

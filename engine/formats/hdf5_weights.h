@@ -26,8 +26,9 @@ std::string write_hdf5(const std::vector<std::string>& groups, const std::vector
 /// threads: a reader holds the one lock while it lives.
 class Hdf5Reader {
 public:
-    /// Throws Error naming `name` where `image` is no HDF5 file. `image` is copied.
+    /// Throws Error naming `name` where `image` is no HDF5 file. `image` is read where it lies and must outlive this.
     Hdf5Reader(std::string_view image, std::string name);
+    Hdf5Reader(std::string&&, std::string) = delete;
     ~Hdf5Reader();
     Hdf5Reader(const Hdf5Reader&) = delete;
     Hdf5Reader& operator=(const Hdf5Reader&) = delete;

@@ -20,7 +20,8 @@ std::string image(const std::string& name) {
 
 std::string refusal(const std::string& name) {
     try {
-        const Hdf5Reader reader(image(name), name);
+        const std::string bytes = image(name);
+        const Hdf5Reader reader(bytes, name);
         reader.floats("a/w", {2, 3}, "the layer 'w'");
     } catch (const Error& error) {
         return error.what();
@@ -33,7 +34,8 @@ std::string refusal(const std::string& name) {
 TEST_CASE("weights that h5py wrote: float32, float64, gzip with shuffle") {
     for (const char* name : {"plain", "double", "gzip"}) {
         CAPTURE(name);
-        const Hdf5Reader reader(image(name), name);
+        const std::string bytes = image(name);
+        const Hdf5Reader reader(bytes, name);
         CHECK(reader.exists("a/w"));
         CHECK_FALSE(reader.exists("a/v"));
         CHECK_FALSE(reader.exists("b/w"));
@@ -72,15 +74,16 @@ TEST_CASE("weights that reach outside of the file, or say more than it holds, ar
         CHECK(said.find('\n') == std::string::npos);
     }
     for (const char* name : {"huge_unwritten", "huge_chunked"}) {
-        const Hdf5Reader reader(image(name), name);
+        const std::string bytes = image(name);
+        const Hdf5Reader reader(bytes, name);
         CHECK_THROWS_WITH_AS(reader.floats("a/w", {1 << 24, 1 << 16}, "it"),
                              doctest::Contains("4.0 TiB, which the file cannot hold"), Error);
     }
-    CHECK_THROWS_AS(Hdf5Reader("", "x"), Error);
-    CHECK_THROWS_AS(Hdf5Reader("no file at all", "x"), Error);
+    CHECK_THROWS_AS(Hdf5Reader(std::string_view(), "x"), Error);
+    CHECK_THROWS_AS(Hdf5Reader(std::string_view("no file at all"), "x"), Error);
     const std::string whole = image("plain");
     for (const std::size_t size : {8u, 9u, 100u, 512u, 1000u, 2000u, unsigned(whole.size() - 1)})
-        CHECK_THROWS_AS(Hdf5Reader(whole.substr(0, size), "x"), Error);
+        CHECK_THROWS_AS(Hdf5Reader(std::string_view(whole).substr(0, size), "x"), Error);
 }
 
 TEST_CASE("what is written is read, and equal weights are equal bytes") {
