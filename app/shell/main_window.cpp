@@ -298,7 +298,7 @@ void MainWindow::doAction(const LessonAction& action) {
             bench_->applySettings(action.settings);
             break;
         case LessonAction::Kind::probe:
-            session_.setProbe(action.text, 0);
+            session_.setProbe(action.text, max_sequence_length - 1);  // the whole phrase
             break;
         case LessonAction::Kind::speed:
             transport_->setSpeed(action.number);
