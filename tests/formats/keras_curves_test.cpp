@@ -70,8 +70,10 @@ Distance distance(const Trainer& trainer, const Case& given, const json& keras) 
     for (std::size_t i = 0; i < given.curve["probe"].size(); ++i) {
         predictor.run(phrase(given.curve["probe"][i], *given.start.tokenizer));
         const std::vector<float>& p = predictor.probabilities();
-        d.same_word +=
-            std::max_element(p.begin(), p.end()) - p.begin() == keras["final_argmax"][i].get<std::ptrdiff_t>();
+        // Two words may be as probable as each other to within what is allowed.
+        const float best = *std::max_element(p.begin(), p.end()),
+                    theirs = p[keras["final_argmax"][i].get<std::size_t>()];
+        d.same_word += double(best - theirs) <= d.allowed_probability;
         for (std::size_t w = 0; i < keras["final_prediction"].size() && w < p.size(); ++w)
             d.probability =
                 std::max(d.probability, std::fabs(double(p[w]) - keras["final_prediction"][i][w].get<double>()));
