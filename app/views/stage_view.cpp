@@ -235,10 +235,17 @@ void StageView::mousePressEvent(QMouseEvent* event) {
 }
 
 void StageView::mouseMoveEvent(QMouseEvent* event) {
-    const StagePart part = scene_.hit(event->position()).part;
+    const StageHit hit = scene_.hit(event->position());
+    const StagePart part = hit.part;
     const bool clickable =
         part == StagePart::word || part == StagePart::embedding || part == StagePart::gate || part == StagePart::expert;
     setCursor(clickable ? Qt::PointingHandCursor : Qt::ArrowCursor);
+    if (scene_.setHovered(clickable ? hit : StageHit{})) update();
+}
+
+void StageView::leaveEvent(QEvent* event) {
+    View::leaveEvent(event);
+    if (scene_.setHovered({})) update();
 }
 
 void StageView::wheelEvent(QWheelEvent* event) {

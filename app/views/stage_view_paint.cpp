@@ -139,7 +139,10 @@ void StageScene::paintRowStatic(QPainter& p, std::size_t row) const {
             known ? Theme::mix(theme_.dark ? theme_.track : theme_.panel, theme_.ink, emphasis) : theme_.panel;
         const QColor outline = Theme::mix(in_prefix ? Theme::mix(theme_.hairline, theme_.muted, 0.7) : theme_.hairline,
                                           theme_.ink, emphasis);
-        p.setPen(known ? QPen(outline, 1) : dashed(theme_.muted, 1));
+        const bool pointed =
+            hovered_.index == row && (hovered_.part == StagePart::word || hovered_.part == StagePart::gate ||
+                                      hovered_.part == StagePart::embedding);
+        p.setPen(known ? QPen(pointed ? theme_.ink : outline, pointed ? px(1.5) : 1) : dashed(theme_.muted, 1));
         p.setBrush(back);
         p.drawRoundedRect(pill.adjusted(0.5, 0.5, -0.5, -0.5), h / 2, h / 2);
         const QColor ink = known
@@ -504,7 +507,8 @@ void StageScene::paintExpertBox(QPainter& p, std::size_t expert) const {
         p.restore();
     }
     p.setBrush(Qt::NoBrush);
-    p.setPen(taken ? QPen(color, px(1.5)) : dashed(Theme::mix(theme_.panel, color, 0.7), px(1.2)));
+    const bool pointed = hovered_.part == StagePart::expert && hovered_.index == expert;
+    p.setPen(taken ? QPen(color, px(pointed ? 2.5 : 1.5)) : dashed(Theme::mix(theme_.panel, color, 0.7), px(1.2)));
     p.drawRoundedRect(body, radius, radius);
     if (focused_expert_ == expert) {
         p.setPen(QPen(theme_.ink, px(1.5)));
@@ -553,9 +557,9 @@ void StageScene::paintExpertCell(Surface s, std::size_t expert, double busiest) 
     s.p.setPen(Qt::NoPen);
     s.p.setBrush(back);
     s.p.drawRoundedRect(cell, radius, radius);
-    if (selected) {
+    if (selected || (hovered_.part == StagePart::expert && hovered_.index == expert)) {
         s.p.setBrush(Qt::NoBrush);
-        s.p.setPen(QPen(theme_.ink, px(1.5)));
+        s.p.setPen(QPen(selected ? theme_.ink : theme_.muted, px(1.5)));
         s.p.drawRoundedRect(cell.adjusted(-px(2), -px(2), px(2), px(2)), radius + px(2), radius + px(2));
     }
     const QColor ink = theme_.textOn(back);

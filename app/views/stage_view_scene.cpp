@@ -56,8 +56,9 @@ void StageScene::display(std::shared_ptr<const Snapshot> snapshot) {
     const auto old = std::exchange(snapshot_, std::move(snapshot));
     const ProbeForward &before = old->probe, &now = snapshot_->probe;
     const std::size_t e = numExperts(), p = prefixes();
-    const bool same_model =
-        old->generation == snapshot_->generation && old->experiment.model == snapshot_->experiment.model;
+    const ModelSpec &was = old->experiment.model, &is = snapshot_->experiment.model;
+    const bool same_model = old->generation == snapshot_->generation && was.num_experts == is.num_experts &&
+                            was.embedding_dim == is.embedding_dim;
     bool same_words = before.words.size() == now.words.size() && before.prefix_words == now.prefix_words;
     for (std::size_t i = 0; same_words && i < now.words.size(); ++i)
         same_words = before.words[i].text == now.words[i].text && before.words[i].id == now.words[i].id;
@@ -133,6 +134,13 @@ void StageScene::setFocusedExpert(std::optional<std::size_t> expert) {
     focused_expert_ = expert;
     findColoured();
     base_stale_ = frame_stale_ = true;
+}
+
+bool StageScene::setHovered(const StageHit& hit) {
+    if (hit.part == hovered_.part && hit.index == hovered_.index) return false;
+    hovered_ = hit;
+    base_stale_ = frame_stale_ = true;
+    return true;
 }
 
 void StageScene::setKeyboardFocus(bool here) {

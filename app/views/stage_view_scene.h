@@ -40,6 +40,7 @@ public:
     void setFocusedPrefix(std::size_t prefix);
     void setFocusedExpert(std::optional<std::size_t> expert);
     void setKeyboardFocus(bool here);
+    bool setHovered(const StageHit& hit);  // true where that changes the picture
     void setReducedMotion(bool reduced);
     /// A phrase from the corpus, for the line that says what to type.
     void setExample(const QString& phrase) { example_ = phrase; }
@@ -139,6 +140,7 @@ private:
     QSizeF size_;
     double ratio_ = 1;
     QString example_;
+    StageHit hovered_;
     bool keyboard_ = false, reduced_motion_ = false;
     std::size_t focus_ = 0;
     std::optional<std::size_t> focused_expert_;

@@ -92,7 +92,8 @@ QString StageScene::explainGate(std::size_t prefix) const {
     const ProbeForward& probe = snapshot_->probe;
     const std::size_t e = numExperts();
     const std::span weights(probe.gate_weights.data() + prefix * e, e);
-    const std::span chances(probe.gate_probs.data() + prefix * e, probe.gate_probs.empty() ? 0 : e);
+    const auto chances = std::span(probe.gate_probs)
+                             .subspan(probe.gate_probs.empty() ? 0 : prefix * e, probe.gate_probs.empty() ? 0 : e);
     std::vector<std::size_t> order(e);
     std::iota(order.begin(), order.end(), 0);
     if (e > listed_weights)

@@ -168,6 +168,34 @@ private Q_SLOTS:
         QVERIFY(!stage_->scene().flowing());
     }
 
+    void atRestNothingIsPainted() {
+        class Painted : public QObject {
+        public:
+            int count = 0;
+            bool eventFilter(QObject*, QEvent* event) override {
+                count += event->type() == QEvent::Paint;
+                return false;
+            }
+        } painted;
+        session_->runEpochs(2);
+        QTRY_COMPARE(stage_->scene().snapshot().epoch, std::uint64_t(2));
+        QTRY_VERIFY(session_->resting() && !stage_->scene().moving());
+        QTest::qWait(50);
+        stage_->installEventFilter(&painted);
+        QTest::qWait(300);
+        QCOMPARE(painted.count, 0);
+    }
+
+    void theBalanceLossMovesNothing() {
+        session_->runEpochs(2);
+        QTRY_COMPARE(stage_->scene().snapshot().epoch, std::uint64_t(2));
+        QTRY_VERIFY(session_->resting() && !stage_->scene().moving());
+        const auto gate = stage_->scene().shownGate();
+        session_->setBalanceLoss(0.1);
+        QTRY_VERIFY(session_->resting());
+        QCOMPARE(stage_->scene().shownGate(), gate);
+    }
+
     void reducedMotionArrivesAtOnce() {
         stage_->setProperty("reducedMotion", true);
         session_->runEpochs(5);
