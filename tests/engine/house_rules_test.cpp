@@ -172,7 +172,8 @@ TEST_CASE("no file over 800 lines, and the main window under 500") {
 TEST_CASE("the code speaks of itself alone, and leaves nothing open") {
     const std::regex open(R"(\bTO)"
                           R"(DO\b|\bFIX)"
-                          R"(ME\b|not implemented yet)");
+                          R"(ME\b|not implemented)"
+                          R"( yet)");
     const std::regex machine(R"("/(home|root|farm)/)");
     std::string found;
     for (const Source& s : sources({"app", "engine", "tests"}))
