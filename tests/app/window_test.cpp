@@ -1,0 +1,412 @@
+#include "app/shell/corpus_dialog.h"
+#include "app/shell/dock_area.h"
+#include "app/shell/experiment_panel.h"
+#include "app/shell/left_column.h"
+#include "app/shell/lesson_panel.h"
+#include "app/shell/model_actions.h"
+#include "app/shell/notice.h"
+#include "app/shell/transport_bar.h"
+#include "app/shell/window_actions.h"
+#include "app/shell/workbench.h"
+#include "engine/core/settings.h"
+#include "window_fixture.h"
+
+#include <QDropEvent>
+#include <QLabel>
+#include <QLineEdit>
+#include <QMessageBox>
+#include <QMimeData>
+#include <QPlainTextEdit>
+#include <QPushButton>
+#include <QToolButton>
+
+namespace moe::app {
+
+class WindowTest : public QObject {
+    Q_OBJECT
+
+private:
+    static QPushButton* buttonNamed(QWidget* in, const QString& text) {
+        for (QPushButton* b : in->findChildren<QPushButton*>())
+            if (b->text() == text && b->isVisible()) return b;
+        return nullptr;
+    }
+
+    static void dropFile(MainWindow& window, const QString& path) {
+        QMimeData data;
+        data.setUrls({QUrl::fromLocalFile(path)});
+        QDragEnterEvent enter(QPoint(600, 300), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
+        QCoreApplication::sendEvent(&window, &enter);
+        QVERIFY(enter.isAccepted());
+        QDropEvent drop(QPointF(600, 300), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
+        QCoreApplication::sendEvent(&window, &drop);
+    }
+
+private Q_SLOTS:
+    void opensReady() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        const Snapshot& s = window->session().snapshot();
+        QCOMPARE(s.state, SessionState::ready);
+        QCOMPARE(s.probe.prefix_words.size(), std::size_t(4));
+        QCOMPARE(s.step, 0u);
+        QVERIFY(window->windowTitle().contains(QStringLiteral("Meet the mixture")));
+        if (DockFrame* stage = window->docks().stage()) QCOMPARE(window->focusWidget(), stage->view());
+    }
+
+    void keysDoWhatTheySay() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        SessionController& session = window->session();
+        QWidget* at = window->focusWidget() ? window->focusWidget() : window.get();
+        QTest::keyClick(at, Qt::Key_Right);
+        QTRY_COMPARE(session.snapshot().step, 1u);
+        QVERIFY(waitForState(session, SessionState::paused));
+        QTest::keyClick(at, Qt::Key_Right, Qt::ShiftModifier);
+        QTRY_COMPARE(session.snapshot().epoch, 1u);
+        QVERIFY(waitForState(session, SessionState::paused));
+        QCOMPARE(session.snapshot().step, 2u);
+        session.setSpeed(50);
+        QTest::keyClick(at, Qt::Key_Space);
+        QTRY_COMPARE(session.snapshot().state, SessionState::running);
+        QTest::keyClick(at, Qt::Key_Space);
+        QVERIFY(waitForState(session, SessionState::paused));
+        QTest::keyClick(at, Qt::Key_R);
+        QTRY_COMPARE(session.snapshot().step, 0u);
+    }
+
+    void keysAreLettersInTextFields() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        window->column().editor()->edit(window->session().snapshot().experiment, window->session().corpus());
+        window->column().showEditor(true);
+        QLineEdit* field = window->column().editor()->field("num_experts");
+        field->setFocus();
+        field->clear();
+        QTest::keyClick(field, Qt::Key_R);
+        QTest::keyClick(field, Qt::Key_Space);
+        QTest::keyClick(field, Qt::Key_Right);
+        QTest::keyClick(field, Qt::Key_Right, Qt::ShiftModifier);
+        QCOMPARE(field->text(), QStringLiteral("r "));
+        QTest::qWait(150);
+        QCOMPARE(window->session().snapshot().step, 0u);
+        QCOMPARE(window->session().snapshot().state, SessionState::ready);
+    }
+
+    void spacePressesTheButtonThatHasTheFocus() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        QPushButton* next = buttonNamed(&window->column(), QStringLiteral("Next"));
+        QVERIFY(next);
+        next->setFocus();
+        QTest::keyClick(next, Qt::Key_Space);
+        QCOMPARE(window->column().lesson()->player().index(), std::size_t(1));
+        QTest::qWait(100);
+        QCOMPARE(window->session().snapshot().state, SessionState::ready);
+    }
+
+    void guessIsAnsweredByTheModel() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        QPushButton* b = buttonNamed(&window->column(), QStringLiteral("Expert B"));
+        QVERIFY(b);
+        QCOMPARE(window->column().lesson()->revealed(), QString());
+        QTest::mouseClick(b, Qt::LeftButton);
+        const Snapshot& s = window->session().snapshot();
+        const float weight = s.probe.gate_weights[s.probe.focus * 4 + 1];
+        QVERIFY(window->column().lesson()->revealed().startsWith(
+            QStringLiteral("You said B. It has %1 %.").arg(std::lround(100 * weight))));
+    }
+
+    void undoOfARestartBringsTheSameBits() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        SessionController& session = window->session();
+        session.runEpochs(5);
+        QTRY_VERIFY(session.snapshot().epoch == 5 && session.resting());
+        const auto before = savedRun(session);
+        Experiment other = session.snapshot().experiment;
+        other.model.num_experts = 7;
+        window->bench().restart(other);
+        QTRY_COMPARE(session.snapshot().experiment.model.num_experts, std::size_t(7));
+        QCOMPARE(session.snapshot().step, 0u);
+        QCOMPARE(session.snapshot().experiment.train.seed, before->state.experiment.train.seed);
+        QTRY_VERIFY(window->bench().undoStack().canUndo() && !window->bench().busy());
+        window->actions().undo->trigger();
+        QTRY_COMPARE(session.snapshot().experiment.model.num_experts, std::size_t(4));
+        QTRY_VERIFY(!window->bench().busy());
+        const auto after = savedRun(session);
+        QVERIFY(after->state == before->state);
+        QCOMPARE(after->history->points.size(), before->history->points.size());
+        window->actions().redo->trigger();
+        QTRY_COMPARE(session.snapshot().experiment.model.num_experts, std::size_t(7));
+    }
+
+    void undoOfAResetBringsTheSameBits() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        SessionController& session = window->session();
+        const auto fresh = savedRun(session);
+        session.runEpochs(3);
+        QTRY_VERIFY(session.snapshot().epoch == 3 && session.resting());
+        const auto before = savedRun(session);
+        window->actions().reset->trigger();
+        QTRY_COMPARE(session.snapshot().step, 0u);
+        QTRY_VERIFY(window->bench().undoStack().canUndo());
+        QVERIFY(savedRun(session)->state.parameters == fresh->state.parameters);
+        window->actions().undo->trigger();
+        QTRY_COMPARE(session.snapshot().epoch, 3u);
+        QTRY_VERIFY(!window->bench().busy());
+        QVERIFY(savedRun(session)->state == before->state);
+        // And the run that came back can be reset again.
+        window->actions().reset->trigger();
+        QTRY_COMPARE(session.snapshot().step, 0u);
+        QVERIFY(savedRun(session)->state.parameters == fresh->state.parameters);
+    }
+
+    void liveSettingsApplyAtOnceAndUndo() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        SessionController& session = window->session();
+        session.runSteps(3);
+        QTRY_COMPARE(session.snapshot().step, 3u);
+        window->column().editor()->edit(session.snapshot().experiment, session.corpus());
+        window->column().showEditor(true);
+        QLineEdit* field = window->column().editor()->field("learning_rate");
+        field->setFocus();
+        field->selectAll();
+        QTest::keyClicks(field, QStringLiteral("0.02"));
+        QTest::keyClick(field, Qt::Key_Return);
+        QTRY_COMPARE(session.snapshot().experiment.train.learning_rate, 0.02);
+        QCOMPARE(session.snapshot().step, 3u);
+        window->actions().undo->trigger();
+        QTRY_COMPARE(session.snapshot().experiment.train.learning_rate, 0.001);
+        QTRY_COMPARE(field->text(), QStringLiteral("0.001"));
+    }
+
+    void editorSaysWhatTheEngineSays() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        ExperimentEditor* editor = window->column().editor();
+        editor->edit(window->session().snapshot().experiment, window->session().corpus());
+        window->column().showEditor(true);
+        buttonNamed(editor, QStringLiteral("top-k"))->click();
+        QLineEdit* k = editor->field("top_k");
+        k->setFocus();
+        k->selectAll();
+        QTest::keyClicks(k, QStringLiteral("9"));
+        QPushButton* start = buttonNamed(editor, QStringLiteral("Start again"));
+        QVERIFY(start && !start->isEnabled());
+        const auto shows = [&](const QString& words) {
+            for (QLabel* label : editor->findChildren<QLabel*>())
+                if (label->isVisible() && label->text().contains(words)) return true;
+            return false;
+        };
+        QString sentence;
+        try {
+            validate(editor->draft().experiment(), default_memory_limit());
+        } catch (const std::exception& e) {
+            sentence = QString::fromUtf8(e.what());
+        }
+        QVERIFY(!sentence.isEmpty() && shows(sentence));
+        QVERIFY(shows(QStringLiteral("starts again from step 0 with the same seed")));
+        k->selectAll();
+        QTest::keyClicks(k, QStringLiteral("2"));
+        QVERIFY(start->isEnabled());
+        start->click();
+        QTRY_COMPARE(window->session().snapshot().experiment.model.router, std::string("top_k"));
+        QVERIFY(!window->column().showsEditor());
+    }
+
+    void arrangementThemeAndLessonComeBack() {
+        WindowFixture fixture;
+        {
+            const auto window = fixture.window(QStringLiteral("92-second"));
+            window->setThemeChoice(ThemeChoice::dark);
+            window->resize(1400, 800);
+            if (DockFrame* d = window->docks().dock(QStringLiteral("load"))) {
+                d->toggleViewAction()->trigger();
+                QVERIFY(!d->isVisible());
+            }
+            window->close();
+        }
+        const auto window = fixture.window({});
+        QVERIFY(window->theme().dark);
+        QCOMPARE(window->size(), QSize(1400, 800));
+        QTRY_COMPARE(window->bench().identity().lesson->id, QStringLiteral("92-second"));
+        if (DockFrame* d = window->docks().dock(QStringLiteral("load"))) {
+            QVERIFY(!d->isVisible());
+            window->actions().restoreLayout->trigger();
+            QVERIFY(d->isVisible());
+            QVERIFY(!window->docks().isRearranged());
+        }
+    }
+
+    void droppedTextShowsItsFactsFirst() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        writeText(fixture.path(QStringLiteral("own.txt")), "the cat sat\r\nthe dog sat down\r\n");
+        dropFile(*window, fixture.path(QStringLiteral("own.txt")));
+        CorpusDialog* dialog = window->models().corpusDialog();
+        QVERIFY(dialog);
+        QTRY_VERIFY_WITH_TIMEOUT(dialog->canTrain(), 10000);
+        QVERIFY(dialog->factsText().contains(QStringLiteral("2 lines, 5 different words, 5 examples")));
+        QCOMPARE(window->session().corpus()->examples(), std::size_t(12));  // not yet
+        buttonNamed(dialog, QStringLiteral("Use this text"))->click();
+        QTRY_COMPARE(window->session().corpus()->examples(), std::size_t(5));
+        QTRY_VERIFY(!window->bench().busy());
+        QCOMPARE(window->session().snapshot().step, 0u);
+        QVERIFY(!window->session().snapshot().probe.prefix_words.empty());
+        window->actions().undo->trigger();
+        QTRY_COMPARE(window->session().corpus()->examples(), std::size_t(12));
+        QTRY_VERIFY(window->bench().identity().lesson != nullptr);
+    }
+
+    void badTextsAreOneSentenceAndTheModelStays_data() {
+        QTest::addColumn<QByteArray>("bytes");
+        QTest::newRow("empty") << QByteArray("");
+        QTest::newRow("one word") << QByteArray("word\n");
+        QTest::newRow("binary") << QByteArray("ab\0cd\0ef", 8);
+        QTest::newRow("bad UTF-8") << QByteArray("good line\nbad \xC3\x28 line\n");
+        QTest::newRow("only punctuation") << QByteArray("... !!! ???\n");
+    }
+
+    void badTextsAreOneSentenceAndTheModelStays() {
+        QFETCH(QByteArray, bytes);
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        writeText(fixture.path(QStringLiteral("bad.txt")), bytes);
+        const auto generation = window->session().snapshot().generation;
+        window->openPath(fixture.path(QStringLiteral("bad.txt")).toStdString());
+        CorpusDialog* dialog = window->models().corpusDialog();
+        QTRY_VERIFY_WITH_TIMEOUT(!dialog->problem().isEmpty(), 10000);
+        QVERIFY(!dialog->canTrain());
+        QVERIFY(!dialog->problem().contains(u'\n'));
+        QCOMPARE(window->session().snapshot().generation, generation);
+    }
+
+    void divergenceIsAStateWithItsCause() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        SessionController& session = window->session();
+        session.runSteps(2);
+        QTRY_VERIFY(session.snapshot().step == 2 && session.resting());
+        window->bench().setLive("learning_rate", QStringLiteral("1e9"));
+        session.play();
+        QTRY_COMPARE_WITH_TIMEOUT(session.snapshot().state, SessionState::failed, 20000);
+        Notice* notice = window->column().notice();
+        QTRY_VERIFY(notice->isVisible());
+        QCOMPARE(notice->kind(), Notice::Kind::failed);
+        QVERIFY(!notice->text().isEmpty());
+        const auto kept = savedRun(session);
+        for (const NamedArray& a : kept->state.parameters)
+            for (const float v : a.values) QVERIFY(std::isfinite(v));
+        QPushButton* undo = buttonNamed(notice, QStringLiteral("Undo"));
+        QVERIFY(undo && buttonNamed(notice, QStringLiteral("Reset")));
+        undo->click();
+        QTRY_COMPARE(session.snapshot().experiment.train.learning_rate, 0.001);
+    }
+
+    void finishedOffersToTrainOn() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        SessionController& session = window->session();
+        session.play();
+        QTRY_COMPARE_WITH_TIMEOUT(session.snapshot().state, SessionState::finished, 20000);
+        QCOMPARE(session.snapshot().epoch, 40u);
+        QTRY_VERIFY(window->column().notice()->isVisible());
+        QPushButton* more = buttonNamed(window->column().notice(), QStringLiteral("Train 40 epochs more"));
+        QVERIFY(more);
+        more->click();
+        QTRY_COMPARE_WITH_TIMEOUT(session.snapshot().epoch, 80u, 20000);
+    }
+
+    void modelGoesToAFileAndComesBack() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        SessionController& session = window->session();
+        session.runEpochs(4);
+        QTRY_VERIFY(session.snapshot().epoch == 4 && session.resting());
+        const auto before = savedRun(session);
+        const std::filesystem::path file = fixture.path(QStringLiteral("model.keras")).toStdString();
+        bool saved = false;
+        window->bench().saveModel(file, [&] { saved = true; });
+        QTRY_VERIFY_WITH_TIMEOUT(saved, 10000);
+        window->actions().reset->trigger();
+        QTRY_COMPARE(session.snapshot().step, 0u);
+        QTRY_VERIFY(!window->bench().busy() && session.resting());
+        window->bench().openModel(file);
+        QTRY_COMPARE_WITH_TIMEOUT(session.snapshot().step, before->state.step, 10000);
+        QTRY_VERIFY(!window->bench().busy());
+        QVERIFY(savedRun(session)->state.parameters == before->state.parameters);
+        // Training goes on in a run that has a file: leaving it asks first.
+        session.runSteps(1);
+        QTRY_COMPARE(session.snapshot().step, before->state.step + 1);
+        QVERIFY(!window->close());
+        QVERIFY(window->models().question());
+        buttonNamed(window->models().question(), QStringLiteral("Do not save"))->click();
+        QTRY_VERIFY(!window->isVisible());
+    }
+
+    void fileOfSomebodyElseIsNotOverwrittenUnasked() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        const QString name = fixture.path(QStringLiteral("shared.keras"));
+        bool saved = false;
+        window->bench().saveModel(name.toStdString(), [&] { saved = true; });
+        QTRY_VERIFY_WITH_TIMEOUT(saved, 10000);
+        writeText(name, "another window's model");
+        window->models().save();
+        QVERIFY(window->models().question());
+        buttonNamed(window->models().question(), QStringLiteral("Cancel"))->click();
+        QFile file(name);
+        QVERIFY(file.open(QIODevice::ReadOnly));
+        QCOMPARE(file.readAll(), QByteArray("another window's model"));
+    }
+
+    void missingModelIsRefusedInline() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        window->openPath(fixture.path(QStringLiteral("nowhere.keras")).toStdString());
+        QTRY_COMPARE(window->column().notice()->kind(), Notice::Kind::refused);
+        QVERIFY(window->column().notice()->text().contains(QStringLiteral("nowhere.keras")));
+        QCOMPARE(window->session().snapshot().state, SessionState::ready);
+    }
+
+    void closesWhileTraining() {
+        WindowFixture fixture;
+        auto window = fixture.window();
+        window->session().setSpeed(0);
+        window->session().trainOn(1000000);
+        QTRY_COMPARE(window->session().snapshot().state, SessionState::running);
+        QElapsedTimer timer;
+        timer.start();
+        QVERIFY(window->close());
+        window.reset();
+        QVERIFY2(timer.elapsed() < 1000, qPrintable(QString::number(timer.elapsed())));
+    }
+
+    void speedSliderIsLogarithmic() {
+        QCOMPARE(TransportBar::speedOf(0), 1.0);
+        QCOMPARE(TransportBar::speedOf(20), 10.0);
+        QCOMPARE(TransportBar::speedOf(60), 1000.0);
+        QCOMPARE(TransportBar::speedOf(61), 0.0);
+        QCOMPARE(TransportBar::sliderOf(0), 61);
+        QCOMPARE(TransportBar::sliderOf(100), 40);
+    }
+
+    void seedStartsAgain() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        const auto before = savedRun(window->session());
+        Q_EMIT window->transport().seedEntered(7);
+        QTRY_COMPARE(window->session().snapshot().experiment.train.seed, 7u);
+        QTRY_VERIFY(!window->bench().busy());
+        QVERIFY(savedRun(window->session())->state.parameters != before->state.parameters);
+    }
+};
+
+}  // namespace moe::app
+
+QTEST_MAIN(moe::app::WindowTest)
+#include "window_test.moc"
