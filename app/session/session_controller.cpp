@@ -145,12 +145,12 @@ void SessionController::wake() {
 void SessionController::pull() {
     ++frames_;
     std::shared_ptr<const Snapshot> newest = session_.take();
+    answerSavings();  // before the openings: a save that was asked for before an opening is answered before it
     answerOpenings(newest);
     // A new model's first snapshot waits until its corpus is known to be the present one.
     const bool early = newest->generation != snapshot_->generation && !openings_.empty();
     const bool moved = newest != snapshot_ && !early;
     if (moved) adopt(std::move(newest), false);
-    answerSavings();
     const bool busy = moved || early || !openings_.empty() || !savings_.empty() ||
                       snapshot_->state == SessionState::running || !session_.wait_for(0);
     quiet_frames_ = busy ? 0 : quiet_frames_ + 1;

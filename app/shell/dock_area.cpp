@@ -15,6 +15,7 @@ namespace {
 
 constexpr int arrangement_version = 1;
 constexpr double margin = 16, right_width = 272, below_height = 148, time_height = 72;
+constexpr double wide_enough_for_three = 1150;
 // Of the right column's height, from the top: load, loss, accuracy as in the design.
 constexpr double right_shares[] = {180, 200, 150};
 
@@ -57,8 +58,13 @@ DockFrame* DockArea::stage() const {
     return it == docks_.end() ? nullptr : *it;
 }
 
+std::size_t DockArea::besideEachOther() const {
+    return width() >= theme_.px(wide_enough_for_three) ? 3 : 2;
+}
+
 void DockArea::arrange() {
     if (docks_.empty()) return;
+    beside_ = besideEachOther();
     const QScopedValueRollback busy(arranging_, true);
     for (DockFrame* d : docks_) {
         d->setFloating(false);
@@ -79,15 +85,14 @@ void DockArea::arrange() {
     for (std::size_t i = 0; i < right.size(); ++i)
         place(right[i], i ? right[i - 1] : anchor, i ? Qt::Vertical : Qt::Horizontal);
     for (std::size_t i = 0; i < below.size(); ++i) {
-        if (i < 2) {
+        if (i < beside_) {
             place(below[i], i ? below[i - 1] : anchor, i ? Qt::Horizontal : Qt::Vertical);
         } else {
-            // A third measure under the stage shares the second one's place.
-            tabifyDockWidget(below[1], below[i]);
+            tabifyDockWidget(below[beside_ - 1], below[i]);
             below[i]->show();
         }
     }
-    if (below.size() > 2) below[1]->raise();
+    if (below.size() > beside_) below[beside_ - 1]->raise();
     rearranged_ = false;
     proportion();
 }
@@ -98,6 +103,7 @@ void DockArea::proportion() {
     const auto right = of(ViewArea::right), below = of(ViewArea::below), time = of(ViewArea::time);
     const auto stage = of(ViewArea::stage);
     const int inner_width = width() - 2 * px(margin), inner_height = height() - 2 * px(margin);
+    if (inner_width < px(2 * right_width) || inner_height < px(2 * below_height)) return;  // not laid out yet
     const int gap = px(margin), upper = inner_height - px(time_height) - gap;
     if (!time.empty() && !stage.empty())
         resizeDocks({stage.front(), time.front()}, {upper, px(time_height)}, Qt::Vertical);
@@ -106,9 +112,11 @@ void DockArea::proportion() {
                     Qt::Horizontal);
     if (!below.empty() && !stage.empty())
         resizeDocks({stage.front(), below.front()}, {upper - px(below_height) - gap, px(below_height)}, Qt::Vertical);
-    if (below.size() > 1) {
-        const int half = (inner_width - px(right_width) - 2 * gap) / 2;
-        resizeDocks({below[0], below[1]}, {half, half}, Qt::Horizontal);
+    if (const std::size_t columns = std::min(beside_, below.size()); columns > 1) {
+        QList<QDockWidget*> docks;
+        for (std::size_t i = 0; i < columns; ++i) docks << below[i];
+        const int room = inner_width - px(right_width) - gap * int(columns);
+        resizeDocks(docks, QList<int>(qsizetype(columns), room / int(columns)), Qt::Horizontal);
     }
     if (right.size() > 1) {
         QList<QDockWidget*> docks;
@@ -146,7 +154,11 @@ bool DockArea::restoreArrangement(const QByteArray& state) {
 }
 
 void DockArea::pointAt(const QStringList& ids) {
-    for (DockFrame* d : docks_) d->setPointedAt(ids.contains(d->objectName()));
+    for (DockFrame* d : docks_) {
+        const bool on = ids.contains(d->objectName());
+        d->setPointedAt(on);
+        if (on && !tabifiedDockWidgets(d).isEmpty()) d->raise();  // from behind another one in its place
+    }
 }
 
 bool DockArea::event(QEvent* event) {
@@ -158,7 +170,11 @@ bool DockArea::event(QEvent* event) {
 
 void DockArea::resizeEvent(QResizeEvent* event) {
     QMainWindow::resizeEvent(event);
-    if (!rearranged_) proportion();
+    if (rearranged_) return;
+    if (beside_ != besideEachOther())
+        arrange();
+    else
+        proportion();
 }
 
 QMenu* DockArea::createPopupMenu() {

@@ -39,11 +39,13 @@ protected:
 
 private:
     void proportion();
+    std::size_t besideEachOther() const;
     std::vector<QDockWidget*> of(ViewArea area) const;
 
     std::vector<DockFrame*> docks_;
     Theme theme_ = Theme::light();
     bool rearranged_ = false, arranging_ = false;
+    std::size_t beside_ = 2;  // measures under the stage that stand side by side; further ones share the last place
 };
 
 }  // namespace moe::app

@@ -26,6 +26,7 @@ void PanelHeader::setTheme(const Theme& theme) {
 
 void PanelHeader::refresh() {
     setAccessibleName(view_->title());
+    setToolTip(view_->title().toHtmlEscaped());
     const int wanted = heightFor(width());
     if (!upright_ && wanted != minimumHeight()) setMinimumHeight(wanted);
     updateGeometry();
@@ -35,7 +36,7 @@ void PanelHeader::refresh() {
 int PanelHeader::heightFor(int width) const {
     const QFontMetricsF title(theme_.font(title_size, QFont::DemiBold)), scope(theme_.font(scope_size));
     const double one_line = title.horizontalAdvance(view_->title()) + scope.horizontalAdvance(view_->scope()) +
-                            title.horizontalAdvance(view_->value()) + theme_.px(2 * margin + 12);
+                            title.horizontalAdvance(view_->value()) + theme_.px(2 * margin + 6);
     const bool second = !view_->scope().isEmpty() && one_line > width;
     return int(std::ceil(theme_.px(12) + title.height() + (second ? scope.height() : 0) + theme_.px(4)));
 }
@@ -73,7 +74,10 @@ void PanelHeader::paintEvent(QPaintEvent*) {
     const QString value = view_->value();
     if (!value.isEmpty()) drawTabular(painter, line, Qt::AlignRight | Qt::AlignVCenter, value);
     const double room = line.width() - (value.isEmpty() ? 0 : tabularWidth(title, value) + theme_.px(12));
-    painter.drawText(line, Qt::AlignLeft | Qt::AlignVCenter, title.elidedText(view_->title(), Qt::ElideRight, room));
+    // A title that does not fit gives way to the short name, and stands in the tooltip.
+    const bool fits = title.horizontalAdvance(view_->title()) <= room;
+    painter.drawText(line, Qt::AlignLeft | Qt::AlignVCenter,
+                     title.elidedText(fits ? view_->title() : view_->name(), Qt::ElideRight, room));
     if (view_->scope().isEmpty()) return;
     painter.setFont(scope_font);
     painter.setPen(theme_.muted);
@@ -108,9 +112,7 @@ DockFrame::DockFrame(const ViewInfo& info, SessionController& session, QWidget* 
         setFeatures(DockWidgetClosable | DockWidgetMovable | DockWidgetFloatable |
                     (upright ? DockWidgetVerticalTitleBar : NoDockWidgetFeatures));
         setTitleBarWidget(header_);
-        header_->setToolTip(tr("Drag to move; double click to take it out of the window"));
     }
-    connect(view_, &View::headerChanged, this, [this] { setWindowTitle(view_->name()); });
 }
 
 void DockFrame::setTheme(const Theme& theme) {
@@ -141,8 +143,8 @@ void DockFrame::paintEvent(QPaintEvent*) {
     QPainter painter(this);
     painter.setRenderHint(QPainter::Antialiasing);
     painter.fillRect(rect(), theme_.page);
-    const double line = pointed_at_ ? 1.5 : 1;
-    painter.setPen(QPen(pointed_at_ ? theme_.ink : theme_.hairline, line));
+    painter.setPen(QPen(pointed_at_ ? theme_.muted : theme_.hairline, 1));
+    const double line = 1;
     painter.setBrush(theme_.panel);
     const double r = theme_.px(radius);
     painter.drawRoundedRect(QRectF(rect()).adjusted(line / 2, line / 2, -line / 2, -line / 2), r, r);

@@ -196,7 +196,7 @@ void ExperimentEditor::follow(const Experiment& running) {
     if (running == running_) return;
     ExperimentDraft now(running, nullptr);
     for (Row& row : rows_) {
-        if (row.field->needs_new_model || !row.edit || row.edit->hasFocus()) continue;
+        if (row.field->needs_new_model || !row.edit || (row.edit->hasFocus() && row.edit->isModified())) continue;
         const QString value = now.value(row.field->key);
         if (row.edit->text() == value) continue;
         row.edit->setText(value);
@@ -229,6 +229,7 @@ void ExperimentEditor::commitLive(Row& row) {
     if (before == after || row.edit->text().trimmed().isEmpty()) return;
     if (!now.set(row.field->key, after).isEmpty()) return;
     running_ = now.experiment();
+    row.edit->setModified(false);
     Q_EMIT liveChanged(row.field->key, before, after);
 }
 

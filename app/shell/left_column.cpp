@@ -78,7 +78,7 @@ LeftColumn::LeftColumn(QWidget* parent) : QFrame(parent) {
     auto* line = new QFrame(page);
     setRole(line, "line");
     auto* notice_row = new QHBoxLayout;
-    notice_row->setContentsMargins(16, 0, 16, 0);
+    notice_row->setContentsMargins(20, 0, 20, 0);
     notice_row->addWidget(notice_);
     auto* line_row = new QHBoxLayout;
     line_row->setContentsMargins(20, 0, 20, 0);

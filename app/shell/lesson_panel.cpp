@@ -223,7 +223,11 @@ void LessonPanel::rebuild() {
     question_->setText(step->title);
     text_->setLesson(step->text, player_.lesson()->folder);
 
-    for (QPushButton* b : option_buttons_) b->deleteLater();
+    for (QPushButton* b : option_buttons_) {
+        b->hide();
+        options_->removeWidget(b);
+        b->deleteLater();
+    }
     option_buttons_.clear();
     card_->setVisible(step->guess.has_value());
     if (step->guess) {
@@ -246,7 +250,10 @@ void LessonPanel::rebuild() {
         }
     }
     while (QLayoutItem* item = action_column_->takeAt(0)) {
-        if (item->widget()) item->widget()->deleteLater();
+        if (item->widget()) {
+            item->widget()->hide();
+            item->widget()->deleteLater();
+        }
         delete item;
     }
     for (const LessonAction& action : step->actions) {

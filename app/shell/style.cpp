@@ -119,8 +119,9 @@ QScrollBar::handle { background: $hairline; border-radius: @3; min-height: @24; 
 QScrollBar::handle:hover { background: $muted; }
 QScrollBar::add-line, QScrollBar::sub-line { width: 0px; height: 0px; }
 QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
-QTabBar { background: transparent; }
-QTabBar::tab { background: transparent; color: $muted; font-size: @11; padding: @4 @10; border: none; border-bottom: 2px solid transparent; }
+QTabBar { background: transparent; qproperty-elideMode: ElideNone; qproperty-expanding: false; qproperty-drawBase: 0; }
+QTabBar::tab { background: transparent; color: $muted; font-size: @11; padding: @2 @10 @3 @10; border: none;
+    border-bottom: 2px solid transparent; }
 QTabBar::tab:selected { color: $ink; border-bottom: 2px solid $ink; }
 QTabBar::tab:hover { color: $ink; }
 )";

@@ -50,13 +50,14 @@ private Q_SLOTS:
         QTest::addColumn<QString>("says");
         QTest::newRow("comma") << QByteArray("\"Can it learn?\",") << QByteArray("\"Can it learn?\"") << 4
                                << QStringLiteral("\",\" is missing");
-        QTest::newRow("unknown key") << QByteArray("\"speed\"") << QByteArray("\"sped\"") << 6 << QStringLiteral("sped");
+        QTest::newRow("unknown key") << QByteArray("\"speed\"") << QByteArray("\"sped\"") << 6
+                                     << QStringLiteral("sped");
         QTest::newRow("missing key") << QByteArray("\"probe\": \"hello world how are\",") << QByteArray("") << 1
                                      << QStringLiteral("\"probe\" is missing");
         QTest::newRow("unknown setting") << QByteArray("num_experts") << QByteArray("num_exports") << 5
                                          << QStringLiteral("num_exports");
-        QTest::newRow("value out of range") << QByteArray("\"num_experts\": 4") << QByteArray("\"num_experts\": 0") << 5
-                                            << QStringLiteral("1 to 2048");
+        QTest::newRow("value out of range")
+            << QByteArray("\"num_experts\": 4") << QByteArray("\"num_experts\": 0") << 5 << QStringLiteral("1 to 2048");
         QTest::newRow("no steps") << QByteArray("\"steps\": [") << QByteArray("\"steps\": [], \"x\": [") << 9
                                   << QStringLiteral("\"x\"");
         QTest::newRow("answer of no kind") << QByteArray("\"answer\": \"gate\"") << QByteArray("\"answer\": \"luck\"")
@@ -65,8 +66,9 @@ private Q_SLOTS:
                                           << QStringLiteral("lesson's folder");
         QTest::newRow("key twice") << QByteArray("\"focus\": 0") << QByteArray("\"focus\": 0, \"focus\": 1") << 8
                                    << QStringLiteral("twice");
-        QTest::newRow("two acts in a button") << QByteArray("\"epochs\": 1}") << QByteArray("\"epochs\": 1, \"play\": true}")
-                                              << 12 << QStringLiteral("one of");
+        QTest::newRow("two acts in a button")
+            << QByteArray("\"epochs\": 1}") << QByteArray("\"epochs\": 1, \"play\": true}") << 12
+            << QStringLiteral("one of");
     }
 
     void complaintsNameTheLine() {
@@ -114,7 +116,8 @@ private Q_SLOTS:
     }
 
     void markdownIsOursAlone() {
-        QCOMPARE(markdownToHtml(QStringLiteral("a **b** *c* `d`")), QStringLiteral("<p>a <b>b</b> <i>c</i> <code>d</code></p>"));
+        QCOMPARE(markdownToHtml(QStringLiteral("a **b** *c* `d`")),
+                 QStringLiteral("<p>a <b>b</b> <i>c</i> <code>d</code></p>"));
         QCOMPARE(markdownToHtml(QStringLiteral("- one\n- two")), QStringLiteral("<ul><li>one</li><li>two</li></ul>"));
         QCOMPARE(markdownToHtml(QStringLiteral("one\ntwo\n\nthree")), QStringLiteral("<p>one two</p><p>three</p>"));
         for (const char* hostile : {"<img src='file:///etc/passwd'>", "[x](http://example.org)", "![x](../secret.png)",
@@ -124,7 +127,8 @@ private Q_SLOTS:
                          !html.contains(QStringLiteral("<script")),
                      qPrintable(html));
         }
-        QCOMPARE(markdownToHtml(QStringLiteral("![a b](pic-1.png)")), QStringLiteral("<p><img src=\"pic-1.png\" alt=\"a b\"></p>"));
+        QCOMPARE(markdownToHtml(QStringLiteral("![a b](pic-1.png)")),
+                 QStringLiteral("<p><img src=\"pic-1.png\" alt=\"a b\"></p>"));
     }
 
     void playerWalksAndReveals() {

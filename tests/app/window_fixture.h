@@ -28,7 +28,8 @@ inline const char* const tiny_lesson = R"({
   ]
 })";
 
-inline const char* const tiny_corpus = "hello world how are you\nhow are you doing today\nhello world again\nfine thank you\n";
+inline const char* const tiny_corpus =
+    "hello world how are you\nhow are you doing today\nhello world again\nfine thank you\n";
 
 inline void writeText(const QString& path, const QByteArray& bytes) {
     QFile file(path);

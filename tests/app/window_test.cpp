@@ -110,12 +110,14 @@ private Q_SLOTS:
         const auto window = fixture.window();
         QPushButton* b = buttonNamed(&window->column(), QStringLiteral("Expert B"));
         QVERIFY(b);
+        QTRY_VERIFY(b->height() > 10);  // laid out
         QCOMPARE(window->column().lesson()->revealed(), QString());
         QTest::mouseClick(b, Qt::LeftButton);
         const Snapshot& s = window->session().snapshot();
         const float weight = s.probe.gate_weights[s.probe.focus * 4 + 1];
-        QVERIFY(window->column().lesson()->revealed().startsWith(
-            QStringLiteral("You said B. It has %1 %.").arg(std::lround(100 * weight))));
+        const QString revealed = window->column().lesson()->revealed();
+        QVERIFY2(revealed.startsWith(QStringLiteral("You said B. It has %1 %.").arg(std::lround(100 * weight))),
+                 qPrintable(revealed));
     }
 
     void undoOfARestartBringsTheSameBits() {
