@@ -278,7 +278,7 @@ LessonList loadLessons(const QString& further) {
 
 std::shared_ptr<const Corpus> loadCorpus(const Lesson& lesson) {
     const QByteArray bytes = bytesOf(lesson.folder + u'/' + lesson.corpus, max_corpus_bytes);
-    return Corpus::from_text(lesson.corpus.toStdString(),
+    return Corpus::from_text(lesson.title.toStdString(),
                              std::string_view(bytes.constData(), std::size_t(bytes.size())));
 }
 

@@ -23,7 +23,7 @@ struct LessonList {
 /// (empty: none). Of two with one id the further one wins. Any thread.
 LessonList loadLessons(const QString& further = {});
 
-/// The lesson's text with its tokenizer. Throws Error. Any thread.
+/// The lesson's text with its tokenizer, under the lesson's title. Throws Error. Any thread.
 std::shared_ptr<const Corpus> loadCorpus(const Lesson& lesson);
 
 }  // namespace moe::app

@@ -26,34 +26,24 @@ void PanelHeader::setTheme(const Theme& theme) {
 
 void PanelHeader::refresh() {
     setAccessibleName(view_->title());
-    setToolTip(view_->title().toHtmlEscaped());
-    const int wanted = heightFor(width());
-    if (!upright_ && wanted != minimumHeight()) setMinimumHeight(wanted);
+    QString tip = view_->title();
+    if (!view_->scope().isEmpty()) tip += QStringLiteral(": ") + view_->scope();
+    setToolTip(tip.toHtmlEscaped());
     updateGeometry();
     update();
 }
 
-int PanelHeader::heightFor(int width) const {
-    const QFontMetricsF title(theme_.font(title_size, QFont::DemiBold)), scope(theme_.font(scope_size));
-    const double one_line = title.horizontalAdvance(view_->title()) + scope.horizontalAdvance(view_->scope()) +
-                            title.horizontalAdvance(view_->value()) + theme_.px(2 * margin + 6);
-    const bool second = !view_->scope().isEmpty() && one_line > width;
-    return int(std::ceil(theme_.px(12) + title.height() + (second ? scope.height() : 0) + theme_.px(4)));
+int PanelHeader::lineHeight() const {
+    return int(std::ceil(theme_.px(16) + QFontMetricsF(theme_.font(title_size, QFont::DemiBold)).height()));
 }
 
 QSize PanelHeader::sizeHint() const {
-    const QFontMetricsF title(theme_.font(upright_ ? 11 : title_size, upright_ ? QFont::Normal : QFont::DemiBold));
-    if (upright_) return {int(std::ceil(title.horizontalAdvance(view_->title()) + theme_.px(margin))), 0};
-    return {0, heightFor(width())};
+    if (!upright_) return {0, lineHeight()};
+    return {int(std::ceil(QFontMetricsF(theme_.font(11)).horizontalAdvance(view_->title()) + theme_.px(margin))), 0};
 }
 
 QSize PanelHeader::minimumSizeHint() const {
     return sizeHint();
-}
-
-void PanelHeader::resizeEvent(QResizeEvent* event) {
-    QWidget::resizeEvent(event);
-    if (event->oldSize().width() != event->size().width()) refresh();
 }
 
 void PanelHeader::paintEvent(QPaintEvent*) {
@@ -81,16 +71,10 @@ void PanelHeader::paintEvent(QPaintEvent*) {
     if (view_->scope().isEmpty()) return;
     painter.setFont(scope_font);
     painter.setPen(theme_.muted);
-    const double title_width = title.horizontalAdvance(view_->title());
-    const bool second = height() > line.bottom() + scope.height();
-    if (second)
-        painter.drawText(line.translated(0, title.height()), Qt::AlignLeft | Qt::AlignTop,
-                         scope.elidedText(view_->scope(), Qt::ElideRight, line.width()));
-    else if (value.isEmpty())
-        painter.drawText(line, Qt::AlignRight | Qt::AlignVCenter, view_->scope());
-    else
-        painter.drawText(line.adjusted(title_width + theme_.px(8), 0, 0, 0), Qt::AlignLeft | Qt::AlignVCenter,
-                         view_->scope());
+    const double title_width = title.horizontalAdvance(fits ? view_->title() : view_->name());
+    const QRectF rest = line.adjusted(title_width + theme_.px(6), 0, line.left() + room - line.right(), 0);
+    painter.drawText(rest, (value.isEmpty() ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter,
+                     scope.elidedText(view_->scope(), Qt::ElideRight, rest.width()));
 }
 
 DockFrame::DockFrame(const ViewInfo& info, SessionController& session, QWidget* parent)

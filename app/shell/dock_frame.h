@@ -5,7 +5,8 @@
 
 namespace moe::app {
 
-/// The strip above a view: title at the left, scope or value at the right. Where both do not fit, the scope goes below.
+/// The strip above a view: title at the left, scope or value at the right, always on one line:
+/// where both do not fit, the scope is cut and stands in the tooltip.
 class PanelHeader : public QWidget {
     Q_OBJECT
 
@@ -18,11 +19,10 @@ public:
 
 protected:
     void paintEvent(QPaintEvent* event) override;
-    void resizeEvent(QResizeEvent* event) override;
 
 private:
     void refresh();
-    int heightFor(int width) const;
+    int lineHeight() const;
 
     View* view_;
     bool upright_;  // the time strip's title stands at its left

@@ -32,14 +32,14 @@ QLabel* plainLabel(const QString& text, const char* role, QWidget* parent) {
 
 ExperimentPanel::ExperimentPanel(QWidget* parent) : QWidget(parent) {
     auto* column = new QVBoxLayout(this);
-    column->setContentsMargins(20, 14, 20, 16);
+    column->setContentsMargins(20, 12, 20, 12);
     column->setSpacing(0);
     column->addWidget(plainLabel(tr("Experiment"), "quietHeading", this));
     column->addSpacing(8);
     auto* grid = new QGridLayout;
     grid->setVerticalSpacing(5);
     grid->setHorizontalSpacing(12);
-    const QString names[] = {tr("Text"), tr("Experts"), tr("Gate"), tr("Learning rate"), tr("Balance loss")};
+    const QString names[] = {tr("Experts"), tr("Gate"), tr("Learning rate"), tr("Balance loss")};
     for (const QString& name : names) {
         const int row = int(rows_.size());
         grid->addWidget(plainLabel(name, "label", this), row, 0);
@@ -50,7 +50,7 @@ ExperimentPanel::ExperimentPanel(QWidget* parent) : QWidget(parent) {
     }
     grid->setColumnStretch(1, 1);
     column->addLayout(grid);
-    column->addSpacing(10);
+    column->addSpacing(8);
     change_ = new QPushButton(tr("Change…"), this);
     setRole(change_, "link");
     change_->setToolTip(tr("Experts, gate, widths, learning rate, batch and more"));
@@ -67,7 +67,7 @@ ExperimentPanel::ExperimentPanel(QWidget* parent) : QWidget(parent) {
     column->addLayout(links);
 }
 
-void ExperimentPanel::showSnapshot(const Snapshot& snapshot, const QString& corpusName) {
+void ExperimentPanel::showSnapshot(const Snapshot& snapshot) {
     const Experiment& x = snapshot.experiment;
     const auto set = [this](int row, const QString& full) {
         QLabel* label = value(row);
@@ -75,11 +75,10 @@ void ExperimentPanel::showSnapshot(const Snapshot& snapshot, const QString& corp
         if (label->text() != text) label->setText(text);
         if (label->toolTip() != full) label->setToolTip(text == full ? QString() : full.toHtmlEscaped());
     };
-    set(0, shownText(corpusName));
-    set(1, countText(x.model.num_experts));
-    set(2, gateName(x.model));
-    set(3, QString::fromStdString(to_text(x.train.learning_rate)));
-    set(4, ExperimentDraft::balanceText(x.model.balance_loss));
+    set(0, countText(x.model.num_experts));
+    set(1, gateName(x.model));
+    set(2, QString::fromStdString(to_text(x.train.learning_rate)));
+    set(3, ExperimentDraft::balanceText(x.model.balance_loss));
 }
 
 ExperimentEditor::ExperimentEditor(QWidget* parent) : QWidget(parent) {

@@ -22,7 +22,7 @@ class ExperimentPanel : public QWidget {
 
 public:
     explicit ExperimentPanel(QWidget* parent);
-    void showSnapshot(const Snapshot& snapshot, const QString& corpusName);
+    void showSnapshot(const Snapshot& snapshot);
 
 Q_SIGNALS:
     void changeAsked();

@@ -4,7 +4,6 @@
 #include "app/models/text_format.h"
 #include "app/shell/experiment_panel.h"
 #include "app/shell/lesson_panel.h"
-#include "app/shell/notice.h"
 #include "app/shell/style.h"
 #include "engine/session/snapshot.h"
 #include "engine/session/training_session.h"
@@ -13,6 +12,7 @@
 #include <QPushButton>
 #include <QScrollArea>
 #include <QStackedLayout>
+#include <QTimer>
 #include <QVBoxLayout>
 
 namespace moe::app {
@@ -73,13 +73,12 @@ LeftColumn::LeftColumn(QWidget* parent) : QFrame(parent) {
     column->setSpacing(0);
     lesson_ = new LessonPanel(nullptr);
     lesson_scroll_ = scrolled(lesson_, page);
-    notice_ = new Notice(page);
     experiment_ = new ExperimentPanel(page);
+    connect(lesson_, &LessonPanel::revealAppeared, this, [this](QWidget* reveal) {
+        QTimer::singleShot(0, reveal, [this, reveal] { lesson_scroll_->ensureWidgetVisible(reveal, 0, 8); });
+    });
     auto* line = new QFrame(page);
     setRole(line, "line");
-    auto* notice_row = new QHBoxLayout;
-    notice_row->setContentsMargins(20, 0, 20, 0);
-    notice_row->addWidget(notice_);
     auto* line_row = new QHBoxLayout;
     line_row->setContentsMargins(20, 0, 20, 0);
     line_row->addWidget(line);
@@ -105,7 +104,6 @@ LeftColumn::LeftColumn(QWidget* parent) : QFrame(parent) {
     column->addWidget(lesson_scroll_);
     column->addWidget(lesson_->walk());
     column->addStretch(1);
-    column->addLayout(notice_row);
     column->addLayout(line_row);
     column->addWidget(experiment_);
     editor_ = new ExperimentEditor(nullptr);

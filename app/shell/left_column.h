@@ -17,7 +17,6 @@ namespace moe::app {
 class ExperimentEditor;
 class ExperimentPanel;
 class LessonPanel;
-class Notice;
 
 /// Lesson above, what the run has to say below it, the experiment at the foot; or the experiment's editor in their
 /// place.
@@ -30,7 +29,6 @@ public:
     LessonPanel* lesson() const { return lesson_; }
     ExperimentPanel* experiment() const { return experiment_; }
     ExperimentEditor* editor() const { return editor_; }
-    Notice* notice() const { return notice_; }
     void setTheme(const Theme& theme);
     void showEditor(bool on);
     bool showsEditor() const;
@@ -46,7 +44,6 @@ private:
     LessonPanel* lesson_;
     ExperimentPanel* experiment_;
     ExperimentEditor* editor_;
-    Notice* notice_;
     QWidget* run_;
     QLabel *run_name_, *run_facts_;
 };

@@ -3,7 +3,7 @@
 #include "app/lessons/markdown.h"
 #include "app/shell/style.h"
 
-#include <QGridLayout>
+#include <QHBoxLayout>
 #include <QImageReader>
 #include <QLabel>
 #include <QPainter>
@@ -18,6 +18,7 @@ namespace moe::app {
 
 namespace {
 
+constexpr double column_text_width = 203;
 constexpr qint64 largest_picture = qint64(32) << 20;  // decoded bytes
 
 /// "Step 3 of 6" as a row of short lines.
@@ -56,6 +57,33 @@ QIcon expertIcon(std::size_t index, const Theme& theme) {
     painter.setRenderHint(QPainter::Antialiasing);
     painter.fillPath(expertShape(index, QPointF(side / 2.0, side / 2.0), theme.px(11)), theme.expert(index));
     return QIcon(pixmap);
+}
+
+/// Two buttons a row where both have room, else one.
+void fillRows(QVBoxLayout* rows, const std::vector<QPushButton*>& buttons, int width) {
+    const auto needs = [&](std::size_t i) {
+        buttons[i]->ensurePolished();
+        return buttons[i]->sizeHint().width();
+    };
+    for (std::size_t i = 0; i < buttons.size();) {
+        auto* row = new QHBoxLayout;
+        row->setSpacing(rows->spacing());
+        const bool pair = i + 1 < buttons.size() && needs(i) + rows->spacing() + needs(i + 1) <= width;
+        row->addWidget(buttons[i++], 1);
+        if (pair) row->addWidget(buttons[i++], 1);
+        rows->addLayout(row);
+    }
+}
+
+void clearRows(QVBoxLayout* rows) {
+    while (QLayoutItem* row = rows->takeAt(0)) {
+        while (QLayoutItem* item = row->layout()->takeAt(0)) {
+            item->widget()->hide();
+            item->widget()->deleteLater();
+            delete item;
+        }
+        delete row;
+    }
 }
 
 }  // namespace
@@ -142,20 +170,19 @@ LessonPanel::LessonPanel(QWidget* parent) : QWidget(parent) {
     card_ = new QFrame(this);
     setRole(card_, "card");
     prompt_ = label("heading");
-    options_ = new QGridLayout;
-    options_->setSpacing(8);
+    options_ = new QVBoxLayout;
+    options_->setSpacing(6);
     auto* card = new QVBoxLayout(card_);
-    card->setContentsMargins(14, 12, 14, 14);
-    card->setSpacing(10);
+    card->setContentsMargins(12, 10, 12, 12);
+    card->setSpacing(8);
     card->addWidget(prompt_);
     card->addLayout(options_);
     reveal_ = label("body");
     setRole(reveal_, "reveal");
-    afterwards_ = label("body");
     actions_ = new QWidget(this);
-    action_column_ = new QVBoxLayout(actions_);
-    action_column_->setContentsMargins(0, 0, 0, 0);
-    action_column_->setSpacing(6);
+    action_rows_ = new QVBoxLayout(actions_);
+    action_rows_->setContentsMargins(0, 0, 0, 0);
+    action_rows_->setSpacing(6);
     walk_ = new QWidget(this);
     next_ = new QPushButton(tr("Next"), walk_);
     setRole(next_, "primary");
@@ -180,21 +207,20 @@ LessonPanel::LessonPanel(QWidget* parent) : QWidget(parent) {
     walk->addWidget(next_, 1);
     walk->addWidget(back_, 1);
     auto* column = new QVBoxLayout(this);
-    column->setContentsMargins(20, 18, 20, 2);
+    column->setContentsMargins(20, 16, 20, 0);
     column->setSpacing(0);
     column->addWidget(place_);
     column->addSpacing(5);
     column->addWidget(progress_);
-    column->addSpacing(12);
+    column->addSpacing(10);
     column->addWidget(question_);
-    column->addSpacing(8);
+    column->addSpacing(6);
     column->addWidget(text_);
-    column->addSpacing(8);
+    column->addSpacing(4);
     column->addWidget(card_);
-    column->addSpacing(8);
+    column->addSpacing(6);
     column->addWidget(reveal_);
-    column->addWidget(afterwards_);
-    column->addSpacing(8);
+    column->addSpacing(6);
     column->addWidget(actions_);
     column->addStretch(1);
 }
@@ -223,17 +249,12 @@ void LessonPanel::rebuild() {
     question_->setText(step->title);
     text_->setLesson(step->text, player_.lesson()->folder);
 
-    for (QPushButton* b : option_buttons_) {
-        b->hide();
-        options_->removeWidget(b);
-        b->deleteLater();
-    }
+    clearRows(options_);
     option_buttons_.clear();
     card_->setVisible(step->guess.has_value());
     if (step->guess) {
         prompt_->setText(step->guess->prompt);
         const QStringList options = player_.options(*snapshot_);
-        const bool narrow = step->guess->kind != Guess::Kind::choice;
         for (int i = 0; i < int(options.size()); ++i) {
             auto* b = new QPushButton(options[i], card_);
             setRole(b, "option");
@@ -244,23 +265,21 @@ void LessonPanel::rebuild() {
                 for (std::size_t k = 0; k < option_buttons_.size(); ++k) option_buttons_[k]->setChecked(int(k) == i);
                 showReveal();
             });
-            options_->addWidget(b, narrow ? i / 2 : i, narrow ? i % 2 : 0, 1, narrow ? 1 : 2);
             b->show();
             option_buttons_.push_back(b);
         }
+        setTheme(theme_);
+        fillRows(options_, option_buttons_, int(theme_.px(column_text_width - 24)));
     }
-    while (QLayoutItem* item = action_column_->takeAt(0)) {
-        if (item->widget()) {
-            item->widget()->hide();
-            item->widget()->deleteLater();
-        }
-        delete item;
-    }
+    clearRows(action_rows_);
+    std::vector<QPushButton*> acts;
     for (const LessonAction& action : step->actions) {
         auto* b = new QPushButton(action.label, actions_);
+        setRole(b, "option");
         connect(b, &QPushButton::clicked, this, [this, action] { Q_EMIT actionAsked(action); });
-        action_column_->addWidget(b);
+        acts.push_back(b);
     }
+    fillRows(action_rows_, acts, int(theme_.px(column_text_width)));
     actions_->setVisible(!step->actions.empty());
     next_->setVisible(player_.canGoOn());
     back_->setVisible(player_.canGoBack());
@@ -287,12 +306,17 @@ void LessonPanel::setValues(const std::shared_ptr<const Snapshot>& snapshot) {
 }
 
 void LessonPanel::showReveal() {
-    const QString text = player_.reveal(*snapshot_);
+    QString text = player_.reveal(*snapshot_);
+    if (!text.isEmpty() && !player_.step()->guess->afterwards.isEmpty())
+        text += u' ' + player_.step()->guess->afterwards;
     if (reveal_->text() != text) reveal_->setText(text);
+    const bool news = !text.isEmpty() && !reveal_->isVisible();
     reveal_->setVisible(!text.isEmpty());
-    const QString after = player_.guessed() && player_.step()->guess ? player_.step()->guess->afterwards : QString();
-    if (afterwards_->text() != after) afterwards_->setText(after);
-    afterwards_->setVisible(!after.isEmpty());
+    if (news) Q_EMIT revealAppeared(reveal_);
+}
+
+bool LessonPanel::revealSeen() const {
+    return reveal_->isVisible() && reveal_->visibleRegion().boundingRect().height() >= reveal_->height();
 }
 
 QString LessonPanel::revealed() const {

@@ -8,7 +8,6 @@
 #include <memory>
 
 class QAbstractButton;
-class QGridLayout;
 class QLabel;
 class QPushButton;
 class QVBoxLayout;
@@ -55,10 +54,12 @@ public:
     /// The reveal follows the running model.
     void setValues(const std::shared_ptr<const Snapshot>& snapshot);
     QString revealed() const;
+    bool revealSeen() const;  // all of it is on the screen
 
 Q_SIGNALS:
     void stepEntered(const LessonStep& step);
     void actionAsked(const LessonAction& action);
+    void revealAppeared(QWidget* reveal);  // it must be seen, wherever the column is scrolled
 
 private:
     void enter();
@@ -69,11 +70,10 @@ private:
     Theme theme_ = Theme::light();
     std::shared_ptr<const Snapshot> snapshot_ = std::make_shared<const Snapshot>();
     std::size_t experts_ = 0;
-    QLabel *place_, *question_, *prompt_, *reveal_, *afterwards_;
+    QLabel *place_, *question_, *prompt_, *reveal_;
     QWidget *progress_, *card_, *actions_, *walk_;
     LessonText* text_;
-    QGridLayout* options_;
-    QVBoxLayout* action_column_;
+    QVBoxLayout *options_, *action_rows_;
     std::vector<QPushButton*> option_buttons_;
     QPushButton *next_, *back_;
 };

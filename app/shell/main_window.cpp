@@ -68,6 +68,7 @@ void MainWindow::build() {
         {actions_->reset, actions_->play, actions_->batch, actions_->epoch, actions_->exporting, buildMenu()}, page);
     column_ = new LeftColumn(page);
     docks_ = new DockArea(session_, page);
+    notice_ = new Notice(docks_);
     auto* rows = new QVBoxLayout(page);
     rows->setContentsMargins(0, 0, 0, 0);
     rows->setSpacing(0);
@@ -125,6 +126,7 @@ void MainWindow::connectTransport() {
     connect(actions_->epoch, &QAction::triggered, this, [this] { session_.runEpochs(1); });
     connect(actions_->reset, &QAction::triggered, bench_, &Workbench::reset);
     connect(transport_, &TransportBar::speedChanged, &session_, &SessionController::setSpeed);
+    connect(transport_, &TransportBar::offerTaken, this, &MainWindow::trainMore);
     connect(transport_, &TransportBar::seedEntered, this, [this](quint64 seed) {
         Experiment experiment = presentExperiment(session_.snapshot());
         experiment.train.seed = seed;
@@ -185,15 +187,15 @@ void MainWindow::connectBench() {
             [this] { column_->lesson()->setStructure(session_.sharedSnapshot()); });
     connect(bench_, &Workbench::identityChanged, this, &MainWindow::showIdentity);
     connect(bench_, &Workbench::refused, this,
-            [this](const QString& sentence) { column_->notice()->tell(Notice::Kind::refused, sentence); });
+            [this](const QString& sentence) { notice_->tell(Notice::Kind::refused, sentence); });
     connect(bench_, &Workbench::working, this, [this](const QString& what) {
         if (what.isEmpty())
-            column_->notice()->withdraw(Notice::Kind::working);
+            notice_->withdraw(Notice::Kind::working);
         else
-            column_->notice()->tell(Notice::Kind::working, what);
+            notice_->tell(Notice::Kind::working, what);
     });
     connect(bench_, &Workbench::opened, this, [this] {
-        column_->notice()->withdraw(Notice::Kind::refused);
+        notice_->withdraw(Notice::Kind::refused);
         if (column_->showsEditor()) column_->editor()->edit(presentExperiment(session_.snapshot()), session_.corpus());
     });
     const auto undoTexts = [this] {
@@ -232,7 +234,7 @@ void MainWindow::applyTheme() {
 
 void MainWindow::openFirstLesson(const QString& asked) {
     const auto& lessons = options_.lessons.lessons;
-    for (const QString& problem : options_.lessons.problems) column_->notice()->tell(Notice::Kind::refused, problem);
+    for (const QString& problem : options_.lessons.problems) notice_->tell(Notice::Kind::refused, problem);
     for (const QString& id : {asked, remembered_.lesson})
         for (const Lesson& lesson : lessons)
             if (lesson.id == id) return openLesson(lesson);
@@ -312,8 +314,7 @@ void MainWindow::showValues() {
     transport_->showSnapshot(s);
     if (s.state != SessionState::empty && transport_->speed() != s.speed_limit && s.state != SessionState::running)
         transport_->setSpeed(s.speed_limit);
-    const auto corpus = session_.corpus();
-    column_->experiment()->showSnapshot(s, corpus ? QString::fromStdString(corpus->name()) : QString());
+    column_->experiment()->showSnapshot(s);
     column_->lesson()->setValues(session_.sharedSnapshot());
     if (column_->showsEditor()) column_->editor()->follow(presentExperiment(s));
     if (s.state != shown_state_) showState();
@@ -328,18 +329,14 @@ void MainWindow::showState() {
     actions_->reset->setEnabled(any);
     for (QAction* a : {actions_->batch, actions_->epoch}) a->setEnabled(any && !finished);
     for (QAction* a : {actions_->save, actions_->saveAs}) a->setEnabled(any);
-    Notice* notice = column_->notice();
-    if (finished) {
-        notice->tell(Notice::Kind::finished, tr("Finished: %1 epochs.").arg(countText(s.epoch)),
-                     {{tr("Train %1 epochs more").arg(countText(s.experiment.train.epochs)), [this] { trainMore(); }}});
-    } else if (s.state == SessionState::failed) {
+    transport_->offer(finished ? tr("Finished. Train %1 more").arg(countText(s.experiment.train.epochs)) : QString());
+    if (s.state == SessionState::failed) {
         std::vector<Notice::Button> ways;
         if (bench_->undoStack().canUndo()) ways.push_back({tr("Undo"), [this] { actions_->undo->trigger(); }});
         ways.push_back({tr("Reset"), [this] { actions_->reset->trigger(); }});
-        notice->tell(Notice::Kind::failed, QString::fromStdString(s.message), std::move(ways));
+        notice_->tell(Notice::Kind::failed, QString::fromStdString(s.message), std::move(ways));
     } else {
-        notice->withdraw(Notice::Kind::finished);
-        notice->withdraw(Notice::Kind::failed);
+        notice_->withdraw(Notice::Kind::failed);
     }
 }
 

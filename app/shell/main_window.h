@@ -16,6 +16,7 @@ namespace moe::app {
 class DockArea;
 class LeftColumn;
 class ModelActions;
+class Notice;
 class TransportBar;
 class WindowActions;
 class Workbench;
@@ -47,6 +48,7 @@ public:
     DockArea& docks() { return *docks_; }
     TransportBar& transport() { return *transport_; }
     LeftColumn& column() { return *column_; }
+    Notice& notice() { return *notice_; }
     const Theme& theme() const { return theme_; }
     void setThemeChoice(ThemeChoice choice);
 
@@ -86,6 +88,7 @@ private:
     TransportBar* transport_ = nullptr;
     LeftColumn* column_ = nullptr;
     DockArea* docks_ = nullptr;
+    Notice* notice_ = nullptr;
     QMenu* lessons_menu_ = nullptr;
     Theme theme_;
     ThemeChoice theme_choice_ = ThemeChoice::system;

@@ -2,13 +2,13 @@
 #include "app/shell/corpus_dialog.h"
 #include "app/shell/workbench.h"
 
+#include <QMessageBox>
 #include <QObject>
 #include <QPointer>
 
 #include <filesystem>
 #include <functional>
 
-class QMessageBox;
 class QMimeData;
 class QWidget;
 

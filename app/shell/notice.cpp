@@ -6,7 +6,8 @@
 #include <QLabel>
 #include <QProgressBar>
 #include <QPushButton>
-#include <QVBoxLayout>
+
+#include <algorithm>
 
 namespace moe::app {
 
@@ -19,14 +20,16 @@ Notice::Notice(QWidget* parent) : QFrame(parent) {
     progress_ = new QProgressBar(this);
     progress_->setRange(0, 0);
     progress_->setTextVisible(false);
-    auto* column = new QVBoxLayout(this);
-    column->setContentsMargins(12, 10, 12, 10);
-    column->setSpacing(8);
-    column->addWidget(text_);
-    column->addWidget(progress_);
+    progress_->setFixedWidth(160);
+    auto* row = new QHBoxLayout(this);
+    row->setContentsMargins(16, 10, 12, 10);
+    row->setSpacing(16);
+    row->addWidget(text_, 1);
+    row->addWidget(progress_);
     buttons_ = new QHBoxLayout;
     buttons_->setSpacing(8);
-    column->addLayout(buttons_);
+    row->addLayout(buttons_);
+    parent->installEventFilter(this);
     hide();
 }
 
@@ -56,8 +59,21 @@ void Notice::tell(Kind kind, const QString& text, std::vector<Button> buttons) {
         });
         buttons_->addWidget(button);
     }
-    buttons_->addStretch();
     show();
+    place();
+}
+
+void Notice::place() {
+    const QWidget* over = parentWidget();
+    const int margin = 24, w = std::max(120, over->width() - 2 * margin);
+    const int h = layout()->hasHeightForWidth() ? layout()->totalHeightForWidth(w) : sizeHint().height();
+    setGeometry(margin, margin, w, h);
+    raise();
+}
+
+bool Notice::eventFilter(QObject* watched, QEvent* event) {
+    if (watched == parentWidget() && event->type() == QEvent::Resize && isVisible()) place();
+    return QFrame::eventFilter(watched, event);
 }
 
 void Notice::withdraw(Kind kind) {

@@ -22,7 +22,7 @@ public:
         QString text;
         std::function<void()> press;
     };
-    enum class Kind { none, finished, failed, refused, working };
+    enum class Kind { none, failed, refused, working };
 
     explicit Notice(QWidget* parent);
 
@@ -33,7 +33,12 @@ public:
     Kind kind() const { return kind_; }
     QString text() const;
 
+protected:
+    bool eventFilter(QObject* watched, QEvent* event) override;
+
 private:
+    void place();
+
     Kind kind_ = Kind::none;
     QLabel* text_;
     QProgressBar* progress_;

@@ -32,8 +32,8 @@ QMainWindow::separator:hover { background: $hairline; }
 QWidget[role="bar"] { background: $panel; border: none; border-bottom: 1px solid $hairline; }
 QWidget[role="column"] { background: $panel; border: none; border-right: 1px solid $hairline; }
 QFrame[role="card"] { background: $page; border: none; border-radius: @8; }
-QFrame[role="notice"] { background: $page; border: 1px solid $hairline; border-radius: @8; margin: 0px 0px @12 0px; }
-QFrame[role="alarm"] { background: $ink; border: none; border-radius: @8; margin: 0px 0px @12 0px; }
+QFrame[role="notice"] { background: $panel; border: 1px solid $muted; border-radius: @10; }
+QFrame[role="alarm"] { background: $ink; border: none; border-radius: @10; }
 QFrame[role="alarm"] QLabel { color: $paper; }
 QFrame[role="alarm"] QPushButton { background: transparent; border: 1px solid $muted; color: $paper; }
 QFrame[role="line"] { background: $hairline; border: none; max-height: 1px; min-height: 1px; }
@@ -67,6 +67,10 @@ QPushButton[role="quiet"]:hover, QPushButton[role="quiet"]:focus { color: $ink; 
 QPushButton[role="quiet"]:disabled { color: $hairline; }
 QPushButton[role="bar"] { background: transparent; border: none; font-size: @13; font-weight: 500; padding: @6 @8; }
 QPushButton[role="bar"]:hover, QPushButton[role="bar"]:focus { background: $track; border-radius: @6; }
+QPushButton[role="option"] { padding: @5 @4; }
+QPushButton[role="option"]:pressed, QPushButton[role="option"]:checked { padding: @4 @3; }
+QPushButton[role="offer"] { background: $track; border: none; border-radius: @8; font-size: @12; font-weight: 500; padding: @5 @10; }
+QPushButton[role="offer"]:hover, QPushButton[role="offer"]:focus { background: $hairline; }
 QPushButton[role="link"] { background: transparent; border: none; padding: @2 0px; text-decoration: underline; text-align: left; }
 QPushButton[role="link"]:hover, QPushButton[role="link"]:focus { color: $muted; }
 QPushButton[role="segment"] { background: transparent; border: 1px solid $hairline; padding: @3 @8; border-radius: @6; font-size: @12; }

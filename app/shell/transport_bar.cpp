@@ -78,6 +78,12 @@ TransportBar::TransportBar(const Actions& actions, QWidget* parent) : QFrame(par
     setRole(place_, "caption");
     for (QLabel* label : {number_, title_, place_}) label->setTextFormat(Qt::PlainText);
 
+    offer_ = new QPushButton(this);
+    setRole(offer_, "offer");
+    offer_->setFocusPolicy(Qt::TabFocus);
+    connect(offer_, &QPushButton::clicked, this, &TransportBar::offerTaken);
+    offer({});
+
     reset_ = button(actions.reset, "reset");
     play_ = button(actions.play, "play");
     setRole(play_, "play");
@@ -165,6 +171,8 @@ TransportBar::TransportBar(const Actions& actions, QWidget* parent) : QFrame(par
     row->addSpacing(18);
     row->addWidget(place_);
     row->addStretch(1);
+    row->addWidget(offer_);
+    row->addStretch(1);
     for (QToolButton* b : {reset_, play_, batch_, epoch_}) {
         row->addWidget(b);
         row->addSpacing(10);
@@ -242,6 +250,13 @@ void TransportBar::setHeading(const QString& number, const QString& title, const
     number_->setVisible(!number.isEmpty());
     title_->setText(title);
     place_->setText(place);
+}
+
+void TransportBar::offer(const QString& text) {
+    offer_->setVisible(!text.isEmpty());
+    offer_->setText(text);
+    // The offer takes the room of the lesson's place in the course.
+    place_->setVisible(text.isEmpty());
 }
 
 void TransportBar::showSnapshot(const Snapshot& snapshot) {

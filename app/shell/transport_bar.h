@@ -51,6 +51,8 @@ public:
 
     void setTheme(const Theme& theme);
     void setHeading(const QString& number, const QString& title, const QString& place);
+    /// A button beside the heading that says that the run is finished and trains on; empty: nothing to offer.
+    void offer(const QString& text);
     void showSnapshot(const Snapshot& snapshot);
 
     /// Steps a second, 0: as fast as it goes.
@@ -64,6 +66,7 @@ public:
 Q_SIGNALS:
     void speedChanged(double stepsPerSecond);
     void seedEntered(quint64 seed);
+    void offerTaken();
 
 private:
     QToolButton* button(QAction* action, const char* icon);
@@ -74,7 +77,7 @@ private:
     Theme theme_ = Theme::light();
     QLabel *number_, *title_, *place_, *speed_value_, *device_;
     QToolButton *reset_, *play_, *batch_, *epoch_, *menu_;
-    QPushButton* export_;
+    QPushButton *offer_, *export_;
     QSlider* speed_;
     QLineEdit* seed_;
     Figure *epochs_, *steps_, *rate_;

@@ -296,7 +296,7 @@ private Q_SLOTS:
         window->bench().setLive("learning_rate", QStringLiteral("1e9"));
         session.play();
         QTRY_COMPARE_WITH_TIMEOUT(session.snapshot().state, SessionState::failed, 20000);
-        Notice* notice = window->column().notice();
+        Notice* notice = &window->notice();
         QTRY_VERIFY(notice->isVisible());
         QCOMPARE(notice->kind(), Notice::Kind::failed);
         QVERIFY(!notice->text().isEmpty());
@@ -316,9 +316,8 @@ private Q_SLOTS:
         session.play();
         QTRY_COMPARE_WITH_TIMEOUT(session.snapshot().state, SessionState::finished, 20000);
         QCOMPARE(session.snapshot().epoch, 40u);
-        QTRY_VERIFY(window->column().notice()->isVisible());
-        QPushButton* more = buttonNamed(window->column().notice(), QStringLiteral("Train 40 epochs more"));
-        QVERIFY(more);
+        QPushButton* more = nullptr;
+        QTRY_VERIFY((more = buttonNamed(&window->transport(), QStringLiteral("Finished. Train 40 more"))) != nullptr);
         more->click();
         QTRY_COMPARE_WITH_TIMEOUT(session.snapshot().epoch, 80u, 20000);
     }
@@ -370,8 +369,8 @@ private Q_SLOTS:
         WindowFixture fixture;
         const auto window = fixture.window();
         window->openPath(fixture.path(QStringLiteral("nowhere.keras")).toStdString());
-        QTRY_COMPARE(window->column().notice()->kind(), Notice::Kind::refused);
-        QVERIFY(window->column().notice()->text().contains(QStringLiteral("nowhere.keras")));
+        QTRY_COMPARE(window->notice().kind(), Notice::Kind::refused);
+        QVERIFY(window->notice().text().contains(QStringLiteral("nowhere.keras")));
         QCOMPARE(window->session().snapshot().state, SessionState::ready);
     }
 

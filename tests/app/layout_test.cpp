@@ -1,0 +1,204 @@
+#include "app/shell/corpus_dialog.h"
+#include "app/shell/dock_area.h"
+#include "app/shell/experiment_panel.h"
+#include "app/shell/left_column.h"
+#include "app/shell/lesson_panel.h"
+#include "app/shell/model_actions.h"
+#include "app/shell/notice.h"
+#include "app/shell/transport_bar.h"
+#include "app/shell/workbench.h"
+#include "window_fixture.h"
+
+#include <QAbstractButton>
+#include <QLabel>
+#include <QPushButton>
+#include <QScrollArea>
+#include <QScrollBar>
+#include <QTranslator>
+
+namespace moe::app {
+
+/// Every text 40 % longer, as a translation may be.
+class Longer : public QTranslator {
+public:
+    using QTranslator::QTranslator;
+    bool isEmpty() const override { return false; }
+    QString translate(const char*, const char* text, const char*, int) const override {
+        const QString source = QString::fromUtf8(text);
+        QString more;
+        const qsizetype length = (source.size() * 2 + 4) / 5;
+        while (more.size() < length) more += more.size() % 7 == 3 ? u' ' : u'é';
+        return source + more;
+    }
+};
+
+class LayoutTest : public QObject {
+    Q_OBJECT
+
+private:
+    /// Texts that need more room than they have.
+    static QStringList cutIn(QWidget* root) {
+        QStringList cut;
+        for (QWidget* w : root->findChildren<QWidget*>()) {
+            if (!w->isVisible() || w->visibleRegion().isEmpty()) continue;
+            const auto tell = [&](const QString& text, QSize needs) {
+                cut << QStringLiteral("%1 \"%2\" needs %3x%4, has %5x%6")
+                           .arg(QString::fromLatin1(w->metaObject()->className()), text)
+                           .arg(needs.width())
+                           .arg(needs.height())
+                           .arg(w->width())
+                           .arg(w->height());
+            };
+            if (const auto* label = qobject_cast<QLabel*>(w); label && !label->text().isEmpty()) {
+                if (label->wordWrap()) {
+                    const int needs = label->heightForWidth(label->width());
+                    if (needs > label->height()) tell(label->text(), {label->width(), needs});
+                } else if (label->sizeHint().width() > label->width() + 1 ||
+                           label->sizeHint().height() > label->height() + 1) {
+                    tell(label->text(), label->sizeHint());
+                }
+            } else if (const auto* button = qobject_cast<QAbstractButton*>(w); button && !button->text().isEmpty()) {
+                const QSize needs = button->minimumSizeHint();
+                if (needs.width() > button->width() + 1 || needs.height() > button->height() + 1)
+                    tell(button->text(), needs);
+            } else if (const auto* figure = qobject_cast<Figure*>(w)) {
+                if (figure->sizeHint().width() > figure->width()) tell(figure->accessibleName(), figure->sizeHint());
+            } else {
+                continue;
+            }
+            const QRect inside(w->mapTo(root, QPoint(0, 0)), w->size());
+            if (inside.left() < 0 || inside.right() > root->width()) tell(QStringLiteral("(outside)"), w->size());
+        }
+        return cut;
+    }
+
+    static QScrollArea* lessonScroll(MainWindow& window) {
+        for (QWidget* w = window.column().lesson(); w; w = w->parentWidget())
+            if (auto* area = qobject_cast<QScrollArea*>(w)) return area;
+        return nullptr;
+    }
+
+private Q_SLOTS:
+    void nothingIsCutInALongerLanguage_data() {
+        QTest::addColumn<bool>("longer");
+        QTest::newRow("as written") << false;
+        QTest::newRow("40 % longer") << true;
+    }
+
+    void nothingIsCutInALongerLanguage() {
+        QFETCH(bool, longer);
+        Longer translator;
+        if (longer) QCoreApplication::installTranslator(&translator);
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        window->resize(1280, 720);
+        QTest::qWait(150);
+        QCOMPARE(window->size(), QSize(1280, 720));
+        const auto check = [&](QWidget* root, const char* where) {
+            QTest::qWait(120);
+            const QStringList cut = cutIn(root);
+            QVERIFY2(cut.isEmpty(), qPrintable(QString::fromLatin1(where) + QStringLiteral(":\n") + cut.join(u'\n')));
+        };
+        check(window.get(), "untrained");
+        window->session().runSteps(3);
+        QTRY_VERIFY(window->session().snapshot().step == 3 && window->session().resting());
+        check(window.get(), "trained a little");
+        window->session().setSpeed(0);
+        window->session().play();
+        QTRY_COMPARE_WITH_TIMEOUT(window->session().snapshot().state, SessionState::finished, 20000);
+        check(window.get(), "finished");
+        Q_EMIT window->column().experiment()->changeAsked();
+        check(window.get(), "editor");
+        for (QPushButton* b : window->column().editor()->findChildren<QPushButton*>())
+            if (b->text().startsWith(QStringLiteral("top-k"))) b->click();
+        check(window.get(), "editor with a change");
+        window->notice().tell(Notice::Kind::refused,
+                              QStringLiteral("The file notes.keras is not a model: it ends after 12 "
+                                             "bytes; open another one."));
+        check(window.get(), "notice");
+        window->models().ownText(QStringLiteral("a cat sat\na dog sat"));
+        QTRY_VERIFY_WITH_TIMEOUT(
+            window->models().corpusDialog()->canTrain() || !window->models().corpusDialog()->problem().isEmpty(),
+            10000);
+        QCOMPARE(window->models().corpusDialog()->problem(), QString());
+        check(window->models().corpusDialog(), "own text");
+        if (longer) QCoreApplication::removeTranslator(&translator);
+    }
+
+    void everyStepOfEveryLessonFitsWithoutScrolling() {
+        WindowFixture fixture;
+        const LessonList lessons = loadLessons();
+        QVERIFY(!lessons.lessons.empty());
+        QStringList tall;
+        for (const Lesson& lesson : lessons.lessons) {
+            const auto window = fixture.window(lesson.id);
+            window->resize(1280, 720);
+            QTest::qWait(120);
+            QTRY_COMPARE(window->bench().identity().lesson->id, lesson.id);
+            for (std::size_t i = 0; i < lesson.steps.size(); ++i) {
+                const LessonStep& step = lesson.steps[i];
+                for (const bool guessed : {false, true}) {
+                    if (guessed)
+                        for (QPushButton* b : window->column().lesson()->findChildren<QPushButton*>())
+                            if (b->isCheckable() && b->isVisible()) b->click();
+                    QTest::qWait(80);
+                    const int over = lessonScroll(*window)->verticalScrollBar()->maximum();
+                    // What is revealed may need more room than there is; then the column scrolls to it by itself.
+                    const bool seen = window->column().lesson()->revealSeen();
+                    if (guessed ? !seen && step.guess : over > 0)
+                        tall << QStringLiteral("%1, step %2%3: %4 px too tall")
+                                    .arg(lesson.id)
+                                    .arg(i + 1)
+                                    .arg(guessed ? QStringLiteral(", guessed") : QString())
+                                    .arg(over);
+                }
+                for (QPushButton* b : window->column().findChildren<QPushButton*>())
+                    if (b->isVisible() && b->text() == QStringLiteral("Next")) b->click();
+            }
+        }
+        QVERIFY2(tall.isEmpty(), qPrintable(tall.join(u'\n')));
+    }
+
+    void largerWindowsGiveLargerType() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        window->resize(1280, 720);
+        QTRY_COMPARE(window->theme().scale, 1.0);
+        window->resize(1920, 1080);
+        QTRY_COMPARE(window->theme().scale, 1.35);
+        window->resize(1280, 720);
+        QTRY_COMPARE(window->theme().scale, 1.0);
+    }
+
+    void stageIsTheLargest() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        DockFrame* stage = window->docks().stage();
+        QVERIFY(stage);
+        for (const QSize size : {QSize(1280, 720), QSize(1920, 1080), QSize(1600, 900)}) {
+            window->resize(size);
+            QTest::qWait(200);
+            for (DockFrame* d : window->docks().docks())
+                if (d != stage && !d->visibleRegion().isEmpty())
+                    QVERIFY2(stage->width() * stage->height() > 2 * d->width() * d->height(),
+                             qPrintable(QStringLiteral("%1 in %2: %3x%4, stage %5x%6")
+                                            .arg(d->objectName())
+                                            .arg(size.width())
+                                            .arg(d->width())
+                                            .arg(d->height())
+                                            .arg(stage->width())
+                                            .arg(stage->height())));
+        }
+        if (DockFrame* load = window->docks().dock(QStringLiteral("load"))) {
+            window->resize(1280, 720);
+            QTest::qWait(200);
+            QVERIFY2(std::abs(load->width() - 272) <= 8, qPrintable(QString::number(load->width())));
+            QVERIFY2(std::abs(stage->width() - 716) <= 8, qPrintable(QString::number(stage->width())));
+        }
+    }
+};
+
+}  // namespace moe::app
+
+QTEST_MAIN(moe::app::LayoutTest)
+#include "layout_test.moc"
