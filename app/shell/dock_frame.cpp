@@ -127,7 +127,7 @@ void DockFrame::paintEvent(QPaintEvent*) {
     QPainter painter(this);
     painter.setRenderHint(QPainter::Antialiasing);
     painter.fillRect(rect(), theme_.page);
-    painter.setPen(QPen(pointed_at_ ? theme_.muted : theme_.hairline, 1));
+    painter.setPen(QPen(pointed_at_ ? Theme::mix(theme_.hairline, theme_.muted, 0.6) : theme_.hairline, 1));
     const double line = 1;
     painter.setBrush(theme_.panel);
     const double r = theme_.px(radius);
