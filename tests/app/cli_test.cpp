@@ -225,6 +225,30 @@ private Q_SLOTS:
         REFUSED(moelab({"heatmap", "--model", at("model"), "--probe", "martian", "--out", at("none.csv")}), 1, "");
     }
 
+    void filesAreTheSameInEveryLocale() {
+        const QByteArray locales = at("locales").toUtf8();
+        QVERIFY(QDir().mkpath(at("locales")));
+        const QByteArrayList names = {"de_DE", "tr_TR", "ar_EG"};
+        for (const QByteArray& name : names)
+            if (shell("localedef -i " + name + " -f UTF-8 '" + locales + "/" + name + ".UTF-8'").code != 0)
+                QSKIP("this machine cannot make other locales (package locales)");
+        const auto work = [&](const QByteArray& locale) {
+            const QByteArray out = at("in-" + locale).toUtf8();
+            const Ran ran = shell("export LOCPATH='" + locales + "' LC_ALL=" + locale + "; cd '" +
+                                  dir_.path().toUtf8() + "' && \"$MOELAB\" train --corpus four.txt --out '" + out +
+                                  "' --set learning_rate=0.0025 --epochs 4 && \"$MOELAB\" predict --model '" + out +
+                                  "' --json 'hello I' && for f in svg csv; do \"$MOELAB\" heatmap --model '" + out +
+                                  "' --probe 'hello world' --out '" + out + "'/map.$f || exit 1; done");
+            QByteArrayList all = {ran.code == 0 ? ran.out : ran.err};
+            for (const char* file : {"model.keras", "tokenizer.json", "max_seq_len.txt", "map.svg", "map.csv"})
+                all << contents(QString::fromUtf8(out) + '/' + file);
+            return all;
+        };
+        const QByteArrayList plain = work("C");
+        QVERIFY(!plain.contains(QByteArray()));
+        for (const QByteArray& name : names) QVERIFY2(work(name + ".UTF-8") == plain, name.constData());
+    }
+
     void verifyIsGreen() {
         const Ran ran = moelab({"verify", "--json", "--device", "cpu"});
         QVERIFY2(ran.code == 0, ran.err.constData());
