@@ -193,7 +193,9 @@ TEST_CASE("the second lesson divides its work as it says") {
 
 TEST_CASE("the second lesson's text says the figures of its file") {
     const nlohmann::json plan = read_json(folder() / "measured.json");
-    std::string text = read_text(folder() / "lesson.json"), page = read_text(folder() / "text.md");
+    std::string text = read_text(folder() / "lesson.json");
+    const std::string page = read_text(folder() / "text.md");
+    for (std::size_t at; (at = text.find("\u00A0")) != std::string::npos;) text.replace(at, 2, " ");  // 88 % unbroken
     const auto said = [&](const std::string& words) {
         CAPTURE(words);
         CHECK(text.find(words) != std::string::npos);
