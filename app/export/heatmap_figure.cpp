@@ -130,7 +130,7 @@ void paintCells(QPainter& painter, const HeatmapData& data, const CellLayout& ce
             painter.setBrush(color);
             painter.drawRoundedRect(cell, 3, 3);
             painter.setPen(theme.textOn(color));
-            drawAligned(painter, cell, Qt::AlignHCenter, gateText(weight, scale.digits()));
+            drawAligned(painter, cell, Qt::AlignHCenter, gateCellText(double(weight), scale.digits()));
         }
 }
 

@@ -25,6 +25,10 @@ QString gateText(double weight, int digits) {
     return text.startsWith(u"0.") ? text.mid(1) : text;
 }
 
+QString gateCellText(double weight, int digits) {
+    return weight == 0 ? QStringLiteral("–") : gateText(weight, digits);
+}
+
 QString percentText(double share, int digits) {
     if (!std::isfinite(share)) return QStringLiteral("–");
     const double percent = 100 * share;

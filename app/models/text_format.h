@@ -12,6 +12,8 @@ namespace moe::app {
 
 /// A gate weight as in the tables of the field: ".07", "1.00"; "–" where it is no number.
 QString gateText(double weight, int digits = 2);
+/// The same in a cell: "–" for a weight of exactly 0, which only an expert that was not chosen has.
+QString gateCellText(double weight, int digits = 2);
 /// 0.17 -> "17 %" with a no-break space; under one percent more digits, so that little is not nothing.
 QString percentText(double share, int digits = 0);
 /// A loss: three significant digits, "diverged" where it is no number.

@@ -104,6 +104,13 @@ QColor MeasureView::expertColor(std::size_t expert) const {
     return numExperts() <= max_coloured_experts || expert_ == expert ? theme_.expert(expert) : theme_.muted;
 }
 
+bool MeasureView::isChosen(std::size_t expert) const {
+    const std::vector<float>& weights = snapshot_->probe.gate_weights;
+    const std::size_t E = numExperts(), at = prefix_ * E + expert;
+    if (snapshot_->experiment.model.router == "soft" || (prefix_ + 1) * E > weights.size()) return false;
+    return weights[at] > 0;
+}
+
 QString MeasureView::prefixText(std::size_t prefix) const {
     const ProbeForward& probe = snapshot_->probe;
     QStringList words;

@@ -36,6 +36,8 @@ protected:
     const std::optional<std::size_t>& expert() const { return expert_; }
     /// In its own colour up to eight experts; from nine on ink, and colour for the focused one alone.
     QColor expertColor(std::size_t expert) const;
+    /// Whether a gate chose this expert among others for the focused prefix; a soft gate chooses none.
+    bool isChosen(std::size_t expert) const;
     /// The prefix as its text: "hello world".
     QString prefixText(std::size_t prefix) const;
 

@@ -24,6 +24,7 @@ struct ChartLine {
     QColor color;
     double width = 1.75;
     std::optional<std::size_t> expert;  // its mark and letter stand at the line's end
+    bool labelled = true;               // false: no mark there
     bool marks_points = true;           // while they are few
 };
 
@@ -73,6 +74,7 @@ private:
 
     QString tickLabel(double tick) const;
     void arrange();
+    void fillSeries();
     QPointF at(const QPointF& value) const;
     bool hasPoints() const;
     void paintLabels(QPainter& painter);

@@ -53,13 +53,28 @@ QString GateLinesView::scope() const {
     return tr("entered at step %1").arg(countText(run->gate_steps.front()));
 }
 
-std::vector<std::size_t> GateLinesView::experts(std::size_t room) const {
+std::vector<std::size_t> GateLinesView::experts(std::size_t room, bool over_run) const {
     const std::vector<float>& weights = snapshot().probe.gate_weights;
-    const std::size_t E = numExperts();
+    const std::size_t E = numExperts(), P = snapshot().probe.prefix_words.size();
     if (weights.size() < (prefix() + 1) * E) return {};
     const auto first = weights.begin() + std::ptrdiff_t(prefix() * E);
+    std::vector<float> weight(first, first + std::ptrdiff_t(E));
+    const bool all = E <= max_coloured_experts;
+    if (!all && over_run && history()) {
+        const History& run = *history();
+        for (std::size_t i = 0; i < run.gate_steps.size() && (i + 1) * P * E <= run.gate.size(); ++i)
+            for (std::size_t e = 0; e < E; ++e)
+                weight[e] += run.gate[(i * P + prefix()) * E + e] / float(run.gate_steps.size());
+    }
     const std::size_t* keep = expert() ? &*expert() : nullptr;
-    return shownExperts({first, first + std::ptrdiff_t(E)}, E <= max_coloured_experts ? E : room, keep);
+    std::vector<std::size_t> shown = shownExperts(weight, all ? E : room, keep);
+    // Experts that were never chosen have nothing to show.
+    if (!all) std::erase_if(shown, [&](std::size_t e) { return weight[e] == 0 && expert() != e; });
+    return shown;
+}
+
+QColor GateLinesView::lineColor(std::size_t e) const {
+    return isChosen(e) ? theme_.expert(e) : expertColor(e);
 }
 
 void GateLinesView::resizeEvent(QResizeEvent* event) {
@@ -100,7 +115,7 @@ void GateLinesView::showLines() {
         content.x_left = first > 0 ? tr("step %1").arg(countText(run->gate_steps.front())) : QStringLiteral("0");
         content.x_right = tr("step %1").arg(countText(snapshot().step));
         double largest = 0;
-        for (const std::size_t e : experts(lines_of_many)) {
+        for (const std::size_t e : experts(lines_of_many, true)) {
             ChartLine line;
             line.name = expertName(e);
             line.series = gateSeries(*run, prefix(), e);
@@ -108,9 +123,11 @@ void GateLinesView::showLines() {
             const float now = snapshot().probe.gate_weights[prefix() * numExperts() + e];
             if (std::isfinite(now) && run->gate_steps.back() < snapshot().step)
                 line.series.points.emplace_back(double(snapshot().step), double(now));
-            line.color = expertColor(e);
+            line.color = lineColor(e);
             line.width = expert() == e ? 2.5 : 1.75;
+            // Of a gate that chooses, those left out end together at 0 and need no names there.
             line.expert = e;
+            line.labelled = isChosen(e) || snapshot().experiment.model.router == "soft";
             largest = std::max(largest, line.series.largest());
             content.lines.push_back(std::move(line));
         }
@@ -128,7 +145,7 @@ void GateLinesView::arrangeBars() {
     if (P == 0 || E == 0 || weights.size() != P * E) return;
     const double row = QFontMetricsF(theme_.font(caption_size)).height();
     const bool many = E > max_coloured_experts;
-    const std::vector<std::size_t> shown = experts(bars_of_many);
+    const std::vector<std::size_t> shown = experts(bars_of_many, false);
     double largest = 0;
     for (const float w : weights) largest = std::isfinite(w) ? std::max(largest, double(w)) : largest;
     axis_ = Axis::upTo(largest, 3);
@@ -191,7 +208,7 @@ void GateLinesView::paintBars(QPainter& painter) {
         const double filled = std::isfinite(bar.weight) ? bar.weight / axis_.max * plot_.height() : 0;
         const QRectF column(bar.place.left() + 1, plot_.bottom() - filled, bar.place.width() - 2, filled);
         painter.setPen(Qt::NoPen);
-        painter.setBrush(focused ? expertColor(bar.expert) : Theme::mix(theme_.panel, expertColor(bar.expert), 0.4));
+        painter.setBrush(focused ? lineColor(bar.expert) : Theme::mix(theme_.panel, lineColor(bar.expert), 0.4));
         painter.drawRoundedRect(column, 2, 2);
     }
     // Under the bars: each token's word, or for one token of many experts the experts.
@@ -264,7 +281,7 @@ void GateLinesView::mousePressEvent(QMouseEvent* event) {
 QString GateLinesView::summary() const {
     const std::vector<float>& weights = snapshot().probe.gate_weights;
     QStringList parts;
-    for (const std::size_t e : experts(max_coloured_experts))
+    for (const std::size_t e : experts(max_coloured_experts, false))
         parts << tr("expert %1 %2").arg(expertName(e), gateText(double(weights[prefix() * numExperts() + e]), 3));
     if (parts.isEmpty()) return tr("The phrase has no word that the model knows.");
     return tr("Gate weights of “%1” now: %2.").arg(prefixText(prefix()), parts.join(QStringLiteral(", ")));

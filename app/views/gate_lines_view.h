@@ -41,8 +41,10 @@ private:
     void arrangeBars();
     void paintBars(QPainter& painter);
     const Bar* barAt(QPointF position) const;
-    /// Experts that are shown: all up to eight, else the heaviest of the focused prefix.
-    std::vector<std::size_t> experts(std::size_t room) const;
+    /// Experts that are shown: all up to eight, else the heaviest of the focused prefix, over the run or now.
+    std::vector<std::size_t> experts(std::size_t room, bool over_run) const;
+    /// Of many experts the chosen ones have colour, as on the stage.
+    QColor lineColor(std::size_t expert) const;
 
     ChartPanel* chart_;
     TextToggle* toggle_;

@@ -39,6 +39,7 @@ HeatmapView::HeatmapView(SessionController& session, QWidget* parent)
     toggle_->setCheckable(true);
     toggle_->hide();
     connect(toggle_, &QAbstractButton::toggled, this, [this] {
+        chosen_ = true;
         refresh();
         update();
     });
@@ -75,6 +76,11 @@ void HeatmapView::refresh() {
     if (probe.gate_weights.size() != prefixes_ * experts_) prefixes_ = 0;
     scale_ = MagnitudeScale::ofGate(probe.gate_weights, experts_);
     toggle_->setTheme(theme_);
+    // Of many experts a few rows would say little: the whole picture first, unless somebody chose otherwise.
+    if (!chosen_) {
+        const QSignalBlocker quiet(toggle_);
+        toggle_->setChecked(double(experts_) * theme_.px(least_height) > 2 * height());
+    }
     toggle_->setText(toggle_->isChecked() ? tr("read the cells") : tr("show all"));
     toggle_->setToolTip(toggle_->isChecked() ? tr("Cells large enough for their numbers, with scrolling")
                                              : tr("Every expert and token at once, without numbers"));
@@ -106,9 +112,16 @@ void HeatmapView::arrange() {
     QSizeF fitting(std::min(room.width() / columns, theme_.px(widest_cell)),
                    std::min(room.height() / rows, theme_.px(tallest_cell)));
     // Few experts are never scrolled for a pixel or two.
-    const double least = experts_ <= max_coloured_experts ? theme_.px(11) : theme_.px(least_height);
-    const bool wide = fitting.width() < theme_.px(least_width), high = fitting.height() < least;
+    const double least = experts_ <= max_coloured_experts ? theme_.px(9.5) : theme_.px(least_height);
+    bool wide = fitting.width() < theme_.px(least_width);
+    const bool high = fitting.height() < least;
     const bool whole = toggle_->isChecked();
+    const double thickness = theme_.px(scrollbar);
+    if (high && !whole) {
+        room.setRight(room.right() - thickness);
+        fitting.setWidth(std::min(room.width() / columns, theme_.px(widest_cell)));
+        wide = fitting.width() < theme_.px(least_width);
+    }
     toggle_->setVisible(wide || high);
     if (wide || high) {
         toggle_->placeAt(width(), height());
@@ -120,10 +133,8 @@ void HeatmapView::arrange() {
         if (wide) cell_.setWidth(theme_.px(least_width));
         if (high) cell_.setHeight(std::max(fitting.height(), theme_.px(least_height)));
     }
-    const double thickness = theme_.px(scrollbar);
     across_->setVisible(wide && !whole);
     down_->setVisible(high && !whole);
-    if (down_->isVisibleTo(this)) room.setRight(room.right() - thickness);
     grid_ = QRectF(room.topLeft(), QSizeF(std::min(room.width(), columns * cell_.width()),
                                           std::min(room.height(), rows * cell_.height())));
     // Cells end where the grid ends: no half rows.
@@ -220,7 +231,7 @@ void HeatmapView::paintCells(QPainter& painter) {
             painter.drawRoundedRect(cell.adjusted(1, 1, -1, -1), radius, radius);
             if (!numbers) continue;
             painter.setPen(theme_.textOn(color));
-            drawTabular(painter, cell, Qt::AlignHCenter | Qt::AlignVCenter, gateText(weight(p, e), digits));
+            drawTabular(painter, cell, Qt::AlignHCenter | Qt::AlignVCenter, gateCellText(weight(p, e), digits));
         }
     }
     painter.restore();
@@ -230,7 +241,7 @@ void HeatmapView::paintHeads(QPainter& painter) {
     const QFont plain = theme_.font(head_size), strong = theme_.font(head_size, QFont::DemiBold);
     const QFontMetricsF metrics(plain);
     // Columns: words while they have room, else every n-th token by its number.
-    const bool words = cell_.width() >= theme_.px(20);
+    const bool words = cell_.width() >= theme_.px(30);
     std::size_t every = 1;
     while (!words && double(every) * cell_.width() < theme_.px(34)) every *= every == 2 || every == 20 ? 5 : 2;
     for (std::size_t p = 0; p < prefixes_; ++p) {
@@ -306,7 +317,8 @@ bool HeatmapView::event(QEvent* event) {
     if (const auto cell = cellAt(help->pos())) {
         text = tr("“%1”\nexpert %2: gate weight %3")
                    .arg(prefixText(cell->prefix), expertName(cell->expert),
-                        gateText(weight(cell->prefix, cell->expert), 3));
+                        weight(cell->prefix, cell->expert) == 0 ? tr("0, not chosen")
+                                                                : gateText(weight(cell->prefix, cell->expert), 3));
     } else if (prefixes_ > 0 && help->pos().y() < grid_.top() && help->pos().x() > grid_.left()) {
         if (const auto below = cellAt({double(help->pos().x()), grid_.top() + 1}))
             text = tr("“%1”, the phrase up to token %2")

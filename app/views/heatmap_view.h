@@ -57,7 +57,8 @@ private:
     bool drawnAsImage() const;
 
     QScrollBar *across_, *down_;
-    TextToggle* toggle_;
+    TextToggle* toggle_;   // shows everything at once, or cells that can be read
+    bool chosen_ = false;  // by a click
     std::size_t prefixes_ = 0, experts_ = 0;
     MagnitudeScale scale_;
     QImage image_;  // a pixel a cell; only where cells are too small or too many for rectangles

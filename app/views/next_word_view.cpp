@@ -15,7 +15,7 @@ namespace moe::app {
 
 namespace {
 
-constexpr double text_size = 12, small_size = 10.5, row_height = 20, gap = 6;
+constexpr double text_size = 12, small_size = 10.5, row_height = 18, gap = 6;
 constexpr std::size_t shown_words = 5, shown_gate = 8;
 
 QString quoted(const QString& word) {
@@ -55,6 +55,11 @@ int NextWordBody::heightFor(int width) const {
     return int(std::ceil(layout(width, nullptr)));
 }
 
+void NextWordBody::fit(int width, int height) {
+    words_ = shown_words;
+    while (words_ > 1 && content_.path.empty() && heightFor(width) > height) --words_;
+}
+
 double NextWordBody::layout(double width, QPainter* painter) const {
     labels_.clear();
     double y = theme_.px(2);
@@ -92,13 +97,13 @@ double NextWordBody::layoutWords(double y, double width, QPainter* painter) cons
     const double row = theme_.px(row_height);
     words_top_ = y;
     double column = theme_.px(40), number = 0;
-    for (std::size_t i = 0; i < std::min(content_.top.size(), shown_words); ++i) {
+    for (std::size_t i = 0; i < std::min(content_.top.size(), words_); ++i) {
         column = std::max(column, QFontMetricsF(strong).horizontalAdvance(shownText(content_.top[i].word)));
         number =
             std::max(number, tabularWidth(QFontMetricsF(strong), percentText(double(content_.top[i].probability))));
     }
     column = std::min(column, width * 0.4) + theme_.px(10);
-    for (std::size_t i = 0; i < std::min(content_.top.size(), shown_words); ++i, y += row) {
+    for (std::size_t i = 0; i < std::min(content_.top.size(), words_); ++i, y += row) {
         if (!painter) continue;
         const WordProbability& word = content_.top[i];
         const double p = double(word.probability), middle = y + row / 2, bar = theme_.px(8);
@@ -208,7 +213,7 @@ bool NextWordBody::event(QEvent* event) {
     if (event->type() != QEvent::ToolTip) return QWidget::event(event);
     auto* help = static_cast<QHelpEvent*>(event);
     const double row = (help->pos().y() - words_top_) / theme_.px(row_height);
-    if (row >= 0 && row < double(std::min(content_.top.size(), shown_words))) {
+    if (row >= 0 && row < double(std::min(content_.top.size(), words_))) {
         const WordProbability& word = content_.top[std::size_t(row)];
         const QString text =
             tr("%1, id %2: probability %3")
@@ -319,6 +324,7 @@ void NextWordView::arrange() {
     scroll_->setGeometry(0, top, width(), std::max(0, height() - top));
     const int room = std::max(0, height() - top);
     int inside = width();
+    body_->fit(inside, room);
     if (body_->heightFor(inside) > room) inside -= scroll_->verticalScrollBar()->sizeHint().width() + int(theme_.px(4));
     body_->resize(inside, std::max(room, body_->heightFor(inside)));
 }

@@ -34,6 +34,8 @@ public:
     TextToggle* pathToggle() const { return toggle_; }
     QString labelFault() const { return labels_.fault(QRectF(rect())); }
     int heightFor(int width) const;
+    /// Shows as many of the words, at least one, as leave the rest of the answer in view; all where the path is shown.
+    void fit(int width, int height);
 
 protected:
     void paintEvent(QPaintEvent* event) override;
@@ -50,6 +52,7 @@ private:
     TextToggle* toggle_;
     mutable LabelBook labels_;
     mutable double toggle_top_ = 0, words_top_ = 0;
+    std::size_t words_ = 0;  // that are shown
 };
 
 /// Type a phrase: the model's next word. The phrase is the session's, shared with the stage.
