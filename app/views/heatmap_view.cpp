@@ -258,7 +258,7 @@ void HeatmapView::paintHeads(QPainter& painter) {
             labels_.draw(painter, head, Qt::AlignLeft, QString::number(p + 1));
     }
     std::size_t rows = 1;
-    while (double(rows) * cell_.height() < theme_.px(11)) rows *= rows == 2 || rows == 20 ? 5 : 2;
+    while (double(rows) * cell_.height() < theme_.px(9.5)) rows *= rows == 2 || rows == 20 ? 5 : 2;
     for (std::size_t e = 0; e < experts_; ++e) {
         if (e % rows != 0) continue;
         const QRectF cell = cellRect(0, e);

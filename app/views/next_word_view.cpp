@@ -162,7 +162,7 @@ double NextWordBody::layoutGate(double y, double width, QPainter* painter) const
         }
         x += whole + theme_.px(12);
     }
-    if (content_.other_experts > 0) word(tr("and %1 more").arg(content_.other_experts));
+    if (content_.other_experts > 0) word(content_.others.arg(content_.other_experts));
     return y + row;
 }
 
@@ -301,9 +301,14 @@ void NextWordView::refresh() {
         const auto first = probe.gate_weights.begin() + std::ptrdiff_t(prefix() * E);
         const std::vector<float> weights(first, first + std::ptrdiff_t(E));
         const std::size_t* keep = expert() ? &*expert() : nullptr;
-        for (const std::size_t e : shownExperts(weights, E <= shown_gate ? E : 4, keep))
+        const bool chooses = snapshot().experiment.model.router != "soft";
+        for (const std::size_t e : shownExperts(weights, E <= shown_gate ? E : 4, keep)) {
+            // What a gate did not choose is counted, not listed.
+            if (chooses && weights[e] == 0 && expert() != e) continue;
             content.gate.emplace_back(e, double(weights[e]));
+        }
         content.other_experts = E - content.gate.size();
+        content.others = chooses ? tr("%1 not chosen") : tr("and %1 more");
     }
     const auto path = servingPath();
     content.can_unfold = !path.empty();

@@ -25,6 +25,7 @@ public:
         std::vector<WordProbability> top;
         std::vector<std::pair<std::size_t, double>> gate;  // expert, weight
         std::size_t experts = 0, other_experts = 0;
+        QString others;           // "and %1 more"
         std::vector<Stage> path;  // empty: folded
         QString empty;            // instead of an answer
         std::optional<std::size_t> focused;
