@@ -24,6 +24,17 @@ struct Slant {
     }
 };
 
+// Without SSE 4.1 std::floor is a call.
+int down(float v) {
+    const int i = int(v);
+    return i - (float(i) > v);
+}
+
+int up(float v) {
+    const int i = int(v);
+    return i + (float(i) < v);
+}
+
 struct Edges {
     float top, bottom;
 };
@@ -71,8 +82,9 @@ void RibbonCanvas::draw(const Ribbon& r) {
         const float centre = ay + rise * t * t * (3 - 2 * t), reach = half * std::sqrt(1 + slope * slope);
         return Edges{centre - reach, centre + reach};
     };
-    const int first = std::max(0, int(std::floor(ax))), last = std::min(width_ - 1, int(std::ceil(bx)) - 1);
+    const int first = std::max(0, down(ax)), last = std::min(width_ - 1, up(bx) - 1);
     if (first > last) return;
+    const qsizetype line = stride_ / qsizetype(sizeof(quint32));
     Edges left = edges(std::max(float(first), ax));
     for (int x = first; x <= last; ++x) {
         const float begin = std::max(float(x), ax), end = std::min(float(x) + 1, bx);
@@ -80,21 +92,23 @@ void RibbonCanvas::draw(const Ribbon& r) {
         const Slant top(left.top, right.top), bottom(left.bottom, right.bottom);
         left = right;
         const float column = (end - begin) * alpha;
-        const int y0 = std::max(0, int(std::floor(top.low))), y1 = std::min(height_, int(std::ceil(bottom.high)));
-        const int solid0 = std::clamp(int(std::ceil(top.high)), y0, std::max(y0, y1));
-        const int solid1 = std::clamp(int(std::floor(bottom.low)), solid0, std::max(solid0, y1));
+        const int y0 = std::max(0, down(top.low)), y1 = std::min(height_, up(bottom.high));
+        const int solid0 = std::clamp(up(top.high), y0, std::max(y0, y1));
+        const int solid1 = std::clamp(down(bottom.low), solid0, std::max(solid0, y1));
         const auto covered = [&](int from, int to) {
             if (from >= to) return;
             float above = top.areaTo(float(from)) - bottom.areaTo(float(from));
-            for (int y = from; y < to; ++y) {
+            quint32* target = pixel(x, from);
+            for (int y = from; y < to; ++y, target += line) {
                 const float below = top.areaTo(float(y + 1)) - bottom.areaTo(float(y + 1));
-                blend(x, y, color, quint32((below - above) * column + 0.5f));
+                blend(target, color, quint32((below - above) * column + 0.5f));
                 above = below;
             }
         };
         covered(y0, solid0);
         const auto full = quint32(column + 0.5f);
-        for (int y = solid0; y < solid1; ++y) blend(x, y, color, full);
+        quint32* target = pixel(x, solid0);
+        for (int y = solid0; y < solid1; ++y, target += line) blend(target, color, full);
         covered(solid1, y1);
     }
 }
@@ -108,7 +122,7 @@ void RibbonCanvas::dot(QPointF centre, double radius, const QColor& shade) {
     for (int y = y0; y <= y1; ++y) {
         for (int x = x0; x <= x1; ++x) {
             const double cover = r + 0.5 - std::hypot(x + 0.5 - c.x(), y + 0.5 - c.y());
-            if (cover > 0) blend(x, y, color, quint32(std::min(1.0, cover) * shade.alpha() + 0.5));
+            if (cover > 0) blend(pixel(x, y), color, quint32(std::min(1.0, cover) * shade.alpha() + 0.5));
         }
     }
 }

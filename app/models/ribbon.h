@@ -34,8 +34,8 @@ public:
     void fill(const QRectF& rect, QRgb color);
 
 private:
-    void blend(int x, int y, quint32 color, quint32 alpha) {
-        auto* pixel = reinterpret_cast<quint32*>(bits_ + y * stride_) + x;
+    quint32* pixel(int x, int y) { return reinterpret_cast<quint32*>(bits_ + y * stride_) + x; }
+    static void blend(quint32* pixel, quint32 color, quint32 alpha) {
         const quint32 d = *pixel, rest = 255 - alpha;
         quint32 rb = (d & 0xFF00FFu) * rest + (color & 0xFF00FFu) * alpha;
         rb = ((rb + ((rb >> 8) & 0xFF00FFu) + 0x800080u) >> 8) & 0xFF00FFu;
