@@ -2,6 +2,7 @@
 
 #include "app/cli/commands.h"
 #include "app/cli/terminal.h"
+#include "app/shell/window_bench.h"
 #include "engine/core/error.h"
 #include "engine/core/numbers.h"
 
@@ -19,9 +20,29 @@ std::string figure(double value) {
     return to_fixed(value, size >= 1000 ? 0 : size >= 100 ? 1 : size >= 10 ? 2 : 3);
 }
 
+constexpr std::string_view window_case = "window";
+constexpr std::string_view window_help =
+    "first frame, cost of watching, event loop, idling, stage (takes half a minute)";
+
+void benchWindow(const std::function<void(const BenchRow&)>& tell) {
+    const auto row = [&](std::string name, double value, std::string unit, std::string goal, double limit) {
+        tell({std::move(name), value, std::move(unit), std::move(goal), value <= limit});
+    };
+    const WindowFigures w = measureWindow();
+    row("window: start to first frame", w.first_frame, "ms", "at most 400", 400);
+    row("window: steps/s lost to watching", 100 * w.watching, "%", "at most 3", 3);
+    row("window: event loop late, 99 of 100", w.loop_p99, "ms", "at most 20", 20);
+    row("window: event loop late, worst", w.loop_worst, "ms", "at most 50", 50);
+    row("window: a frame of the stage, 500 tokens", w.stage, "ms", "at most 4", 4);
+    row("window: a frame, every picture moving", w.frame, "ms", "", w.frame);
+    row("window: processor while idle", 100 * w.idle, "%", "at most 1", 1);
+}
+
 int run(const Arguments& a) {
     BenchOptions options;
     options.cases = a.values("--case");
+    const bool all = options.cases.empty();
+    const bool window = all || std::erase(options.cases, window_case) > 0;
     options.threads = int(a.whole("--threads", 1, 1024).value_or(1));
     options.device = backendOptions(a).device;
     const bool json = a.has("--json");
@@ -36,7 +57,8 @@ int run(const Arguments& a) {
         if (!row.goal.empty()) std::cout << "   (" << row.goal << (row.met ? "" : ": missed") << ')';
         std::cout << std::endl;
     };
-    run_bench(options);
+    if (all || !options.cases.empty()) run_bench(options);
+    if (window) benchWindow(options.on_row);
     if (json) printJson({{"rows", rows}});
     return 0;
 }
@@ -47,6 +69,7 @@ std::string notes() {
     std::size_t width = 0;
     for (const std::string& name : bench_cases()) width = std::max(width, name.size());
     for (const std::string& name : bench_cases()) text += padded("  " + name, width + 4) + bench_case_help(name) + "\n";
+    text += padded("  " + std::string(window_case), width + 4) + std::string(window_help) + "\n";
     return text;
 }
 

@@ -2,14 +2,26 @@
 
 #include "engine/core/error.h"
 
+#include <time.h>
+
+#include <algorithm>
 #include <chrono>
+#include <cstdlib>
 
 namespace moe::app {
 
 namespace {
 
-constexpr int frame_milliseconds = 16;
+constexpr int frame_milliseconds = 16, slowest_frame = 66;
+constexpr double drawing_share =
+    0.5;  // of the GUI thread: the rest answers the user and leaves the machine to training
 constexpr int quiet_frames_before_rest = 6, frames_for_first_snapshot = 10;
+
+double threadMilliseconds() {
+    timespec t{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return double(t.tv_sec) * 1e3 + double(t.tv_nsec) * 1e-6;
+}
 
 template <class T>
 bool isReady(const std::future<T>& future) {
@@ -139,11 +151,23 @@ void SessionController::setFocusedExpert(std::optional<std::size_t> expert) {
 
 void SessionController::wake() {
     quiet_frames_ = 0;
-    if (!clock_.isActive()) clock_.start();
+    if (clock_.isActive()) return;
+    cpu_at_last_pull_ = -1;
+    clock_.start();
+}
+
+// The interval follows what the last frames' drawing took, on whatever machine.
+void SessionController::pace() {
+    const double now = threadMilliseconds();
+    if (cpu_at_last_pull_ >= 0) frame_cost_ += (now - cpu_at_last_pull_ - frame_cost_) * 0.2;
+    cpu_at_last_pull_ = now;
+    const int interval = std::clamp(int(frame_cost_ / drawing_share), frame_milliseconds, slowest_frame);
+    if (std::abs(interval - clock_.interval()) > 2) clock_.setInterval(interval);
 }
 
 void SessionController::pull() {
     ++frames_;
+    pace();
     std::shared_ptr<const Snapshot> newest = session_.take();
     answerSavings();  // before the openings: a save that was asked for before an opening is answered before it
     answerOpenings(newest);

@@ -52,6 +52,8 @@ public:
     /// Whether every command has been taken, nothing is being opened or saved, and the clock stands still.
     bool resting() const { return !clock_.isActive(); }
     int framesPulled() const { return frames_; }
+    /// Processor time of the GUI thread from one pull to the next, smoothed: what a frame's drawing takes.
+    double frameMilliseconds() const { return frame_cost_; }
 
     /// The prefix of the probe text that is looked at, and the expert, if one is picked out.
     std::size_t focusedPrefix() const;
@@ -82,6 +84,7 @@ private:
 
     void wake();
     void pull();
+    void pace();
     void adopt(std::shared_ptr<const Snapshot> snapshot, bool opened);
     void answerOpenings(const std::shared_ptr<const Snapshot>& newest);
     void answerSavings();
@@ -89,7 +92,8 @@ private:
     TrainingSession session_;
     QTimer clock_;
     int quiet_frames_ = 0, frames_ = 0;
-    std::vector<Opening> openings_;  // in the order of their commands
+    double frame_cost_ = 0, cpu_at_last_pull_ = -1;  // milliseconds
+    std::vector<Opening> openings_;                  // in the order of their commands
     std::vector<Saving> savings_;
     std::shared_ptr<const Snapshot> snapshot_;
     std::shared_ptr<const Corpus> corpus_;

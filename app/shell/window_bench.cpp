@@ -1,0 +1,166 @@
+#include "app/shell/window_bench.h"
+
+#include "app/shell/main_window.h"
+#include "app/shell/workbench.h"
+#include "app/views/stage_bench.h"
+#include "engine/core/error.h"
+
+#include <QApplication>
+#include <QElapsedTimer>
+#include <QEventLoop>
+#include <QProcess>
+#include <QTimer>
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <thread>
+#include <vector>
+
+namespace moe::app {
+
+namespace {
+
+constexpr int pairs = 5, piece = 700, beat = 4, rest = 2000;  // milliseconds
+constexpr std::uint64_t endless = 1'000'000'000;
+
+double median(std::vector<double> values) {
+    std::sort(values.begin(), values.end());
+    return values[values.size() / 2];
+}
+
+void letRun(int milliseconds) {
+    QEventLoop loop;
+    QTimer::singleShot(milliseconds, Qt::PreciseTimer, &loop, &QEventLoop::quit);
+    loop.exec();
+}
+
+double cpuSeconds() {
+    rusage used{};
+    getrusage(RUSAGE_SELF, &used);
+    const auto seconds = [](const timeval& t) { return double(t.tv_sec) + double(t.tv_usec) * 1e-6; };
+    return seconds(used.ru_utime) + seconds(used.ru_stime);
+}
+
+double firstFrame() {
+    QProcess program;
+    QElapsedTimer timer;
+    timer.start();
+    program.start(QCoreApplication::applicationFilePath(), {QStringLiteral("--first-frame")}, QIODevice::ReadOnly);
+    const bool painted = program.waitForReadyRead(20000);
+    const double milliseconds = double(timer.nsecsElapsed()) * 1e-6;
+    program.waitForFinished(5000);
+    if (!painted) throw Error("The window did not paint within 20 seconds.");
+    return milliseconds;
+}
+
+/// Steps a second of a session that nobody watches, on the same corpus and settings.
+double unwatched(const SavedRun& run) {
+    TrainingSession session;
+    SessionSetup setup;
+    setup.experiment = run.state.experiment;
+    setup.experiment.train.epochs = endless;
+    setup.corpus = run.corpus;
+    setup.probe = run.probe;
+    session.open(std::move(setup));
+    session.play();
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    session.take();
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    QElapsedTimer timer;
+    const std::uint64_t before = session.take()->step;
+    timer.start();
+    std::this_thread::sleep_for(std::chrono::milliseconds(piece));
+    session.pause();
+    session.wait();
+    return double(session.take()->step - before) / (double(timer.nsecsElapsed()) * 1e-9);
+}
+
+double watched(SessionController& session) {
+    session.trainOn(endless);
+    letRun(100);
+    QElapsedTimer timer;
+    const std::uint64_t before = session.snapshot().step;
+    timer.start();
+    letRun(piece);
+    const double rate = double(session.snapshot().step - before) / (double(timer.nsecsElapsed()) * 1e-9);
+    session.pause();
+    letRun(50);
+    return rate;
+}
+
+/// How late a timer of `beat` milliseconds comes.
+std::vector<double> lateness(SessionController& session) {
+    std::vector<double> late;
+    QTimer heart;
+    heart.setTimerType(Qt::PreciseTimer);
+    heart.setInterval(beat);
+    QElapsedTimer since;
+    QObject::connect(&heart, &QTimer::timeout, [&] {
+        late.push_back(std::max(0.0, double(since.nsecsElapsed()) * 1e-6 - beat));
+        since.restart();
+    });
+    session.trainOn(endless);
+    letRun(200);
+    since.start();
+    heart.start();
+    letRun(3000);
+    heart.stop();
+    session.pause();
+    std::sort(late.begin(), late.end());
+    return late;
+}
+
+}  // namespace
+
+WindowFigures measureWindow() {
+    if (!std::getenv("DISPLAY") && !std::getenv("WAYLAND_DISPLAY")) qputenv("QT_QPA_PLATFORM", "offscreen");
+    int argc = 1;
+    char name[] = "moelab";
+    char* argv[] = {name, nullptr};
+    const QApplication application(argc, argv);
+    QApplication::setStyle(QStringLiteral("Fusion"));
+    WindowFigures figures;
+    std::vector<double> first;
+    for (int i = 0; i < 3; ++i) first.push_back(firstFrame());
+    figures.first_frame = median(first);
+
+    WindowOptions options;
+    options.lessons = loadLessons();
+    if (options.lessons.lessons.empty()) throw Error("There is no lesson in the program to measure with.");
+    MainWindow window(std::move(options));
+    window.resize(1280, 720);
+    window.show();
+    window.openFirstLesson();
+    SessionController& session = window.session();
+    while (session.snapshot().state == SessionState::empty) letRun(20);
+    session.setSpeed(0);
+    SavedRun run;
+    bool saved = false;
+    session.save([&](SavedRun r) {
+        run = std::move(r);
+        saved = true;
+    });
+    while (!saved) letRun(20);
+
+    std::vector<double> shares;
+    for (int i = 0; i < pairs; ++i) {
+        const double alone = unwatched(run);
+        shares.push_back(1 - watched(session) / alone);
+    }
+    figures.watching = median(shares);
+    const std::vector<double> late = lateness(session);
+    figures.loop_p99 = late[late.size() * 99 / 100];
+    figures.loop_worst = late.back();
+    figures.stage = stageFrameMilliseconds(500, QSizeF(716, 386));
+    figures.frame = session.frameMilliseconds();
+    letRun(500);
+    const double before = cpuSeconds();
+    letRun(rest);
+    figures.idle = (cpuSeconds() - before) / (rest * 1e-3);
+    return figures;
+}
+
+}  // namespace moe::app
