@@ -32,8 +32,8 @@ ExpertLoadView::ExpertLoadView(SessionController& session, QWidget* parent)
 }
 
 QString ExpertLoadView::scope() const {
-    if (toggle_->isChecked()) return tr("share of gate weight");
-    return snapshot().epoch > 0 ? tr("share of gate weight, last epoch") : tr("share of gate weight so far");
+    if (toggle_->isChecked()) return tr("share of weight");
+    return snapshot().epoch > 0 ? tr("share of weight, last epoch") : tr("share of weight so far");
 }
 
 double ExpertLoadView::captionHeight() const {

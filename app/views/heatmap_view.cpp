@@ -151,7 +151,9 @@ void HeatmapView::arrange() {
     down_->setSingleStep(int(cell_.height()));
     if (!across_->isVisibleTo(this)) across_->setValue(0);
     if (!down_->isVisibleTo(this)) down_->setValue(0);
-    legend_ = QRectF(width() - legend_width + theme_.px(12), grid_.top(), theme_.px(bar_width), grid_.height());
+    // Beside the cells, however few they are.
+    const double beside = grid_.right() + (down_->isVisibleTo(this) ? thickness : 0) + theme_.px(12);
+    legend_ = QRectF(beside, grid_.top(), theme_.px(bar_width), grid_.height());
 }
 
 void HeatmapView::showFocus() {

@@ -17,6 +17,7 @@ public:
     HeatmapView(SessionController& session, QWidget* parent);
 
     QString title() const override { return tr("Routing, expert by token"); }
+    QString name() const override { return tr("Routing"); }
     QString scope() const override;
     Table table() const override;
     QSize sizeHint() const override { return {320, 105}; }

@@ -33,7 +33,7 @@ void LossView::refresh() {
         if (line.series.diverged_at) content.diverged_at = line.series.diverged_at;
     if (history() && snapshot().experiment.model.balance_loss > 0) {
         ChartLine balance;
-        balance.name = tr("balance loss");
+        balance.name = tr("balance loss %1").arg(lossText(lastMeasure(snapshot(), Measure::balance)));
         balance.series = history()->epochs.empty() ? stepSeries(*history(), Measure::balance, axis.per_step)
                                                    : epochSeries(*history(), Measure::balance);
         balance.color = theme_.muted;

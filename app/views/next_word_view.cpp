@@ -15,7 +15,7 @@ namespace moe::app {
 
 namespace {
 
-constexpr double text_size = 12, small_size = 10.5, row_height = 18, gap = 6;
+constexpr double text_size = 12, small_size = 10.5, row_height = 17, gap = 4;
 constexpr std::size_t shown_words = 5, shown_gate = 8;
 
 QString quoted(const QString& word) {
@@ -62,7 +62,7 @@ void NextWordBody::fit(int width, int height) {
 
 double NextWordBody::layout(double width, QPainter* painter) const {
     labels_.clear();
-    double y = theme_.px(2);
+    double y = 0;
     if (painter) painter->setFont(theme_.font(text_size));
     const QFontMetricsF metrics(theme_.font(text_size));
     for (const QString& warning : content_.warnings)
@@ -86,8 +86,12 @@ double NextWordBody::layout(double width, QPainter* painter) const {
     y = layoutWords(y, width, painter);
     y = layoutGate(y, width, painter);
     if (content_.can_unfold) {
-        toggle_top_ = y + theme_.px(2);
-        y = toggle_top_ + toggle_->sizeHint().height() + theme_.px(gap) / 2;
+        // At the end of the gate's line where that has room, else in a line of its own.
+        const QSize size = toggle_->sizeHint();
+        const bool inline_place = !content_.gate.empty() && gate_end_ + theme_.px(8) + size.width() <= width;
+        toggle_left_ = inline_place ? width - size.width() : 0;
+        toggle_top_ = inline_place ? y - size.height() : y + theme_.px(2);
+        y = toggle_top_ + size.height() + (content_.path.empty() ? 0 : theme_.px(gap));
     }
     return layoutPath(y, width, painter);
 }
@@ -123,7 +127,7 @@ double NextWordBody::layoutWords(double y, double width, QPainter* painter) cons
         painter->setPen(theme_.ink);
         labels_.draw(*painter, {width - 1, y, 1, row}, Qt::AlignRight | Qt::AlignVCenter, percentText(p));
     }
-    return content_.top.empty() ? y : y + theme_.px(gap) / 2;
+    return content_.top.empty() ? y : y + theme_.px(1);
 }
 
 double NextWordBody::layoutGate(double y, double width, QPainter* painter) const {
@@ -160,9 +164,10 @@ double NextWordBody::layoutGate(double y, double width, QPainter* painter) const
             painter->setFont(plain);
             labels_.draw(*painter, {x + head + name_width, y, 1, row}, Qt::AlignLeft | Qt::AlignVCenter, number);
         }
-        x += whole + theme_.px(12);
+        x += whole + theme_.px(10);
     }
     if (content_.other_experts > 0) word(content_.others.arg(content_.other_experts));
+    gate_end_ = x - theme_.px(8);
     return y + row;
 }
 
@@ -206,7 +211,7 @@ void NextWordBody::paintEvent(QPaintEvent*) {
     painter.setRenderHints(QPainter::Antialiasing | QPainter::TextAntialiasing);
     layout(width(), &painter);
     const QSize size = toggle_->sizeHint();
-    toggle_->setGeometry(0, int(toggle_top_), size.width(), size.height());
+    toggle_->setGeometry(int(toggle_left_), int(toggle_top_), size.width(), size.height());
 }
 
 bool NextWordBody::event(QEvent* event) {

@@ -52,8 +52,9 @@ private:
     Theme theme_ = Theme::light();
     TextToggle* toggle_;
     mutable LabelBook labels_;
-    mutable double toggle_top_ = 0, words_top_ = 0;
-    std::size_t words_ = 0;  // that are shown
+    mutable double toggle_top_ = 0, words_top_ = 0, toggle_left_ = 0;
+    mutable double gate_end_ = 0;  // x where the gate's last line ends
+    std::size_t words_ = 0;        // that are shown
 };
 
 /// Type a phrase: the model's next word. The phrase is the session's, shared with the stage.
