@@ -18,7 +18,7 @@ namespace moe::app {
 
 namespace {
 
-constexpr double column_text_width = 203;
+constexpr double column_text_width = 195;             // beside a scroll bar too
 constexpr qint64 largest_picture = qint64(32) << 20;  // decoded bytes
 
 /// "Step 3 of 6" as a row of short lines.

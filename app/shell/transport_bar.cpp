@@ -9,11 +9,13 @@
 #include <QLabel>
 #include <QLineEdit>
 #include <QMenu>
+#include <QMouseEvent>
 #include <QPainter>
 #include <QPushButton>
 #include <QRegularExpressionValidator>
 #include <QSignalBlocker>
 #include <QSlider>
+#include <QStyle>
 #include <QToolButton>
 #include <QVBoxLayout>
 
@@ -26,6 +28,22 @@ namespace {
 
 constexpr int slowest_to_fastest = 60, unlimited = slowest_to_fastest + 1;
 constexpr double decades = 3;  // 1 to 1000 steps a second
+
+/// A click on the track goes there at once.
+class SpeedSlider : public QSlider {
+public:
+    explicit SpeedSlider(QWidget* parent) : QSlider(Qt::Horizontal, parent) {}
+
+protected:
+    void mousePressEvent(QMouseEvent* event) override {
+        if (event->button() == Qt::LeftButton) {
+            const int handle = height() * 3 / 4;
+            setValue(QStyle::sliderValueFromPosition(minimum(), maximum(), int(event->position().x()) - handle / 2,
+                                                     width() - handle));
+        }
+        QSlider::mousePressEvent(event);
+    }
+};
 
 }  // namespace
 
@@ -90,10 +108,11 @@ TransportBar::TransportBar(const Actions& actions, QWidget* parent) : QFrame(par
     batch_ = button(actions.batch, "batch");
     epoch_ = button(actions.epoch, "epoch");
 
-    speed_ = new QSlider(Qt::Horizontal, this);
+    speed_ = new SpeedSlider(this);
     speed_->setRange(0, unlimited);
     speed_->setAccessibleName(tr("Speed in steps per second"));
-    speed_->setToolTip(tr("How many steps are trained in a second"));
+    speed_->setToolTip(
+        tr("How many steps are trained in a second: 1 to 1,000; at the right end as many as the machine can"));
     auto* speed_name = new QLabel(tr("Speed"), this);
     setRole(speed_name, "caption");
     speed_value_ = new QLabel(this);

@@ -121,6 +121,7 @@ void Workbench::reset() {
         pushRun(tr("reset"), {std::move(before), identity});
     });
     session_.reset();
+    if (planned_epochs_ > 0) session_.setTargetEpochs(planned_epochs_);  // "train on" was for the run before
     identity_.saved_step = 0;
     Q_EMIT identityChanged();
 }
@@ -148,7 +149,10 @@ void Workbench::open(SessionSetup setup, RunIdentity identity, std::function<voi
     Q_EMIT busyChanged();
     session_.open(std::move(setup), [this, identity = std::move(identity), done](const QString& error) {
         --opening_;
-        if (error.isEmpty()) identity_ = identity;
+        if (error.isEmpty()) {
+            identity_ = identity;
+            planned_epochs_ = session_.snapshot().experiment.train.epochs;
+        }
         if (done) done(error);
         Q_EMIT busyChanged();
         if (!error.isEmpty()) {
@@ -179,7 +183,7 @@ void Workbench::applyLive(const char* key, const QString& value) {
     if (k == "learning_rate") session_.setLearningRate(x.train.learning_rate);
     if (k == "batch_size") session_.setBatchSize(x.train.batch_size);
     if (k == "balance_loss") session_.setBalanceLoss(x.model.balance_loss);
-    if (k == "epochs") session_.setTargetEpochs(x.train.epochs);
+    if (k == "epochs") session_.setTargetEpochs(planned_epochs_ = x.train.epochs);
 }
 
 void Workbench::applySettings(const std::vector<std::pair<std::string, std::string>>& wanted) {

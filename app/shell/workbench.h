@@ -94,6 +94,7 @@ private:
     Background background_;
     int opening_ = 0;
     bool applying_probe_ = false;
+    std::uint64_t planned_epochs_ = 0;  // where a run ends that is not trained on
     std::filesystem::file_time_type file_time_{};
     std::uintmax_t file_size_ = 0;
 };

@@ -143,6 +143,14 @@ private Q_SLOTS:
                             if (b->isCheckable() && b->isVisible()) b->click();
                     QTest::qWait(80);
                     const int over = lessonScroll(*window)->verticalScrollBar()->maximum();
+                    const QWidget* viewport = lessonScroll(*window)->viewport();
+                    for (QWidget* w : window->column().lesson()->findChildren<QWidget*>())
+                        if (w->isVisible() &&
+                            w->mapTo(window->column().lesson(), QPoint(w->width(), 0)).x() > viewport->width())
+                            tall << QStringLiteral("%1, step %2: a %3 is wider than the column")
+                                        .arg(lesson.id)
+                                        .arg(i + 1)
+                                        .arg(QString::fromLatin1(w->metaObject()->className()));
                     // What is revealed may need more room than there is; then the column scrolls to it by itself.
                     const bool seen = window->column().lesson()->revealSeen();
                     if (guessed ? !seen && step.guess : over > 0)

@@ -18,6 +18,7 @@
 #include <QMimeData>
 #include <QPlainTextEdit>
 #include <QPushButton>
+#include <QSlider>
 #include <QToolButton>
 
 namespace moe::app {
@@ -320,6 +321,10 @@ private Q_SLOTS:
         QTRY_VERIFY((more = buttonNamed(&window->transport(), QStringLiteral("Finished. Train 40 more"))) != nullptr);
         more->click();
         QTRY_COMPARE_WITH_TIMEOUT(session.snapshot().epoch, 80u, 20000);
+        // Training on was for that run alone.
+        window->actions().reset->trigger();
+        QTRY_VERIFY(session.snapshot().step == 0 && session.resting());
+        QCOMPARE(session.snapshot().target_epochs, 40u);
     }
 
     void modelGoesToAFileAndComesBack() {
@@ -394,6 +399,18 @@ private Q_SLOTS:
         QCOMPARE(TransportBar::speedOf(61), 0.0);
         QCOMPARE(TransportBar::sliderOf(0), 61);
         QCOMPARE(TransportBar::sliderOf(100), 40);
+    }
+
+    void clickOnTheSpeedTrackGoesThere() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        auto* slider = window->transport().findChild<QSlider*>();
+        QVERIFY(slider);
+        QTest::mouseClick(slider, Qt::LeftButton, {}, QPoint(slider->width() - 2, slider->height() / 2));
+        QCOMPARE(window->transport().speed(), 0.0);
+        QTest::mouseClick(slider, Qt::LeftButton, {}, QPoint(2, slider->height() / 2));
+        QCOMPARE(window->transport().speed(), 1.0);
+        QTRY_COMPARE(window->session().snapshot().speed_limit, 1.0);
     }
 
     void seedStartsAgain() {
