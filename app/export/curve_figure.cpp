@@ -120,7 +120,6 @@ void paintEndLabels(QPainter& painter, const CurveData& data, const Plot& plot, 
 void paintReference(QPainter& painter, const CurveData& data, const Plot& plot, const Theme& theme) {
     if (data.reference < 0) return;
     const double y = plot.at({0, data.reference}).y();
-    painter.setPen(QPen(theme.muted, 1, Qt::CustomDashLine));
     QPen dashed(theme.muted, 1);
     dashed.setDashPattern({4, 3});
     painter.setPen(dashed);

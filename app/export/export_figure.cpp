@@ -3,6 +3,7 @@
 #include "app/export/figure_data.h"
 #include "engine/core/atomic_file.h"
 #include "engine/core/error.h"
+#include "engine/core/numbers.h"
 
 #include <QBuffer>
 #include <QCoreApplication>
@@ -44,8 +45,8 @@ QString creator() {
 QByteArray png(const Figure& figure, int scale) {
     const QSize size = (figure.size * scale).toSize();
     if (double(size.width()) * size.height() > most_pixels)
-        throw Error("The picture would have " + std::to_string(size.width()) + " x " + std::to_string(size.height()) +
-                    " pixels; choose a smaller scale, SVG or PDF.");
+        throw Error("The picture would have " + with_commas(std::uint64_t(size.width())) + " x " +
+                    with_commas(std::uint64_t(size.height())) + " pixels; choose a smaller scale, SVG or PDF.");
     QImage image(size, QImage::Format_RGB32);
     if (image.isNull()) throw Error("There is not enough memory for a picture of this size; choose a smaller scale.");
     image.fill(Qt::white);

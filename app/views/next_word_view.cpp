@@ -15,7 +15,7 @@ namespace moe::app {
 
 namespace {
 
-constexpr double text_size = 12, small_size = 10.5, row_height = 17, gap = 4;
+constexpr double text_size = 12, small_size = 10.5, row_height = 16, gap = 4;
 constexpr std::size_t shown_words = 5, shown_gate = 8;
 
 QString quoted(const QString& word) {
