@@ -166,13 +166,13 @@ TEST_CASE("the second lesson divides its work as it says") {
         CHECK(double(run.at("purity")) == doctest::Approx(median(stated)).epsilon(0.002));
         CHECK(double(run.at("lowest_purity")) == lowest(stated));
 
-        // Other kernels round otherwise, and training amplifies that: single runs may end elsewhere, their median
-        // hardly.
+        // Other kernels round otherwise, and training amplifies that: between instruction sets single runs were seen to
+        // differ by 0.01, medians by 0.004.
         const std::vector<double> same_seeds(stated.begin(), stated.begin() + std::ptrdiff_t(f.purity.size()));
-        CHECK(std::abs(median(f.purity) - median(same_seeds)) < (all ? 0.04 : 0.12));
+        CHECK(std::abs(median(f.purity) - median(same_seeds)) < 0.03);
         if (all) {
-            CHECK(std::abs(median(f.information) - double(run.at("information"))) < 0.15);
-            CHECK(std::abs(double(f.all_different) - double(run.at("runs_with_a_subject_each"))) <= 4);
+            CHECK(std::abs(median(f.information) - double(run.at("information"))) < 0.06);
+            CHECK(std::abs(double(f.all_different) - double(run.at("runs_with_a_subject_each"))) <= 2);
         }
         CHECK(std::abs(median(f.shuffled_purity) - double(run.at("shuffled_purity"))) < 0.03);
         CHECK(std::abs(median(f.shuffled_information) - double(run.at("shuffled_information"))) < 0.04);
