@@ -16,6 +16,7 @@
 #include <QPlainTextEdit>
 #include <QPointer>
 #include <QPushButton>
+#include <QStackedWidget>
 #include <QStandardPaths>
 #include <QVBoxLayout>
 
@@ -107,7 +108,6 @@ void ExportDialog::build() {
     text_->setReadOnly(true);
     text_->setLineWrapMode(QPlainTextEdit::NoWrap);
     text_->setAccessibleName(tr("The table"));
-    text_->hide();
 
     message_ = new QLabel(this);
     message_->setTextFormat(Qt::PlainText);
@@ -127,10 +127,10 @@ void ExportDialog::build() {
     auto* middle = new QHBoxLayout;
     middle->setSpacing(20);
     middle->addLayout(choices);
-    auto* shown = new QVBoxLayout;
-    shown->addWidget(picture_, 1);
-    shown->addWidget(text_, 1);
-    middle->addLayout(shown, 1);
+    shown_ = new QStackedWidget(this);
+    shown_->addWidget(picture_);
+    shown_->addWidget(text_);
+    middle->addWidget(shown_, 1);
     auto* foot = new QHBoxLayout;
     foot->setSpacing(8);
     foot->addWidget(message_, 1);
@@ -209,8 +209,7 @@ void ExportDialog::showFigure() {
         text_->setPlainText(QString::fromUtf8(error.what()));
         showable_ = false;
     }
-    text_->setVisible(table && showable_);
-    picture_->setVisible(!table || !showable_);
+    shown_->setCurrentWidget(table && showable_ ? static_cast<QWidget*>(text_) : picture_);
     copy_->setEnabled(showable_);
     save_->setEnabled(showable_);
 }

@@ -11,6 +11,7 @@ class QComboBox;
 class QLabel;
 class QPlainTextEdit;
 class QPushButton;
+class QStackedWidget;
 
 namespace moe::app {
 
@@ -55,6 +56,7 @@ private:
     QButtonGroup *formats_, *scales_;
     QLabel *picture_, *size_, *message_, *scale_name_;
     QPlainTextEdit* text_;
+    QStackedWidget* shown_;  // the picture, or the table
     QPushButton *copy_ = nullptr, *save_ = nullptr;
     bool showable_ = false;
 };

@@ -137,7 +137,9 @@ void MainWindow::connectTransport() {
     connect(actions_->saveAs, &QAction::triggered, models_, [this] { models_->saveAs(); });
     connect(actions_->ownText, &QAction::triggered, models_, [this] { models_->ownText(); });
     connect(actions_->exporting, &QAction::triggered, this, [this] {
-        const QString corpus = session_.corpus() ? QString::fromStdString(session_.corpus()->name()) : QString();
+        // The text's name as people know it: a lesson's own text is always corpus.txt.
+        QString corpus = session_.corpus() ? QString::fromStdString(session_.corpus()->name()) : QString();
+        if (const Lesson* lesson = bench_->identity().lesson) corpus = lesson->title;
         auto* dialog = new ExportDialog(session_.sharedSnapshot(), corpus, theme_, bench_->background(), this);
         dialog->setAttribute(Qt::WA_DeleteOnClose);
         dialog->open();
