@@ -155,7 +155,9 @@ CorpusDialog::CorpusDialog(Experiment experiment, SessionOptions options, Backgr
         train_->setEnabled(false);
         typed_.start();
     });
-    resize(560, 520);
+    const double scale = parent ? scaleFor(parent->window()->size()) : 1;
+    scaleLayouts(this, scale);
+    resize(int(560 * scale), int(520 * scale));
 }
 
 CorpusDialog::~CorpusDialog() {

@@ -53,10 +53,12 @@ ExperimentPanel::ExperimentPanel(QWidget* parent) : QWidget(parent) {
     column->addSpacing(8);
     change_ = new QPushButton(tr("Change…"), this);
     setRole(change_, "link");
+    change_->setFocusPolicy(Qt::TabFocus);
     change_->setToolTip(tr("Experts, gate, widths, learning rate, batch and more"));
     connect(change_, &QPushButton::clicked, this, &ExperimentPanel::changeAsked);
     auto* own = new QPushButton(tr("Own text…"), this);
     setRole(own, "link");
+    own->setFocusPolicy(Qt::TabFocus);
     own->setToolTip(tr("Train on a text of your own: open, paste or drop it"));
     connect(own, &QPushButton::clicked, this, &ExperimentPanel::ownTextAsked);
     auto* links = new QHBoxLayout;

@@ -63,6 +63,7 @@ QIcon expertIcon(std::size_t index, const Theme& theme) {
 void fillRows(QVBoxLayout* rows, const std::vector<QPushButton*>& buttons, int width) {
     const auto needs = [&](std::size_t i) {
         buttons[i]->ensurePolished();
+        buttons[i]->setFocusPolicy(Qt::TabFocus);  // a click leaves the keys with the stage
         return buttons[i]->sizeHint().width();
     };
     for (std::size_t i = 0; i < buttons.size();) {
@@ -191,6 +192,7 @@ LessonPanel::LessonPanel(QWidget* parent) : QWidget(parent) {
     for (QPushButton* b : {next_, back_}) {
         QSizePolicy policy = b->sizePolicy();
         policy.setRetainSizeWhenHidden(true);
+        b->setFocusPolicy(Qt::TabFocus);
         b->setSizePolicy(policy);
     }
     connect(next_, &QPushButton::clicked, this, [this] {
@@ -216,7 +218,7 @@ LessonPanel::LessonPanel(QWidget* parent) : QWidget(parent) {
     column->addWidget(question_);
     column->addSpacing(6);
     column->addWidget(text_);
-    column->addSpacing(4);
+    column->addSpacing(8);
     column->addWidget(card_);
     column->addSpacing(6);
     column->addWidget(reveal_);

@@ -362,6 +362,7 @@ void MainWindow::showIdentity() {
         transport_->setSpeed(session_.snapshot().speed_limit);
         column_->lesson()->setLesson(run.lesson);
     }
+    if (!run.lesson) docks_->pointAt({});
     column_->showRun(run.lesson ? QString() : shownText(run.name), session_.corpus().get(), session_.snapshot());
 }
 

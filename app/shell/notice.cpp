@@ -53,6 +53,7 @@ void Notice::tell(Kind kind, const QString& text, std::vector<Button> buttons) {
     if (kind == Kind::refused && buttons.empty()) buttons.push_back({tr("Close"), {}});
     for (Button& b : buttons) {
         auto* button = new QPushButton(b.text, this);
+        button->setFocusPolicy(Qt::TabFocus);
         connect(button, &QPushButton::clicked, this, [this, kind, press = std::move(b.press)] {
             withdraw(kind);
             if (press) press();

@@ -204,8 +204,12 @@ void setRole(QWidget* widget, const char* role) {
     if (widget->property("role").toString() == name) return;
     widget->setProperty("role", name);
     if (!widget->testAttribute(Qt::WA_WState_Polished)) return;
-    widget->style()->unpolish(widget);
-    widget->style()->polish(widget);
+    // What stands in it may look otherwise too.
+    QList<QWidget*> all = widget->findChildren<QWidget*>();
+    for (QWidget* w : all << widget) {
+        w->style()->unpolish(w);
+        w->style()->polish(w);
+    }
 }
 
 void scaleLayouts(QWidget* root, double scale) {

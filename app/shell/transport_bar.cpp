@@ -32,7 +32,7 @@ constexpr double decades = 3;  // 1 to 1000 steps a second
 /// A click on the track goes there at once.
 class SpeedSlider : public QSlider {
 public:
-    explicit SpeedSlider(QWidget* parent) : QSlider(Qt::Horizontal, parent) {}
+    explicit SpeedSlider(QWidget* parent) : QSlider(Qt::Horizontal, parent) { setFocusPolicy(Qt::TabFocus); }
 
 protected:
     void mousePressEvent(QMouseEvent* event) override {
@@ -185,7 +185,6 @@ TransportBar::TransportBar(const Actions& actions, QWidget* parent) : QFrame(par
     row->setContentsMargins(20, 0, 12, 0);
     row->setSpacing(0);
     row->addWidget(number_);
-    row->addSpacing(10);
     row->addWidget(title_);
     row->addSpacing(18);
     row->addWidget(place_);
@@ -265,7 +264,7 @@ void TransportBar::setPlaying(bool playing) {
 }
 
 void TransportBar::setHeading(const QString& number, const QString& title, const QString& place) {
-    number_->setText(number);
+    number_->setText(number + QStringLiteral("\u00a0\u00a0\u00a0"));  // its gap goes with it
     number_->setVisible(!number.isEmpty());
     title_->setText(title);
     place_->setText(place);

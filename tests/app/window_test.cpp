@@ -301,6 +301,9 @@ private Q_SLOTS:
         QTRY_VERIFY(notice->isVisible());
         QCOMPARE(notice->kind(), Notice::Kind::failed);
         QVERIFY(!notice->text().isEmpty());
+        // And it can be read: ink and paper change places on the card.
+        auto* words = notice->findChild<QLabel*>();
+        QVERIFY(Theme::contrast(words->palette().color(QPalette::WindowText), window->theme().ink) >= 4.5);
         const auto kept = savedRun(session);
         for (const NamedArray& a : kept->state.parameters)
             for (const float v : a.values) QVERIFY(std::isfinite(v));
