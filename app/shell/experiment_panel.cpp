@@ -13,6 +13,7 @@
 #include <QLabel>
 #include <QLineEdit>
 #include <QPushButton>
+#include <QRegularExpression>
 #include <QVBoxLayout>
 
 #include <algorithm>
@@ -26,6 +27,14 @@ QLabel* plainLabel(const QString& text, const char* role, QWidget* parent) {
     label->setTextFormat(Qt::PlainText);
     setRole(label, role);
     return label;
+}
+
+/// The engine's sentence with the names that the fields have here.
+QString inFieldNames(QString sentence) {
+    for (const ExperimentField& field : ExperimentDraft::fields())
+        sentence.replace(QRegularExpression(QStringLiteral("\\b%1\\b").arg(QLatin1String(field.key))),
+                         QStringLiteral("“%1”").arg(field.label));
+    return sentence;
 }
 
 }  // namespace
@@ -97,7 +106,7 @@ ExperimentEditor::ExperimentEditor(QWidget* parent) : QWidget(parent) {
     for (const ExperimentField& field : ExperimentDraft::fields()) {
         if (!field.needs_new_model && !live) {
             live = true;
-            auto* heading = plainLabel(tr("While it trains"), "quietHeading", this);
+            auto* heading = plainLabel(tr("Applied at once"), "quietHeading", this);
             grid->addWidget(heading, line++, 0, 1, 2);
         }
         Row row;
@@ -274,7 +283,7 @@ void ExperimentEditor::keyPressEvent(QKeyEvent* event) {
 
 void ExperimentEditor::refresh() {
     const QString problem = refused_.empty() ? draft_.problem() : refused_.front().second;
-    problem_->setText(problem);
+    problem_->setText(inFieldNames(problem));
     problem_->setVisible(!problem.isEmpty());
     const bool fresh = draft_.needsNewModel();
     again_->setVisible(fresh);

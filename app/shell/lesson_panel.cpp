@@ -196,7 +196,10 @@ LessonPanel::LessonPanel(QWidget* parent) : QWidget(parent) {
         b->setSizePolicy(policy);
     }
     connect(next_, &QPushButton::clicked, this, [this] {
-        if (player_.goOn()) enter();
+        if (player_.goOn())
+            enter();
+        else
+            Q_EMIT nextLessonAsked();
     });
     connect(back_, &QPushButton::clicked, this, [this] {
         if (player_.goBack()) enter();
@@ -227,7 +230,8 @@ LessonPanel::LessonPanel(QWidget* parent) : QWidget(parent) {
     column->addStretch(1);
 }
 
-void LessonPanel::setLesson(const Lesson* lesson) {
+void LessonPanel::setLesson(const Lesson* lesson, bool anotherFollows) {
+    another_follows_ = anotherFollows;
     player_ = LessonPlayer(lesson);
     enter();
 }
@@ -264,6 +268,7 @@ void LessonPanel::rebuild() {
             b->setChecked(player_.guessed() == i);
             connect(b, &QPushButton::clicked, this, [this, i] {
                 player_.guess(i);
+                answered_probe_ = snapshot_->probe.text;
                 for (std::size_t k = 0; k < option_buttons_.size(); ++k) option_buttons_[k]->setChecked(int(k) == i);
                 showReveal();
             });
@@ -283,7 +288,8 @@ void LessonPanel::rebuild() {
     }
     fillRows(action_rows_, acts, int(theme_.px(column_text_width)));
     actions_->setVisible(!step->actions.empty());
-    next_->setVisible(player_.canGoOn());
+    next_->setText(player_.canGoOn() ? tr("Next") : tr("Next lesson"));
+    next_->setVisible(player_.canGoOn() || another_follows_);
     back_->setVisible(player_.canGoBack());
     setTheme(theme_);
     showReveal();
@@ -304,7 +310,8 @@ void LessonPanel::setStructure(const std::shared_ptr<const Snapshot>& snapshot) 
 
 void LessonPanel::setValues(const std::shared_ptr<const Snapshot>& snapshot) {
     snapshot_ = snapshot;
-    if (player_.guessed()) showReveal();
+    // The answer follows the training, but not to another phrase.
+    if (player_.guessed() && snapshot->probe.text == answered_probe_) showReveal();
 }
 
 void LessonPanel::showReveal() {

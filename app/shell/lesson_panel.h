@@ -44,7 +44,7 @@ public:
     explicit LessonPanel(QWidget* parent);
 
     /// Kept by the caller; null: no lesson.
-    void setLesson(const Lesson* lesson);
+    void setLesson(const Lesson* lesson, bool anotherFollows);
     const LessonPlayer& player() const { return player_; }
     void setTheme(const Theme& theme);
     /// Next and Back: the column puts them below the part that scrolls.
@@ -59,6 +59,7 @@ public:
 Q_SIGNALS:
     void stepEntered(const LessonStep& step);
     void actionAsked(const LessonAction& action);
+    void nextLessonAsked();                // from the last step
     void revealAppeared(QWidget* reveal);  // it must be seen, wherever the column is scrolled
 
 private:
@@ -70,6 +71,8 @@ private:
     Theme theme_ = Theme::light();
     std::shared_ptr<const Snapshot> snapshot_ = std::make_shared<const Snapshot>();
     std::size_t experts_ = 0;
+    bool another_follows_ = false;
+    std::string answered_probe_;  // the phrase that the guess was about
     QLabel *place_, *question_, *prompt_, *reveal_;
     QWidget *progress_, *card_, *actions_, *walk_;
     LessonText* text_;

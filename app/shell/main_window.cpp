@@ -29,7 +29,7 @@ namespace moe::app {
 namespace {
 
 constexpr int rescale_pause = 60;  // milliseconds after the last change of size
-constexpr int least_width = 960, least_height = 600;
+constexpr int least_width = 1160, least_height = 640;
 
 }  // namespace
 
@@ -47,7 +47,6 @@ MainWindow::MainWindow(WindowOptions options, QWidget* parent)
     resize(remembered_.size);
     build();
     applyTheme();
-    docks_->restoreArrangement(remembered_.arrangement);
     connectTransport();
     connectColumn();
     connectBench();
@@ -122,15 +121,30 @@ QMenu* MainWindow::buildMenu() {
 
 void MainWindow::connectTransport() {
     connect(actions_->play, &QAction::triggered, this, &MainWindow::playOrPause);
-    connect(actions_->batch, &QAction::triggered, this, [this] { session_.runSteps(1); });
-    connect(actions_->epoch, &QAction::triggered, this, [this] { session_.runEpochs(1); });
+    connect(actions_->batch, &QAction::triggered, this, [this] {
+        // Single batches add up; an epoch or a run under way is not broken off by one.
+        if (session_.snapshot().state == SessionState::running && !single_batches_) return;
+        single_batches_ = true;
+        session_.runSteps(1);
+    });
+    connect(actions_->epoch, &QAction::triggered, this, [this] {
+        single_batches_ = false;
+        session_.runEpochs(1);
+    });
     connect(actions_->reset, &QAction::triggered, bench_, &Workbench::reset);
     connect(transport_, &TransportBar::speedChanged, &session_, &SessionController::setSpeed);
     connect(transport_, &TransportBar::offerTaken, this, &MainWindow::trainMore);
     connect(transport_, &TransportBar::seedEntered, this, [this](quint64 seed) {
         Experiment experiment = presentExperiment(session_.snapshot());
         experiment.train.seed = seed;
-        bench_->restart(experiment);
+        bench_->restart(experiment, [this, seed](const QString& error) {
+            if (error.isEmpty())
+                notice_->tell(
+                    Notice::Kind::told,
+                    tr("A new model from seed %1. Undo brings the one before back.").arg(QString::number(seed)));
+            else
+                notice_->tell(Notice::Kind::refused, error);
+        });
     });
     connect(actions_->open, &QAction::triggered, models_, [this] { models_->open(); });
     connect(actions_->save, &QAction::triggered, models_, [this] { models_->save(); });
@@ -148,7 +162,9 @@ void MainWindow::connectTransport() {
             [this] { models_->ownText(QApplication::clipboard()->text()); });
     connect(actions_->quit, &QAction::triggered, this, &QWidget::close);
     connect(actions_->undo, &QAction::triggered, this, [this] {
-        if (!bench_->busy()) bench_->undoStack().undo();
+        if (bench_->busy()) return;
+        notice_->withdraw(Notice::Kind::failed);
+        bench_->undoStack().undo();
     });
     connect(actions_->redo, &QAction::triggered, this, [this] {
         if (!bench_->busy()) bench_->undoStack().redo();
@@ -180,6 +196,11 @@ void MainWindow::connectColumn() {
                 column_->editor()->refuse(error);
         });
     });
+    connect(column_->lesson(), &LessonPanel::nextLessonAsked, this, [this] {
+        const auto& lessons = options_.lessons.lessons;
+        const auto next = std::size_t(bench_->identity().lesson - lessons.data()) + 1;
+        if (bench_->identity().lesson && next < lessons.size()) openLesson(lessons[next]);
+    });
     connect(column_, &LeftColumn::lessonAsked, this, [this] { openFirstLesson(); });
 }
 
@@ -190,6 +211,8 @@ void MainWindow::connectBench() {
     connect(bench_, &Workbench::identityChanged, this, &MainWindow::showIdentity);
     connect(bench_, &Workbench::refused, this,
             [this](const QString& sentence) { notice_->tell(Notice::Kind::refused, sentence); });
+    connect(bench_, &Workbench::saved, this,
+            [this](const QString& name) { notice_->tell(Notice::Kind::told, tr("Saved %1.").arg(name)); });
     connect(bench_, &Workbench::working, this, [this](const QString& what) {
         if (what.isEmpty())
             notice_->withdraw(Notice::Kind::working);
@@ -252,6 +275,7 @@ void MainWindow::openLesson(const Lesson& lesson) {
 }
 
 void MainWindow::playOrPause() {
+    single_batches_ = false;
     switch (session_.snapshot().state) {
         case SessionState::running:
             session_.pause();
@@ -329,6 +353,8 @@ void MainWindow::showState() {
     const bool any = s.state != SessionState::empty, finished = s.state == SessionState::finished;
     actions_->play->setEnabled(any);
     actions_->reset->setEnabled(any);
+    const QString more = tr("Train %1 epochs more").arg(countText(s.experiment.train.epochs));
+    actions_->play->setText(finished ? more : tr("Play or pause"));
     for (QAction* a : {actions_->batch, actions_->epoch}) a->setEnabled(any && !finished);
     for (QAction* a : {actions_->save, actions_->saveAs}) a->setEnabled(any);
     transport_->offer(finished ? tr("Finished. Train %1 more").arg(countText(s.experiment.train.epochs)) : QString());
@@ -360,7 +386,7 @@ void MainWindow::showIdentity() {
                                       : QStringLiteral("%1[*] – MoE Lab").arg(shownText(run.name)));
     if (column_->lesson()->player().lesson() != run.lesson) {
         transport_->setSpeed(session_.snapshot().speed_limit);
-        column_->lesson()->setLesson(run.lesson);
+        column_->lesson()->setLesson(run.lesson, run.lesson && run.lesson != &lessons.back());
     }
     if (!run.lesson) docks_->pointAt({});
     column_->showRun(run.lesson ? QString() : shownText(run.name), session_.corpus().get(), session_.snapshot());
@@ -418,6 +444,14 @@ void MainWindow::resizeEvent(QResizeEvent* event) {
         applyTheme();
     else if (scaleFor(size()) != theme_.scale)
         rescale_.start();
+}
+
+void MainWindow::showEvent(QShowEvent* event) {
+    QMainWindow::showEvent(event);
+    if (arranged_) return;
+    arranged_ = true;
+    // Only now do the docks have the size that the arrangement was kept for.
+    docks_->restoreArrangement(remembered_.arrangement);
 }
 
 void MainWindow::changeEvent(QEvent* event) {

@@ -55,6 +55,7 @@ public:
 protected:
     void closeEvent(QCloseEvent* event) override;
     void resizeEvent(QResizeEvent* event) override;
+    void showEvent(QShowEvent* event) override;
     void changeEvent(QEvent* event) override;
     void dragEnterEvent(QDragEnterEvent* event) override;
     void dropEvent(QDropEvent* event) override;
@@ -94,7 +95,7 @@ private:
     ThemeChoice theme_choice_ = ThemeChoice::system;
     QTimer rescale_;
     SessionState shown_state_ = SessionState::empty;
-    bool leaving_ = false;
+    bool leaving_ = false, arranged_ = false, single_batches_ = false;
 };
 
 }  // namespace moe::app

@@ -6,10 +6,17 @@
 #include <QLabel>
 #include <QProgressBar>
 #include <QPushButton>
+#include <QTimer>
 
 #include <algorithm>
 
 namespace moe::app {
+
+namespace {
+
+constexpr int shown_milliseconds = 4000;  // of what is merely told
+
+}  // namespace
 
 Notice::Notice(QWidget* parent) : QFrame(parent) {
     setRole(this, "notice");
@@ -62,6 +69,7 @@ void Notice::tell(Kind kind, const QString& text, std::vector<Button> buttons) {
     }
     show();
     place();
+    if (kind == Kind::told) QTimer::singleShot(shown_milliseconds, this, [this] { withdraw(Kind::told); });
 }
 
 void Notice::place() {

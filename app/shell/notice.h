@@ -22,7 +22,7 @@ public:
         QString text;
         std::function<void()> press;
     };
-    enum class Kind { none, failed, refused, working };
+    enum class Kind { none, failed, refused, working, told };
 
     explicit Notice(QWidget* parent);
 

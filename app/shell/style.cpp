@@ -88,6 +88,8 @@ QToolButton[role="play"]:disabled { background: $track; }
 QLineEdit, QPlainTextEdit { background: $panel; border: 1px solid $hairline; border-radius: @6; padding: @3 @6; font-size: @12.5;
     selection-background-color: $ink; selection-color: $paper; }
 QLineEdit:hover, QPlainTextEdit:hover { border-color: $muted; }
+QLineEdit:disabled { background: $page; color: $muted; border-color: $page; }
+QLabel:disabled { color: $muted; }
 QLineEdit:focus, QPlainTextEdit:focus { border: 1px solid $ink; }
 QLineEdit[bad="true"] { border: 2px solid $ink; padding: @2 @5; }
 QLineEdit[role="figure"] { font-size: @15; font-weight: 600; border: none; background: transparent; padding: 0px;
@@ -116,6 +118,10 @@ QMenu::item:disabled { color: $muted; }
 QMenu::separator { height: 1px; background: $hairline; margin: @5 0px; }
 QMenu::indicator { width: @12; height: @12; left: @8; }
 QMenu::indicator:checked { background: $ink; border-radius: @3; width: @8; height: @8; left: @10; }
+QDialogButtonBox { dialogbuttonbox-buttons-have-icons: 0; }
+QFileDialog QAbstractItemView { background: $panel; alternate-background-color: $page; border: 1px solid $hairline;
+    selection-background-color: $track; selection-color: $ink; }
+QFileDialog QHeaderView, QHeaderView::section { background: $page; color: $muted; border: none; padding: @4; }
 QScrollArea { background: transparent; border: none; }
 QScrollBar:vertical { background: transparent; width: @8; margin: 0px; }
 QScrollBar:horizontal { background: transparent; height: @8; margin: 0px; }

@@ -70,7 +70,7 @@ QString WindowActions::keyList() const {
     QString list;
     for (const QAction* a : all_)
         if (!a->shortcut().isEmpty() && a->isVisible())
-            list += QStringLiteral("%1\t%2\n")
+            list += QStringLiteral("%1   %2\n")
                         .arg(a->shortcut().toString(QKeySequence::NativeText), a->text().remove(u'…'));
     return list;
 }

@@ -51,6 +51,11 @@ std::string firstPhrase(const Corpus& corpus) {
     return {};
 }
 
+/// The prefix that is the whole phrase.
+std::size_t lastPrefix(const Corpus& corpus, const std::string& phrase) {
+    return std::max<std::size_t>(corpus.tokenizer().ids(phrase).size(), 1) - 1;
+}
+
 QString fileNameOf(const std::filesystem::path& path) {
     return QString::fromStdString(path.filename().string());
 }
@@ -109,6 +114,7 @@ void Workbench::useCorpus(std::shared_ptr<const Corpus> corpus, std::function<vo
     SessionSetup setup;
     setup.experiment = withoutCorpus(session_.snapshot().experiment);
     setup.probe = firstPhrase(*corpus);
+    setup.focus = lastPrefix(*corpus, setup.probe);
     setup.corpus = std::move(corpus);
     RunIdentity identity;
     identity.name = QString::fromStdString(setup.corpus->name());
@@ -240,6 +246,7 @@ void Workbench::openModel(const std::filesystem::path& path) {
             setup->experiment = model.state.experiment;
             setup->state = std::move(model.state);
             setup->probe = firstPhrase(*setup->corpus);
+            setup->focus = lastPrefix(*setup->corpus, setup->probe);
             return [this, path, setup, failed] {
                 Q_EMIT working({});
                 RunIdentity identity;

@@ -211,7 +211,9 @@ private Q_SLOTS:
         } catch (const std::exception& e) {
             sentence = QString::fromUtf8(e.what());
         }
-        QVERIFY(!sentence.isEmpty() && shows(sentence));
+        // The same sentence, with the names that the fields have here.
+        QVERIFY(sentence.contains(QStringLiteral("top_k is 9")));
+        QVERIFY(shows(QStringLiteral("“Experts that run” is 9")));
         QVERIFY(shows(QStringLiteral("starts again from step 0 with the same seed")));
         k->selectAll();
         QTest::keyClicks(k, QStringLiteral("2"));
@@ -223,13 +225,17 @@ private Q_SLOTS:
 
     void arrangementThemeAndLessonComeBack() {
         WindowFixture fixture;
+        QSize stage;
         {
             const auto window = fixture.window(QStringLiteral("92-second"));
             window->setThemeChoice(ThemeChoice::dark);
             window->resize(1400, 800);
             if (DockFrame* d = window->docks().dock(QStringLiteral("load"))) {
+                QTest::qWait(150);
                 d->toggleViewAction()->trigger();
                 QVERIFY(!d->isVisible());
+                QTest::qWait(150);
+                stage = window->docks().stage()->size();
             }
             window->close();
         }
@@ -239,6 +245,14 @@ private Q_SLOTS:
         QTRY_COMPARE(window->bench().identity().lesson->id, QStringLiteral("92-second"));
         if (DockFrame* d = window->docks().dock(QStringLiteral("load"))) {
             QVERIFY(!d->isVisible());
+            QTest::qWait(150);
+            const QSize now = window->docks().stage()->size();
+            QVERIFY2(std::abs(now.width() - stage.width()) <= 4 && std::abs(now.height() - stage.height()) <= 4,
+                     qPrintable(QStringLiteral("%1x%2 became %3x%4")
+                                    .arg(stage.width())
+                                    .arg(stage.height())
+                                    .arg(now.width())
+                                    .arg(now.height())));
             window->actions().restoreLayout->trigger();
             QVERIFY(d->isVisible());
             QVERIFY(!window->docks().isRearranged());
