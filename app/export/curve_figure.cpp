@@ -199,7 +199,8 @@ public:
         painter.drawLine(QPointF(x, top - 2), QPointF(x, y + 2));
         painter.setPen(theme.muted);
         painter.setFont(FigureFrame::font(theme, 11));
-        drawAligned(painter, {x - 80, y + 4, 160, 16}, Qt::AlignHCenter, say("even: %1").arg(percentText(even)));
+        drawAligned(painter, {x - 80, y + 4, 160, 16}, Qt::AlignHCenter,
+                    say("even: %1").arg(evenShareText(data_.experts)));
     }
 
 private:

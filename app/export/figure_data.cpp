@@ -98,7 +98,7 @@ LoadData loadData(const Snapshot& snapshot, const FigureOptions& options) {
     chart.y_name = say("share of gate weight over the run, %");
     chart.percent = true;
     chart.reference = even;
-    chart.reference_name = say("even: %1").arg(percentText(even));
+    chart.reference_name = say("even: %1").arg(evenShareText(load.size()));
     for (const std::size_t expert : shownExperts(load, max_coloured_experts, nullptr)) {
         const Theme& theme = options.theme;
         CurveLine line;

@@ -12,7 +12,7 @@ namespace moe::app {
 struct MagnitudeScale {
     double max = 1;
 
-    /// The next of 1, 2, 3, 4, 5, 6, 8 times a power of ten at or above the largest finite value and `least`.
+    /// The next of 1, 2, 5 times a power of ten at or above the largest finite value and `least`.
     static MagnitudeScale of(std::span<const float> values, double least = 0);
     /// For gate weights of `experts`: at least twice an even share, so that an untrained gate is grey and not black.
     static MagnitudeScale ofGate(std::span<const float> weights, std::size_t experts);
@@ -24,7 +24,9 @@ struct MagnitudeScale {
 
 /// One pixel a cell: `columns` x `rows` from weights (columns, rows), as a heat map stands: rows experts, columns
 /// tokens.
+/// Of more rows than `most_rows` neighbours share a line and show their largest: one busy expert among thousands stays
+/// in sight.
 QImage heatmapImage(std::span<const float> weights, std::size_t columns, std::size_t rows, const MagnitudeScale& scale,
-                    const Theme& theme);
+                    const Theme& theme, std::size_t most_rows = std::size_t(-1));
 
 }  // namespace moe::app

@@ -36,6 +36,10 @@ QString percentText(double share, int digits) {
     return fixed(percent, digits) + QChar(0x00A0) + u'%';
 }
 
+QString evenShareText(std::size_t experts) {
+    return percentText(1 / double(experts), 100 % experts == 0 ? 0 : 1);
+}
+
 QString lossText(double loss) {
     if (!std::isfinite(loss)) return QCoreApplication::translate("Numbers", "diverged");
     const double size = std::abs(loss);

@@ -16,6 +16,8 @@ QString gateText(double weight, int digits = 2);
 QString gateCellText(double weight, int digits = 2);
 /// 0.17 -> "17 %" with a no-break space; under one percent more digits, so that little is not nothing.
 QString percentText(double share, int digits = 0);
+/// 1 of `experts` in percent: "25 %", "12.5 %".
+QString evenShareText(std::size_t experts);
 /// A loss: three significant digits, "diverged" where it is no number.
 QString lossText(double loss);
 /// 12345 -> "12,345".

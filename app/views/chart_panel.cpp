@@ -245,7 +245,7 @@ void ChartPanel::paintLabels(QPainter& painter) {
         painter.setPen(theme_.ink);
         const QString text = tr("diverged");
         const bool before = x + theme_.px(4) + captionWidth(text) > width();
-        labels_.draw(painter, {before ? x - theme_.px(5) : x + theme_.px(4), plot_.top(), 1, row},
+        labels_.draw(painter, {before ? x - theme_.px(5) : x + theme_.px(4), plot_.center().y(), 1, row},
                      before ? Qt::AlignRight : Qt::AlignLeft, text);
     }
 }

@@ -113,7 +113,7 @@ void ExpertLoadView::showLines() {
     }
     const double even = numExperts() ? 1 / double(numExperts()) : 1;
     content.reference = even;
-    content.reference_name = tr("even: %1").arg(percentText(even));
+    content.reference_name = tr("even: %1").arg(evenShareText(std::max<std::size_t>(numExperts(), 1)));
     content.y = Axis::upTo(std::max(largest, 2 * even), 3);
     content.y.max *= 1.05;
     chart_->setContent(std::move(content), theme_);
@@ -186,7 +186,7 @@ void ExpertLoadView::paintEvent(QPaintEvent*) {
         labels_.draw(painter, {0, height() - small.height(), double(width()), small.height()}, Qt::AlignHCenter, text);
         return;
     }
-    const QString text = tr("even: %1").arg(percentText(even, many ? 1 : 0));
+    const QString text = tr("even: %1").arg(evenShareText(numExperts()));
     const double text_width = tabularWidth(small, text);
     const double right_end = width() - toggle_->sizeHint().width() - theme_.px(8);
     const double left = std::clamp(x - text_width / 2, 0.0, std::max(0.0, right_end - text_width));

@@ -86,7 +86,7 @@ void GateLinesView::resizeEvent(QResizeEvent* event) {
 
 void GateLinesView::refresh() {
     toggle_->setTheme(theme_);
-    toggle_->setText(toggle_->isChecked() ? tr("while learning") : tr("now"));
+    toggle_->setText(toggle_->isChecked() ? tr("while learning") : tr("bars now"));
     toggle_->setToolTip(toggle_->isChecked() ? tr("Show one prefix over the run") : tr("Show all tokens as bars, now"));
     toggle_->setVisible(!snapshot().probe.prefix_words.empty());
     toggle_->placeAt(width(), height());
@@ -131,6 +131,9 @@ void GateLinesView::showLines() {
             largest = std::max(largest, line.series.largest());
             content.lines.push_back(std::move(line));
         }
+        // The same axis for every token of the phrase.
+        for (const float w : snapshot().probe.gate_weights)
+            if (std::isfinite(w)) largest = std::max(largest, double(w));
         // To the tick above the data, and at least to twice an even share: an untrained gate lies in the middle.
         content.y = Axis::upTo(std::max(largest, std::min(1.0, 2 / double(numExperts()))), 3);
         content.y.max = std::ceil(content.y.max / content.y.step - 1e-6) * content.y.step;

@@ -86,7 +86,9 @@ void HeatmapView::refresh() {
                                              : tr("Every expert and token at once, without numbers"));
     arrange();
     image_ = {};
-    if (prefixes_ > 0 && drawnAsImage()) image_ = heatmapImage(probe.gate_weights, prefixes_, experts_, scale_, theme_);
+    if (prefixes_ > 0 && drawnAsImage())
+        image_ = heatmapImage(probe.gate_weights, prefixes_, experts_, scale_, theme_,
+                              std::size_t(std::max(1.0, double(experts_) * cell_.height())));
     if (prefix() != shown_prefix_ || snapshot().generation != shown_generation_) showFocus();
 }
 
@@ -202,7 +204,7 @@ void HeatmapView::paintCells(QPainter& painter) {
     painter.save();
     painter.setClipRect(grid_);
     if (!image_.isNull()) {
-        painter.setRenderHint(QPainter::SmoothPixmapTransform, cell_.width() < 1 || cell_.height() < 1);
+        painter.setRenderHint(QPainter::SmoothPixmapTransform, cell_.width() < 1);
         const QSizeF whole(double(prefixes_) * cell_.width(), double(experts_) * cell_.height());
         painter.drawImage(QRectF(cellRect(0, 0).topLeft(), whole), image_);
         painter.restore();

@@ -4,6 +4,7 @@
 #include "app/views/chart_run.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace moe::app {
 
@@ -28,6 +29,7 @@ void LossView::refresh() {
     content.x_right = axis.right;
     content.x_name = axis.name;
     content.empty = tr("Press Space: the curve starts with the first batch");
+    if (snapshot().state == SessionState::failed) content.empty = shownText(snapshot().message);
     content.lines = curveOfRun(snapshot(), Measure::loss, axis, theme_);
     for (const ChartLine& line : content.lines)
         if (line.series.diverged_at) content.diverged_at = line.series.diverged_at;
@@ -42,6 +44,12 @@ void LossView::refresh() {
     }
     double largest = 0;
     for (const ChartLine& line : content.lines) largest = std::max(largest, line.series.largest());
+    // What guessing all words alike would cost; left out where the run is far below it from the start.
+    if (const double guess = std::log(double(snapshot().experiment.model.vocabulary)); largest > 0.4 * guess) {
+        content.reference = guess;
+        content.reference_name = tr("even guess: %1").arg(lossText(guess));
+        largest = std::max(largest, guess);
+    }
     content.y = Axis::upTo(largest, 3);
     content.y.max *= 1.05;
     chart_->setContent(std::move(content), theme_);

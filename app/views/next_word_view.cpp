@@ -71,9 +71,8 @@ double NextWordBody::layout(double width, QPainter* painter) const {
                 painter->setPen(theme_.ink);
                 labels_.draw(*painter, {0, y, width, metrics.height()}, Qt::AlignLeft, elided(metrics, line, width));
             }
-            y += metrics.height() + 1;
+            y += metrics.height();
         }
-    if (!content_.warnings.empty()) y += theme_.px(gap) / 2;
     if (!content_.empty.isEmpty()) {
         for (const QString& line : wrapped(metrics, content_.empty, width)) {
             if (painter) {

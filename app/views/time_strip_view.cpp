@@ -57,7 +57,7 @@ void TimeStripView::refresh() {
     const std::size_t E = numExperts(), trained = load_.size() / E;
     std::vector<float> shares(load_.size());
     for (std::size_t i = 0; i < load_.size(); ++i) shares[i] = load_[i] * float(E) / 2;
-    image_ = heatmapImage(shares, trained, E, MagnitudeScale{1}, theme_);
+    image_ = heatmapImage(shares, trained, E, MagnitudeScale{1}, theme_, std::size_t(strip_.height()));
 }
 
 double TimeStripView::xOf(double step) const {

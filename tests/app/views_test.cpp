@@ -178,6 +178,14 @@ void ViewsTest::scalesAndAxesAreRound() {
     QCOMPARE(MagnitudeScale::ofGate(std::vector<float>{0.26f}, 4).max, 0.5);
     QCOMPARE(MagnitudeScale::ofGate(weights, 4).max, 0.5);
     QCOMPARE(MagnitudeScale::ofGate(std::vector<float>{1}, 1).max, 1.0);
+    QCOMPARE(evenShareText(4), QString("25\u00a0%"));
+    QCOMPARE(evenShareText(8), QString("12.5\u00a0%"));
+    std::vector<float> one(2048, 0.0f);
+    one[1000] = 1;
+    const QImage pooled = heatmapImage(one, 1, 2048, {1}, Theme::light(), 64);
+    QCOMPARE(pooled.height(), 64);
+    QCOMPARE(pooled.pixelColor(0, 1000 / 32), Theme::light().ink);
+    QCOMPARE(pooled.pixelColor(0, 0), Theme::light().track);
     QCOMPARE(MagnitudeScale{0.5}.share(0.25), 0.5);
     QCOMPARE(MagnitudeScale{0.5}.share(7), 1.0);
     QCOMPARE(Axis::upTo(2.4, 3).step, 1.0);
