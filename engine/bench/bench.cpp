@@ -4,7 +4,9 @@
 #include "engine/bench/measure.h"
 #include "engine/bench/seed_step.h"
 #include "engine/core/error.h"
+#include "engine/core/median.h"
 #include "engine/core/numbers.h"
+#include "engine/session/training_session.h"
 
 #include <algorithm>
 
@@ -106,6 +108,58 @@ void memorised(const Run& run) {
             ratio <= 1.3);
 }
 
+/// Processor seconds that a session takes for `steps` steps, shown to a window 60 times a second or to nobody. The
+/// frames' seconds are the processor's too, so that a busy machine does not matter.
+double session_seconds(TrainingSession& session, std::uint64_t steps, bool watched) {
+    const double start = process_seconds();
+    double next_frame = start;
+    session.run_steps(steps);
+    while (!session.wait_for(0.002)) {
+        if (!watched || process_seconds() < next_frame) continue;
+        session.take();
+        next_frame = process_seconds() + 1.0 / 60;
+    }
+    return process_seconds() - start;
+}
+
+void watching(const Run& run) {
+    struct Watched {
+        const char* name;
+        SessionSetup setup;
+        double goal;
+    };
+    std::vector<Watched> all;
+    const SeedStep seed{};
+    SessionSetup setup;
+    setup.experiment = seed.experiment();
+    setup.experiment.train.epochs = 1'000'000'000;
+    setup.corpus = seed.corpus();
+    setup.probe = "w1 w2 w3 w4";
+    all.push_back({"a probe of 4 words", setup, 1.01});
+    setup.probe.clear();
+    for (int i = 0; i < 512; ++i) setup.probe += "w" + std::to_string(1 + i % 1900) + ' ';
+    all.push_back({"a probe of 512 words", setup, 1.03});
+    for (const Watched& w : all) {
+        SessionOptions options;
+        options.backend = {run.options.device, 1};
+        TrainingSession alone(options), shown(options);
+        std::uint64_t steps = 200;
+        for (TrainingSession* session : {&alone, &shown}) {
+            session->open(w.setup);
+            session_seconds(*session, 1500, false);  // the gate's history is kept at every step at first
+        }
+        steps = std::uint64_t(0.8 * double(steps) / session_seconds(alone, steps, false));
+        std::vector<double> ratios;
+        for (int pair = 0; pair < 5; ++pair) {
+            const double without = session_seconds(alone, steps, false);
+            ratios.push_back(session_seconds(shown, steps, true) / without);
+        }
+        const double ratio = median(ratios);
+        run.row(std::string("seed step 2000x32 watched 60 times a second, ") + w.name, ratio, "x",
+                "at most " + to_text(w.goal), ratio <= w.goal);
+    }
+}
+
 struct BenchCase {
     const char* name;
     const char* help;
@@ -119,6 +173,7 @@ constexpr BenchCase cases[] = {
      "training steps of the seed model, V words x B examples, against the floor of their FLOP at the 256-bit peak",
      step},
     {"allocations", "calls of malloc and its relatives in training steps", allocations},
+    {"watching", "what a step costs more while a window shows the model, by the length of the probe text", watching},
     {"memorised", "whether steps slow down once a text is known by heart (denormal numbers)", memorised},
 };
 

@@ -6,10 +6,18 @@
 
 namespace moe {
 
-double thread_seconds() {
+static double seconds_of(clockid_t clock) {
     timespec t{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    clock_gettime(clock, &t);
     return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
+}
+
+double thread_seconds() {
+    return seconds_of(CLOCK_THREAD_CPUTIME_ID);
+}
+
+double process_seconds() {
+    return seconds_of(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 double wall_seconds() {

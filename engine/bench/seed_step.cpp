@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t width = 64, experts = 4, phrase = 20;
 
-Experiment experiment(std::size_t V, std::size_t B) {
+Experiment sized(std::size_t V, std::size_t B) {
     Experiment e;
     e.model.vocabulary = V;
     e.model.max_seq_len = phrase;
@@ -25,8 +25,7 @@ std::string word(std::size_t i) {
     return "w" + std::to_string(i);
 }
 
-std::unique_ptr<Trainer> train(Backend<float>& backend, Experiment e, const std::string& text) {
-    const auto corpus = Corpus::from_text("The bench's text", text);
+std::unique_ptr<Trainer> train(Backend<float>& backend, Experiment e, const std::shared_ptr<const Corpus>& corpus) {
     return std::make_unique<Trainer>(backend, resolve(std::move(e), *corpus, default_memory_limit()), corpus);
 }
 
@@ -37,7 +36,13 @@ double SeedStep::flop() const {
     return 3 * 2 * double(B) * (head + bank + gate);
 }
 
-std::unique_ptr<Trainer> SeedStep::trainer(Backend<float>& backend) const {
+Experiment SeedStep::experiment() const {
+    Experiment e = sized(V, B);
+    e.model.router = router;
+    return e;
+}
+
+std::shared_ptr<const Corpus> SeedStep::corpus() const {
     Rng rng(99);
     const std::size_t words = V - 1, lines = 64 + words / phrase;
     std::string text;
@@ -45,19 +50,21 @@ std::unique_ptr<Trainer> SeedStep::trainer(Backend<float>& backend) const {
     for (std::size_t line = 0; line < lines; ++line, text += '\n')
         for (std::size_t i = 0; i <= phrase; ++i, ++next)
             text += word(next < words ? next : std::size_t(rng.below(words))) + ' ';
-    Experiment e = experiment(V, B);
-    e.model.router = router;
-    return train(backend, std::move(e), text);
+    return Corpus::from_text("The bench's text", text);
+}
+
+std::unique_ptr<Trainer> SeedStep::trainer(Backend<float>& backend) const {
+    return train(backend, experiment(), corpus());
 }
 
 std::unique_ptr<Trainer> memorising_trainer(Backend<float>& backend, std::size_t V, std::size_t B) {
     std::string text;
     for (std::size_t line = 0; line < 4; ++line, text += '\n')
         for (std::size_t i = 0; i <= phrase; ++i) text += word(line * 100 + i) + ' ';
-    Experiment e = experiment(V, B);
+    Experiment e = sized(V, B);
     e.model.router = "soft";
     e.train.learning_rate = 0.01;
-    return train(backend, std::move(e), text);
+    return train(backend, std::move(e), Corpus::from_text("The bench's text", text));
 }
 
 }  // namespace moe

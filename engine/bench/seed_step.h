@@ -16,6 +16,8 @@ struct SeedStep {
     /// Multiplications and additions of a soft step's matrix products, forward and backward: the floor under any
     /// program.
     double flop() const;
+    Experiment experiment() const;
+    std::shared_ptr<const Corpus> corpus() const;
     std::unique_ptr<Trainer> trainer(Backend<float>& backend) const;
 };
 

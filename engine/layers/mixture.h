@@ -7,6 +7,10 @@
 
 namespace moe {
 
+/// What a workspace is planned for: training, predictions, or routing alone (which costs little, however many experts
+/// there are and however large the vocabulary is).
+enum class ModelUse { train, predict, route };
+
 /// The mixture-of-experts layer: gate, router, dispatch, experts, combine.
 ///   y[n] = sum over the chosen experts e of weight[n][e] * expert_e(x[n])        (Shazeer 2017, eq. 1)
 /// Examples visit experts as rows sorted by expert; a soft gate is the case in which everybody visits everybody.
@@ -25,12 +29,14 @@ public:
     };
 
     Mixture(Backend<T>& backend, const Parameters<T>& parameters, const ModelSpec& spec, std::size_t max_examples,
-            bool trained)
+            ModelUse use)
         : backend_(backend),
           balance_weight_(T(spec.balance_loss)),
-          gate_(backend, parameters, "gate", max_examples, trained),
+          gate_(backend, parameters, "gate", max_examples, use == ModelUse::train),
           router_(make_router<T>(backend, spec, max_examples)),
-          experts_(backend, parameters, max_examples * router_->experts_per_token(), trained) {
+          experts_(backend, parameters, use == ModelUse::route ? 0 : max_examples * router_->experts_per_token(),
+                   use == ModelUse::train) {
+        if (use == ModelUse::route) return;
         const std::size_t K = router_->experts_per_token(), R = max_examples * K, D = spec.embedding_dim;
         offsets_ = backend.allocate_ids({{spec.num_experts + 1, 1, 1}});
         row_tokens_ = backend.allocate_ids({{R, 1, 1}});
@@ -39,7 +45,7 @@ public:
         output_ = backend.allocate({{max_examples, D, 1}});
         balance_ = backend.allocate({});
         dprobs_ = backend.allocate({{max_examples, spec.num_experts, 1}});
-        if (!trained) return;
+        if (use != ModelUse::train) return;
         dlogits_ = backend.allocate({{max_examples, spec.num_experts, 1}});
         dweights_ = backend.allocate({{max_examples, K, 1}});
         doutputs_ = backend.allocate({{R, D, 1}});
@@ -48,12 +54,17 @@ public:
 
     void set_balance_weight(double weight) { balance_weight_ = T(weight); }
 
-    Context forward(Tensor<T> x) {
-        const std::size_t n = x.dim(0), rows = n * router_->experts_per_token();
+    /// Gate and router alone: the experts stay untouched.
+    Context route(Tensor<T> x) {
         Context c;
         c.gate = gate_.forward(x);
         c.routing = router_->forward(c.gate.output);
+        return c;
+    }
 
+    Context forward(Tensor<T> x) {
+        const std::size_t n = x.dim(0), rows = n * router_->experts_per_token();
+        Context c = route(x);
         c.row_tokens = row_tokens_.first(rows);
         c.positions = positions_.first(n);
         backend_.dispatch(offsets_, c.row_tokens, c.positions, c.routing.expert_indices);

@@ -21,10 +21,6 @@ std::vector<NamedArray> initial_parameters(const ModelSpec& spec, std::uint64_t 
 template <class T>
 void upload_parameters(Backend<T>& backend, Parameters<T>& parameters, const std::vector<NamedArray>& values);
 
-/// What a workspace is planned for: training, predictions, or routing alone (which costs little even where the
-/// vocabulary is large).
-enum class ModelUse { train, predict, route };
-
 /// The tutorial's model: phrase -> embedding mean -> mixture of experts -> dense -> softmax over the next word.
 /// A workspace planned for max_examples over parameters that others may share (a probe beside the training batch).
 template <class T>
@@ -40,7 +36,7 @@ public:
                 ModelUse use)
         : backend_(backend),
           pooling_(backend, parameters, max_examples, spec.mask_zero),
-          mixture_(backend, parameters, spec, max_examples, use == ModelUse::train),
+          mixture_(backend, parameters, spec, max_examples, use),
           loss_(backend.allocate({})),
           correct_(backend.allocate({})) {
         if (use != ModelUse::route) head_.emplace(backend, parameters, "head", max_examples, use == ModelUse::train);
@@ -50,16 +46,18 @@ public:
 
     /// ids (N, T), N at most max_examples.
     Context forward(Ids ids) {
-        Context c = route(ids);
+        Context c;
+        c.pooling = pooling_.forward(ids);
+        c.mixture = mixture_.forward(c.pooling.mean);
         c.head = head_->forward(c.mixture.output);
         return c;
     }
 
-    /// As forward(), without the head.
+    /// The mean and its routing, without experts and head.
     Context route(Ids ids) {
         Context c;
         c.pooling = pooling_.forward(ids);
-        c.mixture = mixture_.forward(c.pooling.mean);
+        c.mixture = mixture_.route(c.pooling.mean);
         return c;
     }
 

@@ -125,11 +125,4 @@ RoutedPrefixes route_prefixes(Backend<float>& backend, const Trainer& trainer, s
     return routed;
 }
 
-double median(std::vector<double> values) {
-    if (values.empty()) throw Error("There is no median of no values.");
-    std::sort(values.begin(), values.end());
-    const std::size_t n = values.size();
-    return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
-
 }  // namespace moe

@@ -38,7 +38,4 @@ struct RoutedPrefixes {
 /// `backend` is the trainer's own. Trainer's thread.
 RoutedPrefixes route_prefixes(Backend<float>& backend, const Trainer& trainer, std::span<const std::string> lines);
 
-/// The middle of the sorted values, the mean of the two middle ones where their count is even. Throws Error on none.
-double median(std::vector<double> values);
-
 }  // namespace moe

@@ -3,6 +3,7 @@
 #include "engine/bench/measure.h"
 #include "engine/bench/seed_step.h"
 #include "engine/core/error.h"
+#include "engine/core/median.h"
 
 #include <doctest/doctest.h>
 

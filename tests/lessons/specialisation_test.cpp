@@ -1,6 +1,7 @@
 #include "engine/train/specialisation.h"
 
 #include "engine/core/error.h"
+#include "engine/core/median.h"
 #include "tests/lessons/lesson_files.h"
 
 #include <doctest/doctest.h>
