@@ -140,12 +140,13 @@ std::size_t required_bytes(const Experiment& experiment) {
     const ModelSpec& s = experiment.model;
     const std::size_t B = experiment.train.batch_size, K = experts_per_token(s);
     const std::size_t rows = product({B, K});
-    // Value, gradient, m and v of each parameter; activations and their gradients; the logits.
+    // Value, gradient, m and v of each parameter, the last good value, m and v on the host and a copy on its way there;
+    // activations and their gradients; the logits.
     const std::size_t activations =
         sum({product({rows, 2, sum({s.hidden_dim, s.embedding_dim, s.embedding_dim, std::size_t(4)})}),
              product({B, 6, s.embedding_dim}), product({B, 4, s.num_experts}), product({B, s.vocabulary}),
              product({B, s.max_seq_len})});
-    return product({4, sum({product({4, parameter_count(s)}), activations})});
+    return product({4, sum({product({8, parameter_count(s)}), activations})});
 }
 
 void validate(const Experiment& experiment, std::size_t memory_limit) {

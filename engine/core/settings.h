@@ -30,7 +30,7 @@ void apply_setting(Experiment& experiment, std::string_view key, std::string_vie
 /// names the bytes). Needs a resolved vocabulary and max_seq_len. Throws Error, before anything is allocated.
 void validate(const Experiment& experiment, std::size_t memory_limit);
 
-/// Bytes that training takes: parameters with gradients and two moments, and the planned workspace.
+/// Bytes that training takes: parameters with gradients and two moments, the last good state, the planned workspace.
 /// Throws Error where that leaves 64 bits.
 std::size_t required_bytes(const Experiment& experiment);
 

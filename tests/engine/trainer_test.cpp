@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include <malloc.h>
 #include <cmath>
 #include <set>
 
@@ -171,3 +172,30 @@ TEST_CASE("initial weights follow Keras's initialisers") {
         CHECK(squares / n == doctest::Approx(limit * limit / 3).epsilon(0.15));
     }
 }
+
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST_CASE("training takes the bytes that were announced") {
+    const auto in_use = [] {
+        const struct mallinfo2 info = mallinfo2();
+        return info.uordblks + info.hblkhd;
+    };
+    for (const bool many_words : {true, false})
+        for (const RouterInfo& router : routers()) {
+            Experiment x = tutorial_experiment();
+            x.model.router = router.id;
+            if (many_words)
+                x.model.vocabulary = 20'000, x.train.batch_size = 64;
+            else
+                x.model.num_experts = 300, x.train.batch_size = 200;
+            CAPTURE(x.model.router);
+            CAPTURE(many_words);
+            const std::size_t before = in_use();
+            const auto backend = make_backend({"cpu", 1});
+            Trainer trainer(*backend, x, tutorial_corpus());
+            trainer.step();
+            const std::size_t used = in_use() - before;
+            CHECK(used <= required_bytes(x));
+            CHECK(required_bytes(x) <= 2 * used);
+        }
+}
+#endif
