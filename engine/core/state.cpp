@@ -2,6 +2,14 @@
 
 namespace moe {
 
+bool RunState::operator==(const RunState& o) const {
+    const bool same_start = initial == o.initial || (initial && o.initial && *initial == *o.initial);
+    return same_start && experiment == o.experiment && target_epochs == o.target_epochs && step == o.step &&
+           epoch == o.epoch && next_example == o.next_example && sums == o.sums && load_sums == o.load_sums &&
+           load == o.load && epochs == o.epochs && parameters == o.parameters && momentum == o.momentum &&
+           velocity == o.velocity;
+}
+
 std::vector<NamedArray> canonical_parameters(const ModelSpec& s) {
     const std::size_t V = s.vocabulary, D = s.embedding_dim, H = s.hidden_dim, E = s.num_experts;
     return {

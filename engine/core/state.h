@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -35,17 +36,20 @@ struct EpochRecord {
 
 /// Everything from which training goes on to the same bits. Parameters in the order of canonical_parameters().
 struct RunState {
-    Experiment experiment;           // vocabulary and max_seq_len resolved
-    bool from_seed = true;           // the run began with the seed\'s own initial weights, not with a file\'s
-    std::uint64_t step = 0;          // the optimizer's iterations
-    std::uint64_t epoch = 0;         // epochs finished
-    std::uint64_t next_example = 0;  // position in the current epoch's order
+    Experiment experiment;                    // vocabulary and max_seq_len resolved
+    std::uint64_t target_epochs = 0;          // where "finished" is; 0: after the experiment's epochs
+    std::shared_ptr<const RunState> initial;  // where the run began and a reset leads; null: the seed's own weights
+    std::uint64_t step = 0;                   // the optimizer's iterations
+    std::uint64_t epoch = 0;                  // epochs finished
+    std::uint64_t next_example = 0;           // position in the current epoch's order
     EpochSums sums;
+    std::vector<double> load_sums;    // (E) gate weight that each expert got in the epoch so far; empty: none
+    std::vector<float> load;          // (E) shares of it in the last finished epoch; empty before the first
     std::vector<EpochRecord> epochs;  // one per finished epoch
     std::vector<NamedArray> parameters;
     std::vector<NamedArray> momentum, velocity;  // Adam's m and v; empty: all zero
 
-    bool operator==(const RunState&) const = default;
+    bool operator==(const RunState& other) const;
 };
 
 /// Names and shapes of the model's parameters, in Keras's order of `trainable_variables` for the built-in form:

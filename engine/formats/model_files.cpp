@@ -25,6 +25,7 @@ constexpr const char* experiment_member = "moe-lab/experiment.json";
 constexpr const char* run_member = "moe-lab/run.json";
 constexpr const char* tokenizer_member = "moe-lab/tokenizer.json";
 constexpr const char* corpus_member = "moe-lab/corpus.txt";
+constexpr const char* initial_member = "moe-lab/initial.keras";
 
 // Dimensions of each canonical parameter; a trailing 1 in its shape may be a size.
 constexpr std::array<std::size_t, 9> ranks = {2, 2, 1, 3, 2, 3, 2, 2, 1};
@@ -81,12 +82,19 @@ std::string experiment_json(const Experiment& experiment) {
 std::string run_json(const SavedModel& model) {
     const RunState& state = model.state;
     const auto whole = [](std::uint64_t value) { return std::to_string(value); };
+    const auto numbers = [](const auto& values) {
+        std::string list;
+        for (const auto value : values) list += (list.empty() ? "" : ", ") + json_number(double(value));
+        return "[" + list + "]";
+    };
     std::string text = "{\"format\": \"moe-lab run\", \"version\": 1, \"step\": " + whole(state.step) +
                        ", \"epoch\": " + whole(state.epoch) + ", \"next_example\": " + whole(state.next_example) +
                        ", \"sums\": {\"loss\": " + json_number(state.sums.loss) +
                        ", \"balance\": " + json_number(state.sums.balance) +
                        ", \"correct\": " + whole(state.sums.correct) + ", \"examples\": " + whole(state.sums.examples) +
-                       "}, \"corpus_name\": " + json_quote(model.corpus_name) + ", \"epochs\": [";
+                       "}, \"target_epochs\": " + whole(state.target_epochs) +
+                       ", \"load_sums\": " + numbers(state.load_sums) + ", \"load\": " + numbers(state.load) +
+                       ", \"corpus_name\": " + json_quote(model.corpus_name) + ", \"epochs\": [";
     bool first = true;
     for (const EpochRecord& epoch : state.epochs) {
         text += (first ? "[" : ", [") + json_number(epoch.loss) + ", " + json_number(epoch.accuracy) + ", " +
@@ -145,6 +153,19 @@ void read_run(const std::string& text, const std::string& name, SavedModel& mode
     state.sums = {json_real(json_field(sums, "loss", name), "loss", name),
                   json_real(json_field(sums, "balance", name), "balance", name), whole(sums, "correct"),
                   whole(sums, "examples")};
+    // Files of the first versions have none of these.
+    if (json.contains("target_epochs")) state.target_epochs = whole(json, "target_epochs");
+    const auto shares = [&](const char* key, auto& values) {
+        if (!json.contains(key)) return;
+        for (const Json& value : json[key]) {
+            values.push_back(
+                static_cast<typename std::decay_t<decltype(values)>::value_type>(json_real(value, key, name)));
+        }
+        if (!values.empty() && values.size() != state.experiment.model.num_experts)
+            throw Error("'" + name + "' contradicts itself: its " + key + " is not one number an expert.");
+    };
+    shares("load_sums", state.load_sums);
+    shares("load", state.load);
     const Json& corpus_name = json_field(json, "corpus_name", name);
     if (corpus_name.is_string()) model.corpus_name = corpus_name.get<std::string>();
     for (const Json& epoch : json_field(json, "epochs", name)) {
@@ -164,10 +185,17 @@ std::string owner_of(const KerasModel& model, std::size_t parameter) {
 
 void read_weights(std::string_view image, const std::string& name, const KerasModel& model, RunState& state) {
     const Hdf5Reader reader(image, name);
+    const auto finite = [&](const std::string& path, const NamedArray& array, std::size_t i, const std::string& owner) {
+        std::vector<float> values = reader.floats(path, shape_of(array, i), owner);
+        if (!std::ranges::all_of(values, [](float value) { return std::isfinite(value); }))
+            throw Error("'" + name + "': the weights of " + owner + " (" + path +
+                        ") hold what is no number, as a training that diverged leaves it; open an earlier state.");
+        return values;
+    };
     const std::vector<std::string> paths = model.weight_paths();
     state.parameters = canonical_parameters(model.spec);
     for (std::size_t i = 0; i < paths.size(); ++i)
-        state.parameters[i].values = reader.floats(paths[i], shape_of(state.parameters[i], i), owner_of(model, i));
+        state.parameters[i].values = finite(paths[i], state.parameters[i], i, owner_of(model, i));
     if (!model.adam || !reader.exists("optimizer/vars/0")) return;
     const std::int64_t step = reader.integer("optimizer/vars/0", "the optimizer's step");
     if (step < 0) throw Error("'" + name + "': its optimizer is at a step below 0.");
@@ -181,8 +209,8 @@ void read_weights(std::string_view image, const std::string& name, const KerasMo
     std::size_t next = 2;
     for (const std::size_t i : model.trainable_order())
         for (std::vector<NamedArray>* moments : {&state.momentum, &state.velocity})
-            (*moments)[i].values = reader.floats("optimizer/vars/" + std::to_string(next++), shape_of((*moments)[i], i),
-                                                 "the optimizer for " + owner_of(model, i));
+            (*moments)[i].values = finite("optimizer/vars/" + std::to_string(next++), (*moments)[i], i,
+                                          "the optimizer for " + owner_of(model, i));
 }
 
 void refuse_other_files(std::string_view bytes, const std::string& name) {
@@ -224,10 +252,20 @@ std::string write_keras(const SavedModel& model) {
         {run_member, run_json(model)}};
     if (model.tokenizer) members.push_back({tokenizer_member, write_tokenizer_json(*model.tokenizer)});
     if (!model.corpus_text.empty()) members.push_back({corpus_member, model.corpus_text});
+    if (state.initial) {
+        SavedModel initial;
+        initial.state = *state.initial;
+        initial.state.initial.reset();
+        initial.state.experiment.model.max_seq_len = state.experiment.model.max_seq_len;  // not every file says it
+        members.push_back({initial_member, write_keras(initial)});
+    }
     return write_zip(members);
 }
 
-SavedModel read_keras(std::string_view bytes, const std::string& name) {
+namespace {
+
+/// `outermost`: not what lies in another file as its beginning.
+SavedModel read_archive(std::string_view bytes, const std::string& name, bool outermost) {
     refuse_other_files(bytes, name);
     const std::map<std::string, std::string> members = read_zip(bytes, name, [](std::string_view member) {
         return member == "config.json" || member == "model.weights.h5" || member.starts_with("moe-lab/");
@@ -256,7 +294,23 @@ SavedModel read_keras(std::string_view bytes, const std::string& name) {
         check_vocabulary(*model.tokenizer, experiment.model, "tokenizer.json", name);
     }
     if (members.contains(corpus_member)) model.corpus_text = member(corpus_member);
+    if (!outermost) return model;
+    if (!model.complete) {  // somebody else's: the run begins here
+        model.state.initial = std::make_shared<const RunState>(model.state);
+    } else if (members.contains(initial_member)) {
+        RunState initial = read_archive(member(initial_member), name + ": initial.keras", false).state;
+        const auto same_shape = [](const NamedArray& a, const NamedArray& b) { return a.shape == b.shape; };
+        if (!std::ranges::equal(initial.parameters, model.state.parameters, same_shape))
+            throw Error("'" + name + "' contradicts itself: it began as a model of another size.");
+        model.state.initial = std::make_shared<const RunState>(std::move(initial));
+    }
     return model;
+}
+
+}  // namespace
+
+SavedModel read_keras(std::string_view bytes, const std::string& name) {
+    return read_archive(bytes, name, true);
 }
 
 void save_model_file(const std::filesystem::path& file, const SavedModel& model) {

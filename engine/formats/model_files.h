@@ -24,8 +24,9 @@ struct SavedModel {
 std::string write_keras(const SavedModel& model);
 
 /// Reads what write_keras wrote, and Keras's own built-in form (formats.md): sizes, soft or top-k gate, mask, Adam's
-/// state. Throws Error in one sentence naming `name` for anything else: no archive, truncated, a missing member, a
-/// layer that is not known, sizes that do not fit together. Any thread.
+/// state. A bare file's state is also its `initial` one: a reset leads back to it. Throws Error in one sentence naming
+/// `name` for anything else: no archive, truncated, a missing member, a layer that is not known, sizes that do not fit
+/// together. Any thread.
 SavedModel read_keras(std::string_view bytes, const std::string& name);
 
 /// Keras's Tokenizer.to_json(), and back (one level or nested strings).

@@ -6,17 +6,22 @@ namespace moe {
 
 namespace {
 
-constexpr std::size_t most_points = 1024, fewest_points = 64, most_numbers = std::size_t(1) << 18;
+constexpr std::size_t most_points = 1024, fewest_points = 64, enough_numbers = std::size_t(1) << 17,
+                      most_numbers = std::size_t(1) << 20;
 
-// Few experts get all points; very many get fewer, so that a snapshot stays small.
+// Few experts get all points; very many get fewer, so that a snapshot stays small: 2 where a point is a million
+// numbers.
 std::size_t points_for(std::size_t numbers_a_point) {
-    return std::clamp(most_numbers / std::max<std::size_t>(numbers_a_point, 1), fewest_points, most_points) / 2 * 2;
+    const std::size_t numbers = std::max<std::size_t>(numbers_a_point, 1);
+    const std::size_t wanted = std::clamp(enough_numbers / numbers, fewest_points, most_points);
+    return std::max<std::size_t>(std::min(wanted, most_numbers / numbers) / 2, 1) * 2;
 }
 
 }  // namespace
 
 void HistoryBuilder::start(std::size_t num_experts) {
     history_ = {};
+    shared_.reset();
     history_.num_experts = num_experts;
     max_points_ = points_for(num_experts);
     sums_ = {};
@@ -47,6 +52,7 @@ void HistoryBuilder::add(std::uint64_t step, const StepResult& result, std::span
 
 void HistoryBuilder::close_point() {
     if (sums_.steps == 0) return;
+    shared_.reset();
     const double n = double(sums_.examples);
     history_.points.push_back({sums_.step, std::uint32_t(sums_.steps), sums_.examples, float(sums_.loss / n),
                                float(sums_.balance / n), float(double(sums_.correct) / n)});
@@ -82,7 +88,13 @@ void HistoryBuilder::join_pairs() {
     history_.steps_per_point *= 2;
 }
 
+void HistoryBuilder::add_epoch(const EpochRecord& epoch) {
+    shared_.reset();
+    history_.epochs.push_back(epoch);
+}
+
 void HistoryBuilder::rewind(std::uint64_t step, std::size_t epochs) {
+    shared_.reset();
     while (!history_.points.empty() && history_.points.back().step > step) history_.points.pop_back();
     history_.load.resize(history_.points.size() * history_.num_experts);
     while (!history_.gate_steps.empty() && history_.gate_steps.back() > step) history_.gate_steps.pop_back();
@@ -94,6 +106,7 @@ void HistoryBuilder::rewind(std::uint64_t step, std::size_t epochs) {
 
 void HistoryBuilder::start_gate(const std::string& probe, std::size_t prefixes) {
     if (!history_.gate_steps.empty() && history_.gate_probe == probe && history_.prefixes == prefixes) return;
+    shared_.reset();
     history_.gate_probe = probe;
     history_.prefixes = prefixes;
     history_.gate_steps.clear();
@@ -109,6 +122,7 @@ bool HistoryBuilder::wants_gate(std::uint64_t step) const {
 
 void HistoryBuilder::add_gate(std::uint64_t step, std::span<const float> weights) {
     if (weights.empty() || (!history_.gate_steps.empty() && history_.gate_steps.back() == step)) return;
+    shared_.reset();
     history_.gate_steps.push_back(step);
     history_.gate.insert(history_.gate.end(), weights.begin(), weights.end());
     if (history_.gate_steps.size() < max_gate_) return;
@@ -127,6 +141,11 @@ History HistoryBuilder::publish() const {
     HistoryBuilder copy = *this;
     copy.close_point();
     return std::move(copy.history_);
+}
+
+std::shared_ptr<const History> HistoryBuilder::share(bool whole) {
+    if (!shared_ || (whole && sums_.steps > 0)) shared_ = std::make_shared<const History>(publish());
+    return shared_;
 }
 
 }  // namespace moe

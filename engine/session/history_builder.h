@@ -2,6 +2,7 @@
 #include "engine/session/snapshot.h"
 #include "engine/train/trainer.h"
 
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -17,7 +18,7 @@ public:
 
     /// One trained step; `load` is the sum of gate weight that each expert got, (E).
     void add(std::uint64_t step, const StepResult& result, std::span<const float> load);
-    void add_epoch(const EpochRecord& epoch) { history_.epochs.push_back(epoch); }
+    void add_epoch(const EpochRecord& epoch);
 
     /// Forgets what came after `step`: a diverged run is back in an earlier state.
     void rewind(std::uint64_t step, std::size_t epochs);
@@ -31,11 +32,16 @@ public:
     /// A copy with the points in the making as its last one.
     History publish() const;
 
+    /// For snapshots: what publish() gave last, as long as no point and no sample was added and `whole` does not ask
+    /// for the point in the making.
+    std::shared_ptr<const History> share(bool whole);
+
 private:
     void close_point();
     void join_pairs();
 
     History history_;
+    std::shared_ptr<const History> shared_;  // null: there is something new
     std::size_t max_points_ = 0, max_gate_ = 0;
     std::uint64_t gate_interval_ = 1;
 

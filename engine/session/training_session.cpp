@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cmath>
 #include <condition_variable>
+#include <ctime>
 #include <deque>
 #include <limits>
 #include <mutex>
@@ -22,16 +23,25 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr std::uint64_t no_limit = std::numeric_limits<std::uint64_t>::max();
 
+/// Processor time of this thread: other programs do not lengthen it.
+double thread_seconds() {
+    timespec t{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
+}
+
 /// A model in training with everything that watches it. Replaced as a whole when another one is opened.
 struct Run {
-    Run(const SessionOptions& options, SessionSetup given)
+    /// `before`: the run that this one replaces, null for none.
+    Run(const SessionOptions& options, SessionSetup given, const Run* before)
         : setup(std::move(given)), backend(make_backend(options.backend)) {
         if (!setup.corpus) throw Error("There is no text to learn from; open or paste one first.");
         const std::size_t limit = options.memory_limit ? options.memory_limit : default_memory_limit();
         if (setup.state) {
             setup.state->experiment = resolve(setup.state->experiment, *setup.corpus, limit);
-            if (!setup.initial && !setup.state->from_seed)
-                setup.initial = std::make_shared<const RunState>(*setup.state);
+            if (!setup.initial) setup.initial = setup.state->initial;
+            setup.state->initial = setup.initial;
+            target_epochs = setup.state->target_epochs;
             trainer = std::make_unique<Trainer>(*backend, *setup.state, setup.corpus);
         } else {
             trainer =
@@ -39,7 +49,9 @@ struct Run {
         }
         const ModelSpec& model = trainer->experiment().model;
         probe = std::make_unique<Probe>(*backend, trainer->parameters(), model, setup.corpus->tokenizer());
-        best_correct = setup.corpus->best_correct(model.max_seq_len, model.mask_zero);
+        best_correct = before && before->reads_as(*this)
+                           ? before->best_correct
+                           : setup.corpus->best_correct(model.max_seq_len, model.mask_zero);
         if (setup.history && setup.history->num_experts == model.num_experts)
             history.resume(*setup.history);
         else
@@ -48,10 +60,17 @@ struct Run {
             for (const EpochRecord& epoch : trainer->epochs()) history.add_epoch(epoch);
         setup.state.reset();  // large, and read by now
         setup.history.reset();
-        target_epochs = trainer->experiment().train.epochs;
+        if (target_epochs == 0) target_epochs = trainer->experiment().train.epochs;
     }
 
     bool finished() const { return trainer->epoch() >= target_epochs; }
+
+    /// The same examples, cut and averaged alike.
+    bool reads_as(const Run& other) const {
+        const ModelSpec &mine = trainer->experiment().model, &its = other.trainer->experiment().model;
+        return setup.corpus == other.setup.corpus && mine.max_seq_len == its.max_seq_len &&
+               mine.mask_zero == its.mask_zero;
+    }
 
     SessionSetup setup;
     std::unique_ptr<Backend<float>> backend;
@@ -60,9 +79,6 @@ struct Run {
     HistoryBuilder history;
     std::size_t best_correct = 0;
     std::uint64_t target_epochs = 0;
-    std::vector<double> epoch_load;  // (E) sums in the epoch so far
-    double epoch_examples = 0;
-    std::vector<float> load;  // (E) shares of the last finished epoch
     std::vector<float> gate;  // scratch, (P, E)
 };
 
@@ -117,10 +133,11 @@ public:
     // --- worker thread
 
     void open(SessionSetup setup) {
-        auto fresh = std::make_unique<Run>(options_, std::move(setup));  // throws: the present one stays
+        auto fresh = std::make_unique<Run>(options_, std::move(setup), run_.get());  // throws: the present one stays
         run_ = std::move(fresh);
         ++generation_;
         message_.clear();
+        steps_per_second_ = 0;
         state_ = run_->finished()             ? SessionState::finished
                  : run_->trainer->steps() > 0 ? SessionState::paused
                                               : SessionState::ready;
@@ -134,7 +151,7 @@ public:
     }
 
     void play(std::uint64_t steps, std::uint64_t epochs) {
-        if (!run_ || run_->finished()) return;
+        if (!run_ || run_->finished() || steps == 0 || epochs == 0) return;
         const bool more = state_ == SessionState::running && steps_left_ != no_limit && steps != no_limit;
         steps_left_ = more ? steps_left_ + steps : steps;
         epochs_left_ = epochs;
@@ -165,17 +182,18 @@ public:
         if (!run_) return;
         SessionSetup setup = run_->setup;
         setup.experiment = run_->trainer->experiment();
+        const std::uint64_t target = run_->target_epochs;
         if (setup.initial) {
             setup.state = *setup.initial;
             setup.state->experiment = setup.experiment;
         }
-        const std::uint64_t target = run_->target_epochs;
         open(std::move(setup));
         set_target_epochs(target);
     }
 
     void set_speed(double steps_per_second) {
-        speed_ = std::isfinite(steps_per_second) && steps_per_second > 0 ? steps_per_second : 0;
+        constexpr double slowest = 1e-6;  // a clock's count holds its step's time
+        speed_ = std::isfinite(steps_per_second) && steps_per_second > 0 ? std::max(steps_per_second, slowest) : 0;
         due_ = Clock::now();
     }
 
@@ -190,16 +208,12 @@ public:
     // A workspace is planned for one batch size: another one is the same state in a new workspace.
     void set_batch_size(std::size_t batch) {
         if (!run_ || batch == run_->trainer->experiment().train.batch_size || batch == 0) return;
-        const SavedRun saved = save();
         SessionSetup setup = run_->setup;
-        setup.state = saved.state;
+        setup.state = run_->trainer->state();
         setup.state->experiment.train.batch_size = batch;
-        auto fresh = std::make_unique<Run>(options_, std::move(setup));
+        auto fresh = std::make_unique<Run>(options_, std::move(setup), run_.get());
         fresh->history = run_->history;
         fresh->target_epochs = run_->target_epochs;
-        fresh->epoch_load = run_->epoch_load;
-        fresh->epoch_examples = run_->epoch_examples;
-        fresh->load = run_->load;
         fresh->probe->set_text(run_->setup.probe);
         run_ = std::move(fresh);
     }
@@ -208,6 +222,8 @@ public:
         if (!run_) throw Error("There is no model yet.");
         SavedRun saved;
         saved.state = run_->trainer->state();
+        if (run_->target_epochs != saved.state.experiment.train.epochs && run_->target_epochs != no_limit)
+            saved.state.target_epochs = run_->target_epochs;
         saved.corpus = run_->setup.corpus;
         saved.history = std::make_shared<const History>(run_->history.publish());
         saved.initial = run_->setup.initial;
@@ -222,6 +238,23 @@ public:
     }
 
     void publish() {
+        const double start = thread_seconds();
+        try {
+            put(snapshot(true));
+        } catch (const std::exception& e) {  // no memory, or a device that is gone: said without what it could not give
+            fail(e.what());
+            put(snapshot(false));
+        }
+        // However large what it shows is: at most 2 % of the time goes into showing it.
+        next_publish_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                           std::chrono::duration<double>(50 * (thread_seconds() - start)));
+    }
+
+    std::function<void(std::uint64_t, const EpochRecord&)> on_epoch_;
+
+private:
+    /// `whole`: with the probe's way through the model and the curves, else the run's state alone.
+    std::shared_ptr<const Snapshot> snapshot(bool whole) {
         auto s = std::make_shared<Snapshot>();
         s->state = state_;
         s->message = message_;
@@ -242,23 +275,25 @@ public:
                 s->loss = last.loss, s->accuracy = last.accuracy, s->balance = last.balance;
             }
             s->best_correct = run_->best_correct;
-            s->load = run_->load.empty() && run_->epoch_examples > 0 ? load_shares() : run_->load;
+            s->load = trainer.load();
             s->parameters = parameter_count(s->experiment.model);
             s->device = run_->backend->name();
-            s->probe = run_->probe->run(run_->setup.focus);
-            s->history = std::make_shared<const History>(run_->history.publish());
-        } else {
-            s->history = std::make_shared<const History>();
+            if (whole) {
+                s->probe = run_->probe->run(run_->setup.focus);
+                s->history = run_->history.share(state_ != SessionState::running);
+            }
         }
+        if (!s->history) s->history = std::make_shared<const History>();
         if (state_ == SessionState::running) s->steps_per_second = steps_per_second_;
+        return s;
+    }
+
+    void put(std::shared_ptr<const Snapshot> s) {
         changed_ = false;
         const std::scoped_lock lock(mutex_);
         newest_ = std::move(s);
     }
 
-    std::function<void(std::uint64_t, const EpochRecord&)> on_epoch_;
-
-private:
     void loop(const std::stop_token& stop) {
         const FlushDenormals flush;
         std::unique_lock lock(mutex_);
@@ -292,8 +327,7 @@ private:
             lock.unlock();
             step();
             lock.lock();
-            const bool wanted = asked_ || state_ != SessionState::running;
-            if (wanted) {
+            if (state_ != SessionState::running || (asked_ && Clock::now() >= next_publish_)) {
                 asked_ = false;
                 lock.unlock();
                 publish();
@@ -314,31 +348,24 @@ private:
 
     void step() {
         Run& run = *run_;
-        StepResult result;
+        changed_ = true;
         try {
-            result = run.trainer->step();
-            changed_ = true;
+            train(run);
         } catch (const std::exception& e) {
             fail(e.what());
             run.history.rewind(run.trainer->steps(), run.trainer->epochs().size());
-            run.epoch_load.clear();
-            run.epoch_examples = 0;
-            return;
         }
-        const std::span<const float> load = run.trainer->step_load();
+    }
+
+    void train(Run& run) {
+        const StepResult result = run.trainer->step();
         const std::uint64_t steps = run.trainer->steps();
-        run.history.add(steps, result, load);
+        run.history.add(steps, result, run.trainer->step_load());
         if (run.history.wants_gate(steps)) {
             run.probe->gate_weights(run.gate);
             run.history.add_gate(steps, run.gate);
         }
-        run.epoch_load.resize(load.size());
-        for (std::size_t e = 0; e < load.size(); ++e) run.epoch_load[e] += double(load[e]);
-        run.epoch_examples += double(result.examples);
         if (result.epoch_ended) {
-            run.load = load_shares();
-            run.epoch_load.assign(load.size(), 0.0);
-            run.epoch_examples = 0;
             const EpochRecord& record = run.trainer->epochs().back();
             run.history.add_epoch(record);
             if (on_epoch_) on_epoch_(run.trainer->epoch(), record);
@@ -365,14 +392,6 @@ private:
         window_steps_ = 0;
     }
 
-    std::vector<float> load_shares() const {
-        std::vector<float> shares(run_->epoch_load.size());
-        if (run_->epoch_examples > 0)
-            for (std::size_t e = 0; e < shares.size(); ++e)
-                shares[e] = float(run_->epoch_load[e] / run_->epoch_examples);
-        return shares;
-    }
-
     void use_probe(std::string text) {
         Run& run = *run_;
         run.setup.probe = std::move(text);
@@ -397,7 +416,7 @@ private:
     std::uint64_t generation_ = 0, steps_left_ = no_limit, epochs_left_ = no_limit;
     bool changed_ = false;  // trained since the last snapshot
     double speed_ = 0, steps_per_second_ = 0;
-    Clock::time_point due_, window_start_;
+    Clock::time_point due_, window_start_, next_publish_;
     std::uint64_t window_steps_ = 0;
 
     std::jthread thread_;  // last: it uses all of the above

@@ -24,6 +24,8 @@ struct Trainer::Good {
     std::vector<std::vector<float>> value, m, v;
     std::uint64_t step = 0, epoch = 0, next_example = 0;
     EpochSums sums;
+    std::vector<double> load_sums;
+    std::vector<float> epoch_load;
     std::size_t epochs = 0;
     bool valid = false;
 };
@@ -62,9 +64,12 @@ Trainer::Trainer(Backend<float>& backend, Experiment experiment, std::shared_ptr
     rate_ = backend.allocate({});
     load_sum_ = backend.allocate({{experiment_.model.num_experts, 1, 1}});
     load_.assign(experiment_.model.num_experts, 0.0f);
+    load_sums_.assign(experiment_.model.num_experts, 0.0);
     host_ids_.resize(B * T);
     host_targets_.resize(B);
     good_ = std::make_shared<Good>();
+    good_->load_sums = load_sums_;
+    for (auto* shares : {&epoch_load_, &good_->epoch_load}) shares->reserve(experiment_.model.num_experts);
     for (auto* kept : {&good_->value, &good_->m, &good_->v})
         for (const auto& p : parameters_.entries()) kept->emplace_back(p.value.count());
     epochs_.reserve(std::min<std::size_t>(experiment_.train.epochs, 1 << 20));  // no growth in a step
@@ -87,10 +92,16 @@ Trainer::Trainer(Backend<float>& backend, const RunState& state, std::shared_ptr
     load(state.momentum, &Parameters<float>::Entry::m);
     load(state.velocity, &Parameters<float>::Entry::v);
     step_ = state.step, epoch_ = state.epoch, next_example_ = state.next_example;
-    from_seed_ = state.from_seed;
+    initial_ = state.initial;
     sums_ = state.sums;
+    if (state.load_sums.size() == load_sums_.size()) load_sums_ = state.load_sums;
+    if (state.load.size() == load_.size()) epoch_load_ = state.load;
     epochs_ = state.epochs;
-    if (next_example_ >= corpus_->examples()) next_example_ = 0, sums_ = {};  // another corpus than the state's own
+    if (next_example_ >= corpus_->examples()) {  // another corpus than the state's own
+        next_example_ = 0;
+        sums_ = {};
+        std::ranges::fill(load_sums_, 0.0);
+    }
     start_epoch();
 }
 
@@ -152,10 +163,14 @@ StepResult Trainer::step() {
     sums_.balance += result.balance * double(n);
     sums_.correct += result.correct;
     sums_.examples += n;
+    for (std::size_t e = 0; e < load_.size(); ++e) load_sums_[e] += double(load_[e]);
     next_example_ += n;
     if (next_example_ >= corpus_->examples()) {
         const double seen = double(sums_.examples);
         epochs_.push_back({sums_.loss / seen, double(sums_.correct) / seen, sums_.balance / seen});
+        epoch_load_.resize(load_.size());
+        for (std::size_t e = 0; e < load_.size(); ++e) epoch_load_[e] = float(load_sums_[e] / seen);
+        std::ranges::fill(load_sums_, 0.0);
         sums_ = {};
         next_example_ = 0;
         ++epoch_;
@@ -186,6 +201,7 @@ void Trainer::keep_good() {
         backend_.download(p.v, good_->v[i].data());
     }
     good_->step = step_, good_->epoch = epoch_, good_->next_example = next_example_, good_->sums = sums_;
+    good_->load_sums = load_sums_, good_->epoch_load = epoch_load_;
     good_->epochs = epochs_.size();
     good_->valid = true;
 }
@@ -199,16 +215,25 @@ void Trainer::restore_good() {
         backend_.upload(p.v, good_->v[i].data());
     }
     step_ = good_->step, epoch_ = good_->epoch, next_example_ = good_->next_example, sums_ = good_->sums;
+    load_sums_ = good_->load_sums, epoch_load_ = good_->epoch_load;
     epochs_.resize(good_->epochs);
     start_epoch();
+}
+
+std::vector<float> Trainer::load() const {
+    if (!epoch_load_.empty() || sums_.examples == 0) return epoch_load_;
+    std::vector<float> shares;
+    for (const double sum : load_sums_) shares.push_back(float(sum / double(sums_.examples)));
+    return shares;
 }
 
 RunState Trainer::state() const {
     RunState s;
     s.experiment = experiment_;
-    s.from_seed = from_seed_;
+    s.initial = initial_;
     s.step = step_, s.epoch = epoch_, s.next_example = next_example_;
     s.sums = sums_;
+    s.load_sums = load_sums_, s.load = epoch_load_;
     s.epochs = epochs_;
     s.parameters = s.momentum = s.velocity = canonical_parameters(experiment_.model);
     const auto save = [&](std::vector<NamedArray>& to, Tensor<float> Parameters<float>::Entry::*which) {

@@ -38,6 +38,10 @@ public:
     /// Sum of gate weight that each expert got in the last step, (E).
     std::span<const float> step_load() const { return load_; }
 
+    /// Each expert's share of the gate weight in the last finished epoch, else so far, (E); empty before the first
+    /// step.
+    std::vector<float> load() const;
+
     RunState state() const;
 
     const Experiment& experiment() const { return experiment_; }
@@ -73,8 +77,10 @@ private:
     std::vector<std::uint32_t> order_;  // empty: the corpus's own
 
     std::uint64_t step_ = 0, epoch_ = 0, next_example_ = 0;
-    bool from_seed_ = true;
+    std::shared_ptr<const RunState> initial_;  // null: the seed's own weights
     EpochSums sums_;
+    std::vector<double> load_sums_;  // (E), of the epoch so far
+    std::vector<float> epoch_load_;  // (E) shares of the last finished epoch; empty before the first
     std::vector<EpochRecord> epochs_;
 
     struct Good;  // the last state whose loss was a number

@@ -52,6 +52,14 @@ SavedModel random_model(ModelSpec spec, std::uint64_t seed, bool trained = true)
         {2.3999999999999999, 1.0 / 3, 0}, {std::numeric_limits<double>::infinity(), 0, -1e22}, {5e-324, 1, 1}};
     state.momentum = random_arrays(spec, rng);
     state.velocity = random_arrays(spec, rng);
+    state.target_epochs = 40;
+    state.load_sums.assign(spec.num_experts, 0.1 + 0.2);
+    state.load.assign(spec.num_experts, 1.0f / 3);
+    RunState initial;
+    initial.experiment = state.experiment;
+    initial.step = 77;
+    initial.parameters = random_arrays(spec, rng);
+    state.initial = std::make_shared<const RunState>(initial);
     return model;
 }
 
@@ -93,6 +101,7 @@ TEST_CASE("every form of model comes back to the bit, and equal models are equal
             CHECK(back.state.epochs == model.state.epochs);
             CHECK(back.state.sums == model.state.sums);
             CHECK(back == model);
+            CHECK(bool(back.state.initial) == trained);
             CHECK(std::signbit(back.state.parameters[0].values.back()));
         }
     }
@@ -177,4 +186,36 @@ TEST_CASE("a folder holds the tutorial's three files, and a model is loaded from
     save_model_file(folder / "other.keras", model);
     CHECK(load_model(folder / "other.keras") == model);
     std::filesystem::remove_all(name);
+}
+
+TEST_CASE("a file of Keras's own is where its run began, and stays so in the files that are written later") {
+    SavedModel model = load_model(MOE_TEST_DATA "/data/keras/tutorial-builtin/init.keras");
+    CHECK_FALSE(model.complete);
+    REQUIRE(model.state.initial);
+    const std::vector<NamedArray> given = model.state.parameters;
+    CHECK(model.state.initial->parameters == given);
+    for (NamedArray& a : model.state.parameters)
+        for (float& value : a.values) value += 1;
+    model.complete = true;
+    model.state.step += 5;
+    SavedModel back = read_keras(write_keras(model), "m");
+    CHECK(back.state.parameters == model.state.parameters);
+    REQUIRE(back.state.initial);
+    CHECK(back.state.initial->parameters == given);
+    CHECK(back.state.initial->step + 5 == back.state.step);
+
+    model.state.initial.reset();
+    CHECK_FALSE(read_keras(write_keras(model), "m").state.initial);
+}
+
+TEST_CASE("weights that are no numbers are refused by the layer's name") {
+    for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+        SavedModel model = random_model(specs[0], 3);
+        model.state.parameters[7].values[2] = bad;
+        CHECK_THROWS_WITH_AS(read_keras(write_keras(model), "m"),
+                             doctest::Contains("hold what is no number, as a training that diverged leaves it"), Error);
+        model = random_model(specs[0], 3);
+        model.state.velocity[1].values[0] = bad;
+        CHECK_THROWS_AS(read_keras(write_keras(model), "m"), Error);
+    }
 }

@@ -94,3 +94,33 @@ TEST_CASE("very many experts get fewer points, so that a snapshot stays small") 
     CHECK(builder.publish().load.size() <= std::size_t(1) << 18);
     CHECK(builder.publish().points.back().step == 1000);
 }
+
+TEST_CASE("a long probe text on very many experts stays within the memory of a picture") {
+    HistoryBuilder builder;
+    builder.start(2048);
+    builder.start_gate("a long text", 512);
+    const std::vector<float> weights(512 * 2048, 1.0f / 2048);
+    for (std::uint64_t s = 0; s <= 20; ++s)
+        if (builder.wants_gate(s)) builder.add_gate(s, weights);
+    const History h = builder.publish();
+    CHECK(h.gate_steps.front() == 0);
+    CHECK(h.gate.size() == h.gate_steps.size() * weights.size());
+    CHECK(h.gate.size() <= 2 * weights.size());
+}
+
+TEST_CASE("a shared history is copied only where something was added") {
+    HistoryBuilder builder;
+    builder.start(2);
+    std::uint64_t step = 0;
+    while (step < 5000) ++step, builder.add(step, step_result(step), step_load(step));
+    REQUIRE(builder.publish().steps_per_point == 8);
+    const auto first = builder.share(false);
+    ++step, builder.add(step, step_result(step), step_load(step));  // a point in the making
+    CHECK(builder.share(false) == first);
+    CHECK(builder.share(true)->points.back().step == step);
+    for (int i = 0; i < 8; ++i) ++step, builder.add(step, step_result(step), step_load(step));
+    CHECK(builder.share(false)->points.back().step > step - 8);
+    const auto second = builder.share(false);
+    builder.add_epoch({});
+    CHECK(builder.share(false) != second);
+}

@@ -36,7 +36,9 @@ SessionSetup tutorial(std::string router = "soft") {
     return setup;
 }
 
-std::string refusal(TrainingSession& session, SessionSetup setup) { return session.try_open(std::move(setup)).get(); }
+std::string refusal(TrainingSession& session, SessionSetup setup) {
+    return session.try_open(std::move(setup)).get();
+}
 
 }  // namespace
 
@@ -287,4 +289,105 @@ TEST_CASE("a session can be thrown away at any moment") {
         session.play();
         std::this_thread::sleep_for(std::chrono::milliseconds(i % 4));
     }
+}
+
+TEST_CASE("a run that began with a file's weights resets to these, also after it was saved and brought back") {
+    TrainingSession session(cpu());
+    session.open(tutorial());
+    session.run_steps(7);
+    session.wait();
+    auto given = std::make_shared<RunState>(session.save().get().state);
+    given->momentum.clear(), given->velocity.clear();  // a model without its optimizer
+    SessionSetup setup = tutorial();
+    setup.state = *given;
+    setup.state->initial = given;
+    session.open(setup);
+    session.run_steps(5);
+    session.wait();
+    CHECK(session.take()->step == 12);
+
+    SessionSetup back = tutorial();
+    back.state = session.save().get().state;
+    CHECK(back.state->parameters != given->parameters);
+    session.open(tutorial());
+    session.open(back);
+    session.reset();
+    session.wait();
+    CHECK(session.take()->step == 7);
+    CHECK(session.save().get().state.parameters == given->parameters);
+    session.run_steps(1);
+    session.reset();
+    session.wait();
+    CHECK(session.save().get().state.parameters == given->parameters);
+}
+
+TEST_CASE("a run that comes back brings its target and its load") {
+    TrainingSession session(cpu());
+    session.open(tutorial());
+    session.play();
+    session.wait();
+    session.set_speed(1);
+    session.train_on(50);
+    session.pause();
+    session.wait();
+    const auto before = session.take();
+    CHECK(before->target_epochs == 150);
+    CHECK(std::accumulate(before->load.begin(), before->load.end(), 0.0) == doctest::Approx(1).epsilon(1e-5));
+    SessionSetup back = tutorial();
+    back.state = session.save().get().state;
+    session.open(tutorial());
+    CHECK(session.take()->load.empty());
+    session.open(back);
+    CHECK(session.take()->state == SessionState::paused);
+    CHECK(session.take()->target_epochs == 150);
+    CHECK(session.take()->load == before->load);
+}
+
+TEST_CASE("the load of an epoch is that of its examples, whatever the batch becomes meanwhile") {
+    TrainingSession session(cpu());
+    SessionSetup setup = tutorial("top_k");
+    setup.experiment.train.batch_size = 3;
+    session.open(setup);
+    session.run_steps(2);
+    session.wait();
+    session.set_batch_size(6);
+    session.run_epochs(1);
+    session.wait();
+    const auto s = session.take();
+    REQUIRE(s->history->points.size() == 3);
+    for (std::size_t e = 0; e < 4; ++e) {
+        double sum = 0;
+        for (std::size_t i = 0; i < 3; ++i)
+            sum += double(s->history->load[4 * i + e]) * double(s->history->points[i].examples);
+        CHECK(double(s->load[e]) == doctest::Approx(sum / 12).epsilon(1e-5));
+    }
+}
+
+TEST_CASE("an exception on the worker's thread is a failure, not the end of the program") {
+    TrainingSession session(cpu());
+    session.on_epoch([](std::uint64_t, const EpochRecord&) { throw std::runtime_error("no paper"); });
+    session.open(tutorial());
+    session.play();
+    session.wait();
+    CHECK(session.take()->state == SessionState::failed);
+    CHECK(session.take()->message == "no paper");
+    session.on_epoch({});
+    session.run_steps(1);
+    session.wait();
+    CHECK(session.take()->state == SessionState::paused);
+}
+
+TEST_CASE("no steps are no steps") {
+    TrainingSession session(cpu(1e-300));  // slower than any clock counts
+    session.open(tutorial());
+    session.run_steps(0);
+    session.run_epochs(0);
+    CHECK(session.wait_for(5));
+    CHECK(session.take()->step == 0);
+    CHECK(session.take()->state == SessionState::ready);
+    session.set_speed(1e-300);
+    session.play();
+    CHECK_FALSE(session.wait_for(0.05));
+    session.pause();
+    session.wait();
 }
