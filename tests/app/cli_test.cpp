@@ -278,10 +278,10 @@ private Q_SLOTS:
             process.setReadChannel(QProcess::StandardError);
             process.start(QStringLiteral(MOELAB_BINARY), arguments);
             QVERIFY(process.waitForStarted());
-            while (!process.readAllStandardError().contains("parameters")) QVERIFY(process.waitForReadyRead(10'000));
+            while (!process.readAllStandardError().contains("parameters")) QVERIFY(process.waitForReadyRead(60'000));
             QTest::qWait(200);
             kill(pid_t(process.processId()), SIGINT);
-            const Ran ran = finished(process, 20);
+            const Ran ran = finished(process);
             QCOMPARE(ran.code, 130);
             QVERIFY2(ran.err.contains("what was learned is in"), ran.err.constData());
             QCOMPARE(moelab({"predict", "--model", out, "how are"}).code, 0);

@@ -27,8 +27,8 @@ inline QProcessEnvironment withoutDisplay() {
     return environment;
 }
 
-/// `arguments` reach the program as bytes: they need not be UTF-8 where `shell` runs it.
-inline Ran finished(QProcess& process, int seconds = 60) {
+/// Waits for the program; one that hangs is ended, and its code is -1.
+inline Ran finished(QProcess& process, int seconds = 120) {
     QElapsedTimer clock;
     clock.start();
     Ran ran;
@@ -42,15 +42,15 @@ inline Ran finished(QProcess& process, int seconds = 60) {
     return ran;
 }
 
-inline Ran moelab(const QStringList& arguments, int seconds = 60) {
+inline Ran moelab(const QStringList& arguments, int seconds = 120) {
     QProcess process;
     process.setProcessEnvironment(withoutDisplay());
     process.start(QStringLiteral(MOELAB_BINARY), arguments);
     return finished(process, seconds);
 }
 
-/// A line of bash; $MOELAB is the program.
-inline Ran shell(const QByteArray& line, int seconds = 60) {
+/// A line of bash, for what QProcess cannot give (bytes that are no UTF-8, pipes); $MOELAB is the program.
+inline Ran shell(const QByteArray& line, int seconds = 120) {
     QProcess process;
     QProcessEnvironment environment = withoutDisplay();
     environment.insert(QStringLiteral("MOELAB"), QStringLiteral(MOELAB_BINARY));
