@@ -48,6 +48,9 @@ struct KerasModel {
     std::vector<std::size_t> trainable_order() const;
 };
 
+/// The constants of a sparse gate in built-in layers (build_keras_model). Others predict right and train wrong.
+inline constexpr double steep = 1e20, far_below = -1e9;
+
 /// "MoELayer" -> "mo_e_layer", as keras.src.utils.naming.to_snake_case does.
 std::string keras_snake_case(std::string_view class_name);
 

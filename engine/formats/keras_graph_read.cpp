@@ -12,7 +12,6 @@ namespace moe {
 namespace {
 
 constexpr std::size_t most_layers = 20'000, widest = 65536, largest_vocabulary = 16'777'216;
-constexpr double steep = 1e20, far_below = -1e9;
 
 // What the built-in form is made of. Anything else is refused by name, and nothing a file names is ever run.
 constexpr std::array known_classes = {

@@ -4,8 +4,6 @@ namespace moe {
 
 namespace {
 
-constexpr double steep = 1e20, far_below = -1e9;
-
 class Writer {
 public:
     std::vector<KerasNode> nodes;
