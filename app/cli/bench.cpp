@@ -31,6 +31,7 @@ void benchWindow(const std::function<void(const BenchRow&)>& tell) {
     const WindowFigures w = measureWindow();
     row("window: start to first frame", w.first_frame, "ms", "at most 400", 400);
     row("window: steps/s lost to watching", 100 * w.watching, "%", "at most 3", 3);
+    row("window: training's processor time for snapshots", 100 * w.publishing, "%", "", 100 * w.publishing);
     row("window: event loop late, 99 of 100", w.loop_p99, "ms", "at most 20", 20);
     row("window: event loop late, worst", w.loop_worst, "ms", "at most 50", 50);
     row("window: a frame of the stage, 500 tokens", w.stage, "ms", "at most 4", 4);

@@ -49,8 +49,8 @@ private:
 };
 
 QIcon expertIcon(std::size_t index, const Theme& theme) {
-    const int side = int(theme.px(14));
-    QPixmap pixmap(side * 2, side * 2);
+    const int side = int(theme.px(14)), wide = int(theme.px(15));  // the rest is the gap to the text
+    QPixmap pixmap(wide * 2, side * 2);
     pixmap.setDevicePixelRatio(2);
     pixmap.fill(Qt::transparent);
     QPainter painter(&pixmap);
@@ -225,7 +225,7 @@ LessonPanel::LessonPanel(QWidget* parent) : QWidget(parent) {
     column->addWidget(card_);
     column->addSpacing(6);
     column->addWidget(reveal_);
-    column->addSpacing(6);
+    column->addSpacing(8);
     column->addWidget(actions_);
     column->addStretch(1);
 }
@@ -242,7 +242,7 @@ void LessonPanel::setTheme(const Theme& theme) {
     const bool experts = player_.step() && player_.step()->guess && player_.step()->guess->kind == Guess::Kind::expert;
     for (std::size_t i = 0; i < option_buttons_.size() && experts; ++i) {
         option_buttons_[i]->setIcon(expertIcon(i, theme));
-        option_buttons_[i]->setIconSize({int(theme.px(14)), int(theme.px(14))});
+        option_buttons_[i]->setIconSize({int(theme.px(15)), int(theme.px(14))});
     }
 }
 

@@ -67,8 +67,8 @@ QPushButton[role="quiet"]:hover, QPushButton[role="quiet"]:focus { color: $ink; 
 QPushButton[role="quiet"]:disabled { color: $hairline; }
 QPushButton[role="bar"] { background: transparent; border: none; font-size: @13; font-weight: 500; padding: @6 @8; }
 QPushButton[role="bar"]:hover, QPushButton[role="bar"]:focus { background: $track; border-radius: @6; }
-QPushButton[role="option"] { padding: @5 @4; }
-QPushButton[role="option"]:pressed, QPushButton[role="option"]:checked { padding: @4 @3; }
+QPushButton[role="option"] { padding: @5 @3; }
+QPushButton[role="option"]:pressed, QPushButton[role="option"]:checked { padding: @4 @2; }
 QPushButton[role="offer"] { background: $track; border: none; border-radius: @8; font-size: @12; font-weight: 500; padding: @5 @10; }
 QPushButton[role="offer"]:hover, QPushButton[role="offer"]:focus { background: $hairline; }
 QPushButton[role="link"] { background: transparent; border: none; padding: @2 0px; text-decoration: underline; text-align: left; }
@@ -121,7 +121,7 @@ QMenu::indicator:checked { background: $ink; border-radius: @3; width: @8; heigh
 QDialogButtonBox { dialogbuttonbox-buttons-have-icons: 0; }
 QFileDialog QAbstractItemView { background: $panel; alternate-background-color: $page; border: 1px solid $hairline;
     selection-background-color: $track; selection-color: $ink; }
-QFileDialog QHeaderView, QHeaderView::section { background: $page; color: $muted; border: none; padding: @4; }
+QFileDialog QHeaderView, QHeaderView::section { background: $page; color: $muted; border: none; padding: @1 @4; }
 QScrollArea { background: transparent; border: none; }
 QScrollBar:vertical { background: transparent; width: @8; margin: 0px; }
 QScrollBar:horizontal { background: transparent; height: @8; margin: 0px; }

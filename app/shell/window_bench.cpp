@@ -12,6 +12,7 @@
 #include <QTimer>
 
 #include <sys/resource.h>
+#include <time.h>
 
 #include <algorithm>
 #include <chrono>
@@ -44,6 +45,39 @@ double cpuSeconds() {
     return seconds(used.ru_utime) + seconds(used.ru_stime);
 }
 
+double thisThreadSeconds() {
+    timespec t{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return double(t.tv_sec) + double(t.tv_nsec) * 1e-9;
+}
+
+/// Of every thread but this one: the training's.
+double trainingSeconds() {
+    return cpuSeconds() - thisThreadSeconds();
+}
+
+struct Rate {
+    double steps_per_second = 0, steps_per_processor_second = 0;
+};
+
+/// From its making on.
+class Stopwatch {
+public:
+    Rate stop(std::uint64_t steps) const {
+        return {double(steps) / (double(timer_.nsecsElapsed()) * 1e-9),
+                double(steps) / (trainingSeconds() - training_)};
+    }
+
+private:
+    static QElapsedTimer started() {
+        QElapsedTimer timer;
+        timer.start();
+        return timer;
+    }
+    QElapsedTimer timer_ = started();
+    double training_ = trainingSeconds();
+};
+
 double firstFrame() {
     QProcess program;
     QElapsedTimer timer;
@@ -57,7 +91,7 @@ double firstFrame() {
 }
 
 /// Steps a second of a session that nobody watches, on the same corpus and settings.
-double unwatched(const SavedRun& run) {
+Rate unwatched(const SavedRun& run) {
     TrainingSession session;
     SessionSetup setup;
     setup.experiment = run.state.experiment;
@@ -69,23 +103,21 @@ double unwatched(const SavedRun& run) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     session.take();
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    QElapsedTimer timer;
     const std::uint64_t before = session.take()->step;
-    timer.start();
+    const Stopwatch watch;
     std::this_thread::sleep_for(std::chrono::milliseconds(piece));
     session.pause();
     session.wait();
-    return double(session.take()->step - before) / (double(timer.nsecsElapsed()) * 1e-9);
+    return watch.stop(session.take()->step - before);
 }
 
-double watched(SessionController& session) {
+Rate watched(SessionController& session) {
     session.trainOn(endless);
     letRun(100);
-    QElapsedTimer timer;
     const std::uint64_t before = session.snapshot().step;
-    timer.start();
+    const Stopwatch watch;
     letRun(piece);
-    const double rate = double(session.snapshot().step - before) / (double(timer.nsecsElapsed()) * 1e-9);
+    const Rate rate = watch.stop(session.snapshot().step - before);
     session.pause();
     letRun(50);
     return rate;
@@ -145,12 +177,14 @@ WindowFigures measureWindow() {
     });
     while (!saved) letRun(20);
 
-    std::vector<double> shares;
+    std::vector<double> lost, published;
     for (int i = 0; i < pairs; ++i) {
-        const double alone = unwatched(run);
-        shares.push_back(1 - watched(session) / alone);
+        const Rate alone = unwatched(run), seen = watched(session);
+        lost.push_back(1 - seen.steps_per_second / alone.steps_per_second);
+        published.push_back(1 - seen.steps_per_processor_second / alone.steps_per_processor_second);
     }
-    figures.watching = median(shares);
+    figures.watching = median(lost);
+    figures.publishing = median(published);
     const std::vector<double> late = lateness(session);
     figures.loop_p99 = late[late.size() * 99 / 100];
     figures.loop_worst = late.back();

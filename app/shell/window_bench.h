@@ -6,6 +6,7 @@ struct WindowFigures {
     double first_frame =
         0;                  // ms from the start of a fresh process to the first picture with a model in it; median of 3
     double watching = 0;    // share of steps/s that an open, playing window takes; median over interleaved pairs
+    double publishing = 0;  // share of the training threads' processor time a step that goes into snapshots for it
     double loop_p99 = 0;    // ms that the event loop is late while training runs unlimited
     double loop_worst = 0;  // ms
     double frame = 0;       // ms of processor time that a frame of the playing window takes
