@@ -57,7 +57,7 @@ BackendOptions backendOptions(const Arguments& arguments);
 
 inline constexpr Option device_option{"--device", "auto|cpu|cuda", "where to compute (auto: the fastest there is)"};
 inline constexpr Option threads_option{"--threads", "N", "threads to compute with (0: all cores but one)"};
-inline constexpr Option json_option{"--json", "", "standard output is one JSON object"};
+inline constexpr Option json_option{"--json", "", "where it succeeds, standard output is one JSON object"};
 inline constexpr Option lessons_option{"--lessons", "DIR", "further lessons from this folder"};
 inline constexpr Option model_option{"--model", "DIR|FILE", "folder that train wrote, or a .keras file"};
 

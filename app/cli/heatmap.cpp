@@ -34,6 +34,15 @@ std::string textOf(const Arguments& a) {
     return text;
 }
 
+/// An ending that is none of the four is the command line's fault.
+FigureFormat formatOf(const std::filesystem::path& out) {
+    try {
+        return figureFormat(out);
+    } catch (const Error& e) {
+        throw UsageError(e.what());
+    }
+}
+
 /// What a picture of a saved model shows: the session's snapshot without a session.
 Snapshot snapshotOf(const SavedModel& model, ProbeForward probe) {
     Snapshot s;
@@ -63,7 +72,7 @@ void onlyFailures(QtMsgType type, const QMessageLogContext&, const QString& mess
 
 int run(const Arguments& a) {
     const std::filesystem::path out = a.required("--out");
-    const FigureFormat format = figureFormat(out);
+    const FigureFormat format = formatOf(out);
     const std::string path = a.required("--model"), text = textOf(a);
     SavedModel model = load_model(path);
     if (!model.tokenizer)

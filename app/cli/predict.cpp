@@ -44,6 +44,7 @@ nlohmann::ordered_json asJson(const Answer& a) {
 void print(const Answer& a) {
     const FocusedForward& f = a.forward.focused;
     std::cout << a.text << " -> " << f.top.front().word << '\n';
+    if (a.ids.empty()) std::cout << "  no word that the model knows: what it makes of padding alone\n";
     if (!a.unknown.empty()) {
         std::cout << "  unknown";
         for (const std::string& word : a.unknown) std::cout << "  " << word;
@@ -90,7 +91,8 @@ Command predictCommand() {
         "TEXT...",
         {model_option, {"--top", "N", "as many of the most probable words (5)"}, json_option},
         R"(Prints for each text the most probable next word, the words with their probabilities, and the weights of the
-experts that were chosen. Words that the model does not know are named and left out, as Keras does.
+experts that were chosen. Words that the model does not know are named and left out, as Keras does; (padding) is
+what stands before a phrase, and has a probability too.
 With --json {"predictions": [...]}, for each text
   {"text", "tokens", "ids", "word", "top": [{"word", "probability"}], "gate": [a number an expert],
    "experts": [numbers of those chosen, from 0]}; "ids" leaves out unknown words.

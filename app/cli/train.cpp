@@ -68,7 +68,8 @@ void checkFits(const RunState& state, const Experiment& changed, const Corpus& c
 
 Plan planOf(const Arguments& a) {
     if (a.has("--lesson") == a.has("--corpus"))
-        throw UsageError("train needs a text: either --lesson ID or --corpus FILE.");
+        throw UsageError(a.has("--lesson") ? "train takes --lesson or --corpus, not both."
+                                           : "train needs a text: either --lesson ID or --corpus FILE.");
     if (a.has("--epochs") && a.has("--steps")) throw UsageError("train takes --epochs or --steps, not both.");
 
     Plan plan;
@@ -221,13 +222,12 @@ int run(const Arguments& a) {
                    {"steps_per_second", rate},
                    {"parameters", end->parameters},
                    {"device", end->device}});
-    if (failed)
-        throw Error(end->message + " The last good state, after " + counted(end->step, "step") + ", is in " +
-                    out.string() + ".");
+    if (failed) throw Error(end->message + " That last good state is in " + out.string() + ".");
     if (stopped)
         say("Stopped after " + counted(done, "step") + "; what was learned is in " + out.string() + ".");
     else
-        say("Trained " + counted(done, "step") + " in " + to_fixed(seconds, seconds < 1 ? 3 : 1) + " s (" +
+        say("Trained " + counted(done, "step") + " in " +
+            (seconds < 1 ? to_fixed(seconds * 1000, 1) + " ms (" : to_fixed(seconds, 1) + " s (") +
             with_commas(static_cast<unsigned long long>(rate)) + " steps/s); wrote " + (out / "model.keras").string() +
             ", tokenizer.json and max_seq_len.txt.");
     return stopped ? 128 + StopSignals::received() : 0;

@@ -178,7 +178,9 @@ std::shared_ptr<const Corpus> Corpus::from_text(std::string name, std::string_vi
     if (corpus->tokens_.size() < words)
         corpus->notes_.push_back(with_commas(words - corpus->tokens_.size()) +
                                  " words that the model does not know were left out.");
-    corpus->check_examples();
+    if (corpus->targets_.empty())
+        refuse(corpus->name_,
+               "has no line with two words that the model knows; use the text it was trained on, or one like it.");
     return corpus;
 }
 

@@ -221,7 +221,7 @@ private Q_SLOTS:
         put(at("probe.txt"), "hello world\nagain\n");
         QCOMPARE(moelab({"heatmap", "--model", at("model"), "--text", at("probe.txt"), "--out", at("text.csv")}).code,
                  0);
-        REFUSED(moelab({"heatmap", "--model", at("model"), "--probe", "hello", "--out", at("map.gif")}), 1, ".gif");
+        REFUSED(moelab({"heatmap", "--model", at("model"), "--probe", "hello", "--out", at("map.gif")}), 2, ".gif");
         REFUSED(moelab({"heatmap", "--model", at("model"), "--probe", "martian", "--out", at("none.csv")}), 1, "");
     }
 
