@@ -150,11 +150,24 @@ public:
         if (text != run_->setup.probe) use_probe(std::move(text));
     }
 
-    void play(std::uint64_t steps, std::uint64_t epochs) {
-        if (!run_ || run_->finished() || steps == 0 || epochs == 0) return;
-        const bool more = state_ == SessionState::running && steps_left_ != no_limit && steps != no_limit;
-        steps_left_ = more ? steps_left_ + steps : steps;
-        epochs_left_ = epochs;
+    void play() {
+        endless_ = true;
+        steps_left_ = epochs_left_ = 0;
+        start();
+    }
+
+    // What an earlier call has still to do comes first, epochs before steps.
+    void run(std::uint64_t steps, std::uint64_t epochs) {
+        if (!run_ || run_->finished() || (steps == 0 && epochs == 0)) return;
+        if (state_ != SessionState::running || endless_) steps_left_ = epochs_left_ = 0;
+        endless_ = false;
+        steps_left_ += steps;
+        epochs_left_ += epochs;
+        start();
+    }
+
+    void start() {
+        if (!run_ || run_->finished()) return;
         message_.clear();
         state_ = SessionState::running;
         due_ = window_start_ = Clock::now();
@@ -168,7 +181,7 @@ public:
     void train_on(std::uint64_t epochs) {
         if (!run_) return;
         set_target_epochs(run_->trainer->epoch() + epochs);
-        play(no_limit, no_limit);
+        play();
     }
 
     void set_target_epochs(std::uint64_t epochs) {
@@ -365,15 +378,17 @@ private:
             run.probe->gate_weights(run.gate);
             run.history.add_gate(steps, run.gate);
         }
+        if (epochs_left_ > 0)
+            epochs_left_ -= result.epoch_ended;
+        else if (steps_left_ > 0)
+            --steps_left_;
+        if (!endless_ && epochs_left_ == 0 && steps_left_ == 0) state_ = SessionState::paused;
         if (result.epoch_ended) {
             const EpochRecord& record = run.trainer->epochs().back();
             run.history.add_epoch(record);
             if (on_epoch_) on_epoch_(run.trainer->epoch(), record);
-            if (epochs_left_ != no_limit && --epochs_left_ == 0) state_ = SessionState::paused;
             if (run.finished()) state_ = SessionState::finished;
         }
-        if (steps_left_ != no_limit && --steps_left_ == 0 && state_ == SessionState::running)
-            state_ = SessionState::paused;
         measure_speed();
     }
 
@@ -413,7 +428,9 @@ private:
     std::unique_ptr<Run> run_;
     SessionState state_ = SessionState::empty;
     std::string message_;
-    std::uint64_t generation_ = 0, steps_left_ = no_limit, epochs_left_ = no_limit;
+    std::uint64_t generation_ = 0;
+    bool endless_ = true;  // else until none of these is left
+    std::uint64_t steps_left_ = 0, epochs_left_ = 0;
     bool changed_ = false;  // trained since the last snapshot
     double speed_ = 0, steps_per_second_ = 0;
     Clock::time_point due_, window_start_, next_publish_;
@@ -457,16 +474,16 @@ std::future<SavedRun> TrainingSession::save() {
 }
 
 void TrainingSession::play() {
-    worker_->post([w = worker_.get()] { w->play(no_limit, no_limit); });
+    worker_->post([w = worker_.get()] { w->play(); });
 }
 void TrainingSession::pause() {
     worker_->post([w = worker_.get()] { w->pause(); });
 }
 void TrainingSession::run_steps(std::uint64_t n) {
-    worker_->post([w = worker_.get(), n] { w->play(n, no_limit); });
+    worker_->post([w = worker_.get(), n] { w->run(n, 0); });
 }
 void TrainingSession::run_epochs(std::uint64_t n) {
-    worker_->post([w = worker_.get(), n] { w->play(no_limit, n); });
+    worker_->post([w = worker_.get(), n] { w->run(0, n); });
 }
 void TrainingSession::train_on(std::uint64_t epochs) {
     worker_->post([w = worker_.get(), epochs] { w->train_on(epochs); });

@@ -59,8 +59,8 @@ public:
 
     void play();  // until the target epoch; from "finished": does nothing before train_on()
     void pause();
-    void run_steps(std::uint64_t n);      // then pauses; adds to steps that an earlier call has still to do
-    void run_epochs(std::uint64_t n);     // to the n-th next end of an epoch, then pauses
+    void run_steps(std::uint64_t n);      // then pauses; after what an earlier run_ call has still to do
+    void run_epochs(std::uint64_t n);     // to the n-th next end of an epoch, then pauses; adds up as run_steps() does
     void train_on(std::uint64_t epochs);  // moves the target to that many epochs from now, and plays
     void reset();                         // the same initial weights (the seed's, or those that were opened), step 0
     void set_speed(double steps_per_second);  // 0: as fast as it goes

@@ -391,3 +391,26 @@ TEST_CASE("no steps are no steps") {
     session.pause();
     session.wait();
 }
+
+TEST_CASE("steps and epochs asked for while others run come after them") {
+    TrainingSession session(cpu(0.001));  // the first step at once, the others not before the limit goes
+    SessionSetup setup = tutorial();
+    setup.experiment.train.batch_size = 1;
+    session.open(setup);
+    session.run_epochs(1);
+    session.run_steps(1);
+    session.set_speed(0);
+    session.wait();
+    CHECK(session.take()->step == 13);
+    session.set_speed(0.001);
+    session.run_epochs(1);
+    session.run_epochs(1);
+    session.set_speed(0);
+    session.wait();
+    CHECK(session.take()->step == 36);
+    session.play();
+    session.pause();
+    session.run_steps(2);
+    session.wait();
+    CHECK(session.take()->state == SessionState::paused);
+}
