@@ -219,7 +219,11 @@ void Workbench::applySettings(const std::vector<std::pair<std::string, std::stri
 }
 
 void Workbench::openModel(const std::filesystem::path& path) {
-    if (busy()) return;
+    if (busy()) {  // the window's first lesson is still being opened: the file comes after it
+        connect(
+            this, &Workbench::busyChanged, this, [this, path] { openModel(path); }, Qt::SingleShotConnection);
+        return;
+    }
     Q_EMIT working(tr("Reading %1 …").arg(fileNameOf(path)));
     const std::shared_ptr<const Corpus> present = session_.corpus();
     const auto failed = [this](const QString& sentence) {
