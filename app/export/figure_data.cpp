@@ -33,7 +33,7 @@ FigureNotes notesFor(FigureKind kind, const QString& subtitle, const Snapshot& s
 }
 
 const History& trained(const Snapshot& snapshot) {
-    if (!snapshot.history || snapshot.history->points.empty())
+    if (!hasCurve(snapshot.history.get()))
         throw Error("There is no curve yet: train at least one batch, then export it.");
     return *snapshot.history;
 }

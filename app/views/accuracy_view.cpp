@@ -1,5 +1,6 @@
 #include "app/views/accuracy_view.h"
 
+#include "app/models/run_series.h"
 #include "app/models/text_format.h"
 #include "app/views/chart_run.h"
 
@@ -16,7 +17,7 @@ void AccuracyView::resizeEvent(QResizeEvent* event) {
 }
 
 QString AccuracyView::value() const {
-    if (!history() || history()->points.empty()) return {};
+    if (!hasCurve(history())) return {};
     return percentText(lastMeasure(snapshot(), Measure::accuracy));
 }
 

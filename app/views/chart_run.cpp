@@ -54,14 +54,14 @@ RunAxis runAxis(const Snapshot& snapshot) {
 
 double lastMeasure(const Snapshot& snapshot, Measure measure) {
     const History* history = snapshot.history.get();
-    if (!history || history->points.empty()) return NAN;
+    if (!hasCurve(history)) return NAN;
     return history->epochs.empty() ? pick(history->points.back(), measure) : pick(history->epochs.back(), measure);
 }
 
 std::vector<ChartLine> curveOfRun(const Snapshot& snapshot, Measure measure, const RunAxis& axis, const Theme& theme) {
     const History* history = snapshot.history.get();
     std::vector<ChartLine> lines;
-    if (!history || history->points.empty()) return lines;
+    if (!hasCurve(history)) return lines;
     const bool epochs = !history->epochs.empty();
     // Of a few examples a batch has only a few accuracies: behind the epochs they would be noise.
     if (axis.per_step > 0 && (measure == Measure::loss || !epochs)) {

@@ -94,7 +94,8 @@ void ExpertLoadView::showLines() {
     content.x_right = countText(snapshot().step);
     content.x_name = tr("step");
     content.x_max = std::max(1.0, double(snapshot().step));
-    content.empty = tr("Press Space: the load is counted from the first batch");
+    content.empty = snapshot().step == 0 ? tr("Press Space: the load is counted from the first batch")
+                                         : tr("The load is recorded from the next batch on");
     content.foot_room = toggle_->isVisibleTo(this) ? toggle_->sizeHint().width() + theme_.px(10) : 0;
     double largest = 0;
     if (history() && history()->num_experts == numExperts() && !load_.empty()) {
@@ -182,7 +183,10 @@ void ExpertLoadView::paintEvent(QPaintEvent*) {
     const QFontMetricsF small(painter.font());
     const double y = std::min(bottom + theme_.px(3), height() - small.height());
     if (load_.empty()) {
-        const QString text = elided(small, tr("Press Space: counted from the first batch"), width());
+        const QString text = elided(small,
+                                    snapshot().step == 0 ? tr("Press Space: counted from the first batch")
+                                                         : tr("Counted from the next batch on"),
+                                    width());
         labels_.draw(painter, {0, height() - small.height(), double(width()), small.height()}, Qt::AlignHCenter, text);
         return;
     }

@@ -104,8 +104,9 @@ void GateLinesView::showLines() {
     content.weights = true;
     const History* run = history();
     const bool known = !snapshot().probe.prefix_words.empty();
-    content.empty = known ? tr("Press Space: the lines start with the first batch")
-                          : tr("Type a phrase with a word that the model knows");
+    content.empty = !known                 ? tr("Type a phrase with a word that the model knows")
+                    : snapshot().step == 0 ? tr("Press Space: the lines start with the first batch")
+                                           : tr("The lines of this phrase start with the next batch");
     const bool fits = run && known && run->num_experts == numExperts() &&
                       run->prefixes == snapshot().probe.prefix_words.size() && !run->gate_steps.empty();
     if (fits && snapshot().step > run->gate_steps.front()) {

@@ -1,5 +1,6 @@
 #include "app/views/loss_view.h"
 
+#include "app/models/run_series.h"
 #include "app/models/text_format.h"
 #include "app/views/chart_run.h"
 
@@ -17,7 +18,7 @@ void LossView::resizeEvent(QResizeEvent* event) {
 }
 
 QString LossView::value() const {
-    if (!history() || history()->points.empty()) return {};
+    if (!hasCurve(history())) return {};
     return lossText(lastMeasure(snapshot(), Measure::loss));
 }
 

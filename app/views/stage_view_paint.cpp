@@ -609,8 +609,8 @@ void StageScene::paintWords(QPainter& p) const {
             if (clip.width() <= 0) return;
             p.save();
             p.setClipRect(clip);
-            text(p, bar.adjusted(px(10), 0, numbers ? -px(38) : -px(4), 0), Qt::AlignLeft | Qt::AlignVCenter, word, 10.5,
-                 i == 0 ? QFont::DemiBold : QFont::Normal, ink);
+            text(p, bar.adjusted(px(10), 0, numbers ? -px(38) : -px(4), 0), Qt::AlignLeft | Qt::AlignVCenter, word,
+                 10.5, i == 0 ? QFont::DemiBold : QFont::Normal, ink);
             if (numbers) {
                 p.setFont(font(smallest_type));
                 drawTabular(p, bar.adjusted(0, 0, -px(7), 0), Qt::AlignRight | Qt::AlignVCenter, percentText(share));

@@ -71,10 +71,13 @@ void TimeStripView::paintEvent(QPaintEvent*) {
     painter.setRenderHints(QPainter::Antialiasing | QPainter::TextAntialiasing);
     if (numExperts() == 0) return;
     paintColumns(painter);
-    if (snapshot().step == 0) {
+    if (snapshot().step == 0 || !history() || history()->points.empty()) {
         painter.setFont(theme_.font(11));
         painter.setPen(theme_.muted);
-        labels_.drawWrapped(painter, strip_, tr("Press Space: the load of the experts is recorded here, step by step"));
+        labels_.drawWrapped(painter, strip_,
+                            snapshot().step == 0
+                                ? tr("Press Space: the load of the experts is recorded here, step by step")
+                                : tr("The load of the experts is recorded from the next batch on"));
     }
     paintAxis(painter);
 }

@@ -371,6 +371,25 @@ private Q_SLOTS:
         QTRY_VERIFY(!window->isVisible());
     }
 
+    void fileGivenAtTheStartComesAfterTheFirstLessonAndShowsItsCurve() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        SessionController& session = window->session();
+        session.runEpochs(4);
+        QTRY_VERIFY(session.snapshot().epoch == 4 && session.resting());
+        const std::uint64_t step = session.snapshot().step;
+        const std::filesystem::path file = fixture.path(QStringLiteral("model.keras")).toStdString();
+        bool saved = false;
+        window->bench().saveModel(file, [&] { saved = true; });
+        QTRY_VERIFY_WITH_TIMEOUT(saved, 10000);
+        window->bench().restart(session.snapshot().experiment);
+        QVERIFY(window->bench().busy());
+        window->bench().openModel(file);
+        QTRY_VERIFY_WITH_TIMEOUT(session.snapshot().step == step && session.snapshot().history->points.empty(), 10000);
+        for (const View* view : window->findChildren<View*>())
+            if (view->title() == QStringLiteral("Loss")) QTRY_VERIFY(!view->value().isEmpty());
+    }
+
     void fileOfSomebodyElseIsNotOverwrittenUnasked() {
         WindowFixture fixture;
         const auto window = fixture.window();
