@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace moe::app {
 
@@ -101,11 +102,17 @@ std::vector<float> resampledLoad(const History& history, std::size_t columns, st
     if (experts == 0 || columns == 0 || last_step == 0) return result;
     const std::size_t n = std::min(history.points.size(), history.load.size() / experts);
     std::size_t next = 0;
+    // A run that came from a file was not recorded before its first point.
+    const double recorded = n > 0 ? double(history.points[0].step) - double(history.points[0].steps) : 0;
     for (std::size_t column = 0; column < columns && n > 0; ++column) {
         // Steps (from, to] belong to this column.
         const double from = double(column) * double(last_step) / double(columns);
         const double to = double(column + 1) * double(last_step) / double(columns);
         if (from >= double(history.points[n - 1].step)) break;
+        if (to <= recorded + 1e-9) {
+            result.insert(result.end(), experts, std::numeric_limits<float>::quiet_NaN());
+            continue;
+        }
         std::vector<double> sum(experts, 0.0);
         std::size_t count = 0;
         while (next < n && double(history.points[next].step) <= to + 1e-9) {

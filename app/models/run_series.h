@@ -45,7 +45,8 @@ Series thinned(const Series& series, std::size_t limit);
 std::optional<double> epochsPerStep(const Snapshot& snapshot);
 
 /// Load over the run for `columns` places of equal width from step 0 to `last_step`: (columns, E), each the mean of the
-/// points that end in it, or the point that spans it. Columns after the last trained step are left out.
+/// points that end in it, or the point that spans it. Columns after the last trained step are left out, those before
+/// the first recorded one (a run from a file) are NaN.
 std::vector<float> resampledLoad(const History& history, std::size_t columns, std::uint64_t last_step);
 
 }  // namespace moe::app

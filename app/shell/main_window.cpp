@@ -221,6 +221,7 @@ void MainWindow::connectBench() {
     });
     connect(bench_, &Workbench::opened, this, [this] {
         notice_->withdraw(Notice::Kind::refused);
+        if (DockFrame* stage = docks_->stage(); stage && !column_->showsEditor()) stage->view()->setFocus();
         if (column_->showsEditor()) column_->editor()->edit(presentExperiment(session_.snapshot()), session_.corpus());
     });
     const auto undoTexts = [this] {

@@ -56,7 +56,7 @@ void TimeStripView::refresh() {
     // Shaded from 0 to twice an even share: with so many experts one may get very much.
     const std::size_t E = numExperts(), trained = load_.size() / E;
     std::vector<float> shares(load_.size());
-    for (std::size_t i = 0; i < load_.size(); ++i) shares[i] = load_[i] * float(E) / 2;
+    for (std::size_t i = 0; i < load_.size(); ++i) shares[i] = std::isfinite(load_[i]) ? load_[i] * float(E) / 2 : 0;
     image_ = heatmapImage(shares, trained, E, MagnitudeScale{1}, theme_, std::size_t(strip_.height()));
 }
 

@@ -248,6 +248,12 @@ void ViewsTest::seriesKeepWhatTheyShow() {
     QCOMPARE(load[6], 0.75f);
     QCOMPARE(resampledLoad(run, 16, 16)[4], 0.3f);
     QCOMPARE(resampledLoad(run, 32, 16).size(), std::size_t(16 * 2));  // two columns a step
+    // Before the first point of a run from a file nothing was recorded, and nothing is made up.
+    for (HistoryPoint& point : run.points) point.step += 4;
+    const auto later = resampledLoad(run, 12, 12);
+    QCOMPARE(later.size(), std::size_t(12 * 2));
+    for (std::size_t c = 0; c < 4; ++c) QVERIFY(std::isnan(later[2 * c]));
+    QCOMPARE(later[8], 0.1f);
 }
 
 void ViewsTest::tablesAreTheSnapshot() {
