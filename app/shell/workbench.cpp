@@ -28,7 +28,6 @@ SessionSetup setupOf(const SavedRun& run) {
     setup.corpus = run.corpus;
     setup.state = run.state;
     setup.history = run.history;
-    setup.initial = run.initial;
     setup.probe = run.probe;
     setup.focus = run.focus;
     return setup;

@@ -39,8 +39,6 @@ struct Run {
         const std::size_t limit = options.memory_limit ? options.memory_limit : default_memory_limit();
         if (setup.state) {
             setup.state->experiment = resolve(setup.state->experiment, *setup.corpus, limit);
-            if (!setup.initial) setup.initial = setup.state->initial;
-            setup.state->initial = setup.initial;
             target_epochs = setup.state->target_epochs;
             trainer = std::make_unique<Trainer>(*backend, *setup.state, setup.corpus);
         } else {
@@ -196,8 +194,9 @@ public:
         SessionSetup setup = run_->setup;
         setup.experiment = run_->trainer->experiment();
         const std::uint64_t target = run_->target_epochs;
-        if (setup.initial) {
-            setup.state = *setup.initial;
+        if (const std::shared_ptr<const RunState> initial = run_->trainer->initial()) {
+            setup.state = *initial;
+            setup.state->initial = initial;  // the next reset leads there too
             setup.state->experiment = setup.experiment;
         }
         open(std::move(setup));
@@ -239,7 +238,6 @@ public:
             saved.state.target_epochs = run_->target_epochs;
         saved.corpus = run_->setup.corpus;
         saved.history = std::make_shared<const History>(run_->history.publish());
-        saved.initial = run_->setup.initial;
         saved.probe = run_->setup.probe;
         saved.focus = run_->setup.focus;
         return saved;

@@ -16,9 +16,8 @@ namespace moe {
 struct SessionSetup {
     Experiment experiment;  // vocabulary and max_seq_len may be 0: from the corpus
     std::shared_ptr<const Corpus> corpus;
-    std::optional<RunState> state;            // go on from here; else fresh weights from the seed
-    std::shared_ptr<const History> history;   // of that state, where known
-    std::shared_ptr<const RunState> initial;  // where reset() goes; null: where `state` began, else the seed's weights
+    std::optional<RunState> state;           // go on from here; else fresh weights from the seed
+    std::shared_ptr<const History> history;  // of that state, where known
     std::string probe;
     std::size_t focus = 0;
 };
@@ -28,7 +27,6 @@ struct SavedRun {
     RunState state;
     std::shared_ptr<const Corpus> corpus;
     std::shared_ptr<const History> history;
-    std::shared_ptr<const RunState> initial;
     std::string probe;
     std::size_t focus = 0;
 };

@@ -52,6 +52,8 @@ public:
     std::uint64_t next_example() const { return next_example_; }
     std::uint64_t steps_per_epoch() const;
     const std::vector<EpochRecord>& epochs() const { return epochs_; }
+    /// Where the run began, if not with the seed's own weights.
+    const std::shared_ptr<const RunState>& initial() const { return initial_; }
 
     void set_learning_rate(double rate);
     void set_balance_loss(double weight);
