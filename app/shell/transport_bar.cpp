@@ -47,12 +47,12 @@ protected:
 
 }  // namespace
 
-Figure::Figure(const QString& name, const QString& widest, QWidget* parent)
+RunFigure::RunFigure(const QString& name, const QString& widest, QWidget* parent)
     : QWidget(parent), name_(name), widest_(widest) {
     setSizePolicy(QSizePolicy::Fixed, QSizePolicy::Fixed);
 }
 
-void Figure::setValue(const QString& value) {
+void RunFigure::setValue(const QString& value) {
     if (value == value_) return;
     const bool wider = value.size() > std::max(widest_.size(), value_.size());
     value_ = value;
@@ -61,20 +61,20 @@ void Figure::setValue(const QString& value) {
     update();
 }
 
-void Figure::setTheme(const Theme& theme) {
+void RunFigure::setTheme(const Theme& theme) {
     theme_ = theme;
     updateGeometry();
     update();
 }
 
-QSize Figure::sizeHint() const {
+QSize RunFigure::sizeHint() const {
     const QFontMetricsF name(theme_.font(11)), value(theme_.font(15, QFont::DemiBold));
     const QString& longest = value_.size() > widest_.size() ? value_ : widest_;
     return {int(std::ceil(std::max(name.horizontalAdvance(name_), tabularWidth(value, longest)))) + 1,
             int(std::ceil(name.height() + value.height()))};
 }
 
-void Figure::paintEvent(QPaintEvent*) {
+void RunFigure::paintEvent(QPaintEvent*) {
     QPainter painter(this);
     const QFont name = theme_.font(11), value = theme_.font(15, QFont::DemiBold);
     const double above = QFontMetricsF(name).height();
@@ -137,9 +137,9 @@ TransportBar::TransportBar(const Actions& actions, QWidget* parent) : QFrame(par
         if (!seed_->hasFocus()) seed_->setText(QString::number(shown_seed_));
     });
 
-    epochs_ = new Figure(tr("Epoch"), QStringLiteral("000"), this);
-    steps_ = new Figure(tr("Step"), QStringLiteral("0,000"), this);
-    rate_ = new Figure(tr("Steps/s"), QStringLiteral("00,000"), this);
+    epochs_ = new RunFigure(tr("Epoch"), QStringLiteral("000"), this);
+    steps_ = new RunFigure(tr("Step"), QStringLiteral("0,000"), this);
+    rate_ = new RunFigure(tr("Steps/s"), QStringLiteral("00,000"), this);
     device_ = new QLabel(this);
     device_->setTextFormat(Qt::PlainText);
     device_->setToolTip(tr("What computes"));
@@ -200,7 +200,7 @@ TransportBar::TransportBar(const Actions& actions, QWidget* parent) : QFrame(par
     row->addSpacing(24);
     row->addLayout(seed);
     row->addSpacing(20);
-    for (Figure* f : {epochs_, steps_, rate_}) {
+    for (RunFigure* f : {epochs_, steps_, rate_}) {
         row->addWidget(f);
         row->addSpacing(18);
     }
@@ -254,7 +254,7 @@ void TransportBar::setTheme(const Theme& theme) {
     setPlaying(playing_);
     speed_->setFixedSize(int(theme.px(124)), int(theme.px(16)));
     seed_->setFixedSize(int(theme.px(44)), int(theme.px(20)));
-    for (Figure* f : {epochs_, steps_, rate_}) f->setTheme(theme);
+    for (RunFigure* f : {epochs_, steps_, rate_}) f->setTheme(theme);
 }
 
 void TransportBar::setPlaying(bool playing) {

@@ -16,11 +16,11 @@ class QToolButton;
 namespace moe::app {
 
 /// A number under its name: "Step" over 174, in figures of one width.
-class Figure : public QWidget {
+class RunFigure : public QWidget {
     Q_OBJECT
 
 public:
-    Figure(const QString& name, const QString& widest, QWidget* parent);
+    RunFigure(const QString& name, const QString& widest, QWidget* parent);
     void setValue(const QString& value);
     QString value() const { return value_; }
     void setTheme(const Theme& theme);
@@ -80,7 +80,7 @@ private:
     QPushButton *offer_, *export_;
     QSlider* speed_;
     QLineEdit* seed_;
-    Figure *epochs_, *steps_, *rate_;
+    RunFigure *epochs_, *steps_, *rate_;
     bool playing_ = false;
     double speed_now_ = 0;
     quint64 shown_seed_ = 0;

@@ -61,7 +61,7 @@ private:
                 const QSize needs = button->minimumSizeHint();
                 if (needs.width() > button->width() + 1 || needs.height() > button->height() + 1)
                     tell(button->text(), needs);
-            } else if (const auto* figure = qobject_cast<Figure*>(w)) {
+            } else if (const auto* figure = qobject_cast<RunFigure*>(w)) {
                 if (figure->sizeHint().width() > figure->width()) tell(figure->accessibleName(), figure->sizeHint());
             } else {
                 continue;

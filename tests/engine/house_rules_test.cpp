@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <regex>
 #include <string>
 #include <vector>
@@ -158,6 +159,21 @@ TEST_CASE("no random source in app/: every number on the screen comes from the e
 TEST_CASE("nothing under engine/ exits or prints") {
     const std::regex prints(R"(std::c(out|err|log)\b|\b(std::)?(printf|puts|putchar|abort|exit|_exit)\s*\()");
     CHECK(matches(sources({"engine"}), prints, [](auto&) { return true; }) == none);
+}
+
+TEST_CASE("no two headers define a type of the same name: the linker would merge their inline members") {
+    const std::regex definition(R"(^(class|struct|enum class) (\w+)( final)?( :[^;{]*)? *\{)");
+    std::map<std::string, std::string> places;
+    for (const Source& s : sources({"app", "engine"})) {
+        if (!s.path.ends_with(".h")) continue;
+        for (const std::string& line : s.lines) {
+            std::smatch found;
+            if (!std::regex_search(line, found, definition)) continue;
+            const auto [other, fresh] = places.emplace(found[2], s.path);
+            CHECK_MESSAGE(fresh, found[2].str() << ": " << other->second << " and " << s.path);
+        }
+    }
+    CHECK(places.size() > 50);
 }
 
 TEST_CASE("no file over 800 lines, and the main window under 500") {
