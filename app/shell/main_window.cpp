@@ -5,13 +5,16 @@
 #include "app/shell/dock_area.h"
 #include "app/shell/experiment_panel.h"
 #include "app/shell/export_dialog.h"
+#include "app/shell/help_boxes.h"
 #include "app/shell/left_column.h"
+#include "app/shell/lesson_guide.h"
 #include "app/shell/lesson_panel.h"
 #include "app/shell/model_actions.h"
 #include "app/shell/notice.h"
 #include "app/shell/style.h"
 #include "app/shell/transport_bar.h"
 #include "app/shell/window_actions.h"
+#include "app/shell/window_menu.h"
 #include "app/shell/workbench.h"
 
 #include <QApplication>
@@ -19,8 +22,6 @@
 #include <QCloseEvent>
 #include <QDragEnterEvent>
 #include <QHBoxLayout>
-#include <QMenu>
-#include <QMessageBox>
 #include <QMimeData>
 #include <QVBoxLayout>
 
@@ -41,6 +42,7 @@ MainWindow::MainWindow(WindowOptions options, QWidget* parent)
       bench_(new Workbench(session_, this)),
       actions_(new WindowActions(this)),
       models_(new ModelActions(*bench_, options_.session, this)),
+      guide_(new LessonGuide(*bench_, this)),
       theme_choice_(remembered_.theme) {
     setAcceptDrops(true);
     setMinimumSize(least_width, least_height);
@@ -63,10 +65,12 @@ MainWindow::~MainWindow() = default;
 void MainWindow::build() {
     auto* page = new QWidget(this);
     setRole(page, "page");
+    menu_ = new WindowMenu(*actions_, options_.lessons, this);
     transport_ = new TransportBar(
-        {actions_->reset, actions_->play, actions_->batch, actions_->epoch, actions_->exporting, buildMenu()}, page);
+        {actions_->reset, actions_->play, actions_->batch, actions_->epoch, actions_->exporting, menu_}, page);
     column_ = new LeftColumn(page);
     docks_ = new DockArea(session_, page);
+    menu_->setDocks(docks_);
     notice_ = new Notice(docks_);
     auto* rows = new QVBoxLayout(page);
     rows->setContentsMargins(0, 0, 0, 0);
@@ -82,41 +86,6 @@ void MainWindow::build() {
         if (stage->view()->focusPolicy() == Qt::NoFocus) stage->view()->setFocusPolicy(Qt::StrongFocus);
         stage->view()->setFocus();
     }
-}
-
-QMenu* MainWindow::buildMenu() {
-    auto* menu = new QMenu(this);
-    QMenu* file = menu->addMenu(tr("File"));
-    for (QAction* a : {actions_->open, actions_->save, actions_->saveAs, actions_->ownText, actions_->exporting})
-        file->addAction(a);
-    file->addSeparator();
-    file->addAction(actions_->quit);
-    QMenu* edit = menu->addMenu(tr("Edit"));
-    for (QAction* a : {actions_->undo, actions_->redo, actions_->paste}) edit->addAction(a);
-    lessons_menu_ = menu->addMenu(tr("Lessons"));
-    for (std::size_t i = 0; i < options_.lessons.lessons.size(); ++i) {
-        const Lesson& lesson = options_.lessons.lessons[i];
-        QString title = lesson.title;
-        QAction* a = lessons_menu_->addAction(
-            QStringLiteral("%1  %2").arg(QString::number(i + 1), title.replace(u'&', QStringLiteral("&&"))));
-        a->setCheckable(true);
-        connect(a, &QAction::triggered, this, [this, i] { openLesson(options_.lessons.lessons[i]); });
-    }
-    QMenu* view = menu->addMenu(tr("View"));
-    // Docks come and go by their own actions; the list is made when it is looked at.
-    connect(view, &QMenu::aboutToShow, this, [this, view] {
-        view->clear();
-        for (DockFrame* d : docks_->docks())
-            if (d->area() != ViewArea::stage) view->addAction(d->toggleViewAction());
-        view->addSeparator();
-        view->addAction(actions_->restoreLayout);
-        view->addSeparator();
-        for (QAction* a : {actions_->themeSystem, actions_->themeLight, actions_->themeDark}) view->addAction(a);
-    });
-    QMenu* help = menu->addMenu(tr("Help"));
-    help->addAction(actions_->keys);
-    help->addAction(actions_->about);
-    return menu;
 }
 
 void MainWindow::connectTransport() {
@@ -173,13 +142,18 @@ void MainWindow::connectTransport() {
     connect(actions_->themeSystem, &QAction::triggered, this, [this] { setThemeChoice(ThemeChoice::system); });
     connect(actions_->themeLight, &QAction::triggered, this, [this] { setThemeChoice(ThemeChoice::light); });
     connect(actions_->themeDark, &QAction::triggered, this, [this] { setThemeChoice(ThemeChoice::dark); });
-    connect(actions_->keys, &QAction::triggered, this, &MainWindow::showKeys);
-    connect(actions_->about, &QAction::triggered, this, &MainWindow::showAbout);
+    connect(menu_, &WindowMenu::lessonAsked, this, [this](std::size_t i) { openLesson(options_.lessons.lessons[i]); });
+    connect(actions_->keys, &QAction::triggered, this, [this] { showKeys(*actions_, this); });
+    connect(actions_->about, &QAction::triggered, this,
+            [this] { showAbout(QString::fromStdString(session_.snapshot().device), this); });
 }
 
 void MainWindow::connectColumn() {
-    connect(column_->lesson(), &LessonPanel::stepEntered, this, &MainWindow::enterStep);
-    connect(column_->lesson(), &LessonPanel::actionAsked, this, &MainWindow::doAction);
+    connect(guide_, &LessonGuide::playAsked, this, &MainWindow::playOrPause);
+    connect(guide_, &LessonGuide::lookAsked, docks_, &DockArea::pointAt);
+    connect(guide_, &LessonGuide::speedAsked, transport_, &TransportBar::setSpeed);
+    connect(column_->lesson(), &LessonPanel::stepEntered, guide_, &LessonGuide::enter);
+    connect(column_->lesson(), &LessonPanel::actionAsked, guide_, &LessonGuide::carryOut);
     connect(column_->experiment(), &ExperimentPanel::changeAsked, this, [this] {
         column_->editor()->edit(presentExperiment(session_.snapshot()), session_.corpus());
         column_->showEditor(true);
@@ -295,47 +269,6 @@ void MainWindow::trainMore() {
     session_.trainOn(session_.snapshot().experiment.train.epochs);
 }
 
-void MainWindow::enterStep(const LessonStep& step) {
-    if (!step.phrase.isEmpty() && step.phrase != session_.probeText())
-        bench_->setProbeQuietly(step.phrase, std::size_t(std::max(0, step.focus)));
-    else if (step.focus >= 0)
-        session_.setFocusedPrefix(std::size_t(step.focus));
-    docks_->pointAt(step.look);
-}
-
-void MainWindow::doAction(const LessonAction& action) {
-    switch (action.kind) {
-        case LessonAction::Kind::play:
-            if (session_.snapshot().state != SessionState::running) playOrPause();
-            break;
-        case LessonAction::Kind::pause:
-            session_.pause();
-            break;
-        case LessonAction::Kind::batch:
-            session_.runSteps(1);
-            break;
-        case LessonAction::Kind::epochs:
-            if (session_.snapshot().state == SessionState::finished)
-                session_.trainOn(std::uint64_t(action.number));
-            else
-                session_.runEpochs(std::uint64_t(action.number));
-            break;
-        case LessonAction::Kind::reset:
-            bench_->reset();
-            break;
-        case LessonAction::Kind::set:
-            bench_->applySettings(action.settings);
-            break;
-        case LessonAction::Kind::probe:
-            session_.setProbe(action.text, max_sequence_length - 1);  // the whole phrase
-            break;
-        case LessonAction::Kind::speed:
-            transport_->setSpeed(action.number);
-            session_.setSpeed(action.number);
-            break;
-    }
-}
-
 void MainWindow::showValues() {
     const Snapshot& s = session_.snapshot();
     transport_->showSnapshot(s);
@@ -373,10 +306,9 @@ void MainWindow::showIdentity() {
     const RunIdentity& run = bench_->identity();
     const auto& lessons = options_.lessons.lessons;
     QString number, place;
+    menu_->checkLesson(run.lesson);
     for (std::size_t i = 0; i < lessons.size(); ++i) {
-        const bool here = run.lesson == &lessons[i];
-        lessons_menu_->actions()[qsizetype(i)]->setChecked(here);
-        if (!here) continue;
+        if (run.lesson != &lessons[i]) continue;
         number = QString::number(i + 1);
         place = tr("Lesson %1 of %2").arg(number, QString::number(lessons.size()));
         remembered_.lesson = lessons[i].id;
@@ -391,29 +323,6 @@ void MainWindow::showIdentity() {
     }
     if (!run.lesson) docks_->pointAt({});
     column_->showRun(run.lesson ? QString() : shownText(run.name), session_.corpus().get(), session_.snapshot());
-}
-
-void MainWindow::showKeys() {
-    auto* box = new QMessageBox(this);
-    box->setAttribute(Qt::WA_DeleteOnClose);
-    box->setWindowTitle(tr("Keys"));
-    box->setTextFormat(Qt::PlainText);
-    box->setText(actions_->keyList() + tr("In a text field these are ordinary keys; Esc goes back to the picture."));
-    box->open();
-}
-
-void MainWindow::showAbout() {
-    auto* box = new QMessageBox(this);
-    box->setAttribute(Qt::WA_DeleteOnClose);
-    box->setWindowTitle(tr("About MoE Lab"));
-    box->setTextFormat(Qt::PlainText);
-    box->setText(
-        tr("MoE Lab %1\n\nA laboratory in which a class watches a mixture of experts learn.\n\nComputes on %2.\n"
-           "Qt %3 with Qt Charts.\n\nThe program is free software: GPL-3.0-or-later; its engine by itself: MIT; "
-           "lesson texts: CC BY-SA 4.0.")
-            .arg(QStringLiteral(MOELAB_VERSION), QString::fromStdString(session_.snapshot().device),
-                 QString::fromLatin1(qVersion())));
-    box->open();
 }
 
 WindowState MainWindow::presentState() const {

@@ -15,10 +15,12 @@ namespace moe::app {
 
 class DockArea;
 class LeftColumn;
+class LessonGuide;
 class ModelActions;
 class Notice;
 class TransportBar;
 class WindowActions;
+class WindowMenu;
 class Workbench;
 
 struct WindowOptions {
@@ -63,7 +65,6 @@ protected:
 
 private:
     void build();
-    QMenu* buildMenu();
     void connectTransport();
     void connectColumn();
     void connectBench();
@@ -71,13 +72,9 @@ private:
     void playOrPause();
     void trainMore();
     void openLesson(const Lesson& lesson);
-    void enterStep(const LessonStep& step);
-    void doAction(const LessonAction& action);
     void showValues();
     void showIdentity();
     void showState();
-    void showKeys();
-    void showAbout();
     WindowState presentState() const;
 
     WindowOptions options_;
@@ -86,11 +83,12 @@ private:
     Workbench* bench_;
     WindowActions* actions_;
     ModelActions* models_;
+    LessonGuide* guide_;
+    WindowMenu* menu_ = nullptr;
     TransportBar* transport_ = nullptr;
     LeftColumn* column_ = nullptr;
     DockArea* docks_ = nullptr;
     Notice* notice_ = nullptr;
-    QMenu* lessons_menu_ = nullptr;
     Theme theme_;
     ThemeChoice theme_choice_ = ThemeChoice::system;
     QTimer rescale_;
