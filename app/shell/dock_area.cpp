@@ -62,6 +62,12 @@ std::size_t DockArea::besideEachOther() const {
     return width() >= theme_.px(wide_enough_for_three) ? 3 : 2;
 }
 
+void DockArea::setReducedMotion(bool reduced) {
+    for (DockFrame* d : docks_)
+        if (d->view()->metaObject()->indexOfProperty("reducedMotion") >= 0)
+            d->view()->setProperty("reducedMotion", reduced);
+}
+
 void DockArea::arrange() {
     if (docks_.empty()) return;
     beside_ = besideEachOther();

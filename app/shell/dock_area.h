@@ -18,6 +18,8 @@ public:
     DockArea(SessionController& session, QWidget* parent);
 
     void setTheme(const Theme& theme);
+    /// For every view that has a property `reducedMotion`.
+    void setReducedMotion(bool reduced);
     /// The arrangement of the design for the present size.
     void arrange();
     /// Whether a person has moved, closed or resized something since arrange().

@@ -142,6 +142,8 @@ void MainWindow::connectTransport() {
     connect(actions_->themeSystem, &QAction::triggered, this, [this] { setThemeChoice(ThemeChoice::system); });
     connect(actions_->themeLight, &QAction::triggered, this, [this] { setThemeChoice(ThemeChoice::light); });
     connect(actions_->themeDark, &QAction::triggered, this, [this] { setThemeChoice(ThemeChoice::dark); });
+    connect(actions_->reducedMotion, &QAction::toggled, docks_, &DockArea::setReducedMotion);
+    actions_->reducedMotion->setChecked(remembered_.reduced_motion);
     connect(menu_, &WindowMenu::lessonAsked, this, [this](std::size_t i) { openLesson(options_.lessons.lessons[i]); });
     connect(actions_->keys, &QAction::triggered, this, [this] { showKeys(*actions_, this); });
     connect(actions_->about, &QAction::triggered, this,
@@ -331,6 +333,7 @@ WindowState MainWindow::presentState() const {
     if (!isMaximized()) state.size = size();
     state.arrangement = docks_->arrangement();
     state.theme = theme_choice_;
+    state.reduced_motion = actions_->reducedMotion->isChecked();
     return state;
 }
 

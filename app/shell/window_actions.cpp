@@ -53,6 +53,9 @@ WindowActions::WindowActions(QWidget* window) : QObject(window), window_(window)
         a->setCheckable(true);
         themes->addAction(a);
     }
+    reducedMotion = make(tr("Reduced motion"));
+    reducedMotion->setCheckable(true);
+    reducedMotion->setToolTip(tr("Pictures change at once instead of easing, and no token travels."));
     keys = make(tr("Keys"), Qt::Key_F1);
     about = make(tr("About MoE Lab"));
     qApp->installEventFilter(this);

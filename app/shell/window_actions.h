@@ -21,7 +21,7 @@ public:
     QAction *reset, *play, *batch, *epoch;
     QAction *open, *save, *saveAs, *ownText, *paste, *exporting, *quit;
     QAction *undo, *redo;
-    QAction *restoreLayout, *themeSystem, *themeLight, *themeDark;
+    QAction *restoreLayout, *themeSystem, *themeLight, *themeDark, *reducedMotion;
     QAction *keys, *about;
 
     /// Names with keys, for the list of keys.

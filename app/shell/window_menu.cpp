@@ -34,6 +34,8 @@ WindowMenu::WindowMenu(const WindowActions& actions, const LessonList& lessons, 
         view->addAction(actions.restoreLayout);
         view->addSeparator();
         for (QAction* a : {actions.themeSystem, actions.themeLight, actions.themeDark}) view->addAction(a);
+        view->addSeparator();
+        view->addAction(actions.reducedMotion);
     });
     QMenu* help = addMenu(tr("Help"));
     help->addAction(actions.keys);

@@ -30,6 +30,7 @@ WindowState WindowState::read(QSettings* settings) {
         state.size = size;
     state.maximized = settings->value(QStringLiteral("window/maximized")).toBool();
     state.arrangement = settings->value(QStringLiteral("window/arrangement")).toByteArray();
+    state.reduced_motion = settings->value(QStringLiteral("reduced_motion")).toBool();
     state.lesson = settings->value(QStringLiteral("lesson")).toString();
     const QString theme = settings->value(QStringLiteral("theme")).toString();
     for (const ThemeChoice choice : {ThemeChoice::light, ThemeChoice::dark})
@@ -42,6 +43,7 @@ void WindowState::write(QSettings* settings) const {
     settings->setValue(QStringLiteral("window/size"), size);
     settings->setValue(QStringLiteral("window/maximized"), maximized);
     settings->setValue(QStringLiteral("window/arrangement"), arrangement);
+    settings->setValue(QStringLiteral("reduced_motion"), reduced_motion);
     settings->setValue(QStringLiteral("lesson"), lesson);
     settings->setValue(QStringLiteral("theme"), nameOf(theme));
     settings->sync();

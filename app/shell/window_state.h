@@ -15,6 +15,7 @@ struct WindowState {
     bool maximized = false;
     QByteArray arrangement;  // empty: the default one
     ThemeChoice theme = ThemeChoice::system;
+    bool reduced_motion = false;
     QString lesson;  // id of the last one
 
     /// `settings` may be null: then these are the defaults, and nothing is kept.

@@ -42,7 +42,9 @@ RunAxis runAxis(const Snapshot& snapshot) {
         axis.end = std::max(1.0, trained);
         axis.name = say("epoch");
         axis.left = say("epoch 0");
-        axis.right = countText(std::uint64_t(std::ceil(axis.end - 1e-9)));
+        // Finished epochs, as everywhere; only early in a run is the part of one worth a digit.
+        const bool parted = axis.end < 10 && axis.end != std::floor(axis.end);
+        axis.right = parted ? QString::fromStdString(to_fixed(axis.end, 1)) : countText(std::uint64_t(axis.end + 1e-9));
     } else {
         axis.end = std::max(1.0, double(snapshot.step));
         axis.name = say("step");

@@ -11,7 +11,7 @@ namespace moe::app {
 namespace {
 
 constexpr double smallest_type = 9.5;
-constexpr std::size_t focused_ribbons = 64, other_ribbons = 2;  // where there are more than 8 experts: the strongest
+constexpr std::size_t other_ribbons = 2;  // where there are more than 8 experts: the strongest
 
 QPen dashed(const QColor& color, double width) {
     QPen pen(color, width);

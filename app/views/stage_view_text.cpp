@@ -228,7 +228,11 @@ QString StageScene::explanation(const StageHit& hit) const {
         case StagePart::gate: {
             QString line = explainGate(prefix_of_row_[hit.index]);
             if (numExperts() > 8 && prefix_of_row_[hit.index] != focus_)
-                line += QLatin1Char('\n') + tr("Ribbons: the two strongest; all of them when this prefix is in focus");
+                line += QLatin1Char('\n') +
+                        (numExperts() > StageScene::focused_ribbons
+                             ? tr("Ribbons: the two strongest; the %1 strongest when this prefix is in focus")
+                                   .arg(StageScene::focused_ribbons)
+                             : tr("Ribbons: the two strongest; all of them when this prefix is in focus"));
             return line;
         }
         case StagePart::expert:

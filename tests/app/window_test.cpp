@@ -229,6 +229,8 @@ private Q_SLOTS:
         {
             const auto window = fixture.window(QStringLiteral("92-second"));
             window->setThemeChoice(ThemeChoice::dark);
+            window->actions().reducedMotion->trigger();
+            QVERIFY(window->docks().stage()->view()->property("reducedMotion").toBool());
             window->resize(1400, 800);
             if (DockFrame* d = window->docks().dock(QStringLiteral("load"))) {
                 QTest::qWait(150);
@@ -241,6 +243,7 @@ private Q_SLOTS:
         }
         const auto window = fixture.window({});
         QVERIFY(window->theme().dark);
+        QVERIFY(window->docks().stage()->view()->property("reducedMotion").toBool());
         QCOMPARE(window->size(), QSize(1400, 800));
         QTRY_COMPARE(window->bench().identity().lesson->id, QStringLiteral("92-second"));
         if (DockFrame* d = window->docks().dock(QStringLiteral("load"))) {
