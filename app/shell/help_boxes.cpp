@@ -1,18 +1,71 @@
 #include "app/shell/help_boxes.h"
 
+#include "app/shell/style.h"
 #include "app/shell/window_actions.h"
 
+#include <QDialog>
+#include <QDialogButtonBox>
+#include <QGridLayout>
+#include <QLabel>
 #include <QMessageBox>
+
+#include <utility>
+#include <vector>
 
 namespace moe::app {
 
 void showKeys(const WindowActions& actions, QWidget* parent) {
-    auto* box = new QMessageBox(parent);
+    auto* box = new QDialog(parent);
+    box->setObjectName(QStringLiteral("keys"));
     box->setAttribute(Qt::WA_DeleteOnClose);
-    box->setWindowTitle(QMessageBox::tr("Keys"));
-    box->setTextFormat(Qt::PlainText);
-    box->setText(actions.keyList() +
-                 QMessageBox::tr("In a text field these are ordinary keys; Esc goes back to the picture."));
+    box->setWindowTitle(QDialog::tr("Keys"));
+
+    std::vector<std::pair<QString, QString>> window, picture;
+    for (const QAction* a : actions.withKeys())
+        window.emplace_back(a->shortcut().toString(QKeySequence::NativeText), a->text().remove(u'…'));
+    window.emplace_back(QDialog::tr("F10"), QDialog::tr("Menu"));
+    picture = {{QDialog::tr("Up, Down"), QDialog::tr("Another word of the phrase")},
+               {QDialog::tr("Page Up, Page Down"), QDialog::tr("A screenful of words on")},
+               {QDialog::tr("Home, End"), QDialog::tr("First word, whole phrase")},
+               {QDialog::tr("1 to 9"), QDialog::tr("One expert")},
+               {QDialog::tr("Tab"), QDialog::tr("To the next picture or field")},
+               {QDialog::tr("Esc"), QDialog::tr("Back to the picture, then all experts")}};
+
+    auto* columns = new QHBoxLayout;
+    columns->setSpacing(32);
+    const auto list = [&](const QString& heading, const std::vector<std::pair<QString, QString>>& keys) {
+        auto* grid = new QGridLayout;
+        grid->setHorizontalSpacing(16);
+        grid->setVerticalSpacing(6);
+        auto* head = new QLabel(heading, box);
+        setRole(head, "heading");
+        grid->addWidget(head, 0, 0, 1, 2);
+        int row = 1;
+        for (const auto& [key, what] : keys) {
+            auto* cap = new QLabel(key, box);
+            setRole(cap, "chip");
+            grid->addWidget(cap, row, 0, Qt::AlignLeft);
+            grid->addWidget(new QLabel(what, box), row++, 1);
+        }
+        grid->setRowStretch(row, 1);
+        columns->addLayout(grid);
+    };
+    const std::size_t half = (window.size() + 1) / 2;
+    const auto middle = window.begin() + std::ptrdiff_t(half);
+    list(QDialog::tr("In the window"), {window.begin(), middle});
+    list(QStringLiteral(" "), {middle, window.end()});
+    list(QDialog::tr("In the picture"), picture);
+
+    auto* hint = new QLabel(QDialog::tr("In a text field these are ordinary keys; Esc goes back to the picture."), box);
+    setRole(hint, "caption");
+    auto* buttons = new QDialogButtonBox(QDialogButtonBox::Close, box);
+    QObject::connect(buttons, &QDialogButtonBox::rejected, box, &QDialog::reject);
+    auto* rows = new QVBoxLayout(box);
+    rows->setContentsMargins(24, 20, 24, 16);
+    rows->setSpacing(16);
+    rows->addLayout(columns);
+    rows->addWidget(hint);
+    rows->addWidget(buttons);
     box->open();
 }
 

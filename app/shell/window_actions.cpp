@@ -69,13 +69,11 @@ QAction* WindowActions::make(const QString& text, const QKeySequence& key) {
     return action;
 }
 
-QString WindowActions::keyList() const {
-    QString list;
+std::vector<const QAction*> WindowActions::withKeys() const {
+    std::vector<const QAction*> found;
     for (const QAction* a : all_)
-        if (!a->shortcut().isEmpty() && a->isVisible())
-            list += QStringLiteral("%1   %2\n")
-                        .arg(a->shortcut().toString(QKeySequence::NativeText), a->text().remove(u'…'));
-    return list;
+        if (!a->shortcut().isEmpty() && a->isVisible()) found.push_back(a);
+    return found;
 }
 
 bool WindowActions::eventFilter(QObject* watched, QEvent* event) {

@@ -24,8 +24,8 @@ public:
     QAction *restoreLayout, *themeSystem, *themeLight, *themeDark, *reducedMotion;
     QAction *keys, *about;
 
-    /// Names with keys, for the list of keys.
-    QString keyList() const;
+    /// Those that have a key, for the list of keys.
+    std::vector<const QAction*> withKeys() const;
 
 protected:
     bool eventFilter(QObject* watched, QEvent* event) override;
