@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,16 +21,26 @@ struct TraceValue {
     std::vector<std::size_t> shape;  // (N, ...), as long as it has dimensions
     std::vector<float> values;
 
-    /// Numbers of one example; of one visit where the shape is (N, K, ...).
+    /// Numbers of one example; of one visit where the shape is (N, K, ...). Empty where there is no such example.
     std::span<const float> of(std::size_t example) const;
     std::span<const float> of(std::size_t example, std::size_t visit) const;
 };
 
-/// One operation of the step in the order in which it is carried out.
+/// One operation of the step in the order in which it is carried out. Inputs and outputs are names of values, of
+/// parameters before the step ("gate/kernel"), of a parameter's gradient ("d:gate/kernel"), its moments ("m:...",
+/// "v:...") and what the update makes of the three ("new:...", "new_m:...", "new_v:..."), and of the trace's own fields
+/// ("ids", "targets", "expert_indices", "assignments", "balance"). Trace::numbers() finds each.
 struct TraceOp {
     std::string id;  // "gate_softmax", "gate_softmax_backward", "adam"
     TracePhase phase = TracePhase::forward;
-    std::vector<std::string> inputs, outputs;  // names of values, and of parameters ("gate/kernel")
+    std::vector<std::string> inputs, outputs;
+};
+
+/// What a name of TraceOp stands for: floats, or whole numbers; a view into the trace.
+struct TraceNumbers {
+    std::vector<std::size_t> shape;
+    std::span<const float> values;
+    std::span<const std::int32_t> integers;
 };
 
 /// Every operation of one training step on one batch: forward, loss, backward, and what the update will do. A separate
@@ -43,7 +54,7 @@ struct TraceOp {
 ///   d_answers (N,K,D), d_expert_weights (N,K), d_gate_probs_balance (N,E) (what the balance loss alone leaves),
 ///   d_gate_logits_task, d_gate_logits_balance, d_gate_logits (N,E) (the third is the sum of the two),
 ///   d_hidden (N,K,H), d_hidden_sums (N,K,H), d_mean_experts, d_mean_gate, d_mean (N,D) (the third is the sum),
-///   d_embedding_rows (N,T,D).
+///   d_embedding_rows (N,T,D). Without a balance loss what comes from it is 0, and no op writes it.
 /// A phrase that is only served has the forward values alone.
 struct Trace {
     Experiment experiment;
@@ -55,13 +66,15 @@ struct Trace {
     std::vector<std::int32_t> ids;             // (N, T) padded on the left
     std::vector<std::int32_t> targets;         // (N); empty for a phrase
     std::vector<std::int32_t> expert_indices;  // (N, K)
-    double loss = 0, balance = 0;              // of the batch: mean cross-entropy; weighted load-balancing loss
+    std::vector<std::int32_t> assignments;     // (N, K or 1): the choices that the balance loss counts
+    float loss = 0, balance = 0;               // of the batch: mean cross-entropy; weighted load-balancing loss
     std::size_t correct = 0;
 
     std::vector<TraceOp> ops;
     std::vector<TraceValue> values;
 
-    /// Weights, Adam's m and v before the step: the state that the batch meets.
+    /// Weights, Adam's m and v before the step: the state that the batch meets. Moments that it left empty are zeros
+    /// here.
     std::shared_ptr<const RunState> state;
     std::vector<NamedArray> gradients;  // of every parameter, in canonical order; empty for a phrase
     float rate = 0;                     // lr * sqrt(1 - b2^t) / (1 - b1^t): Adam's step size, as Keras has it
@@ -73,6 +86,8 @@ struct Trace {
     const TraceValue* find(std::string_view name) const;
     const NamedArray* parameter(std::string_view name) const;  // as it was before the step
     const NamedArray* gradient(std::string_view name) const;
+    /// Nothing where `name` is none of those that TraceOp explains.
+    std::optional<TraceNumbers> numbers(std::string_view name) const;
     bool backward() const { return !gradients.empty(); }
 };
 

@@ -18,9 +18,9 @@ std::unique_ptr<Router<T>> make(Backend<T>& backend, const ModelSpec& spec, std:
 }
 
 constexpr std::array all_routers = {
-    RouterInfo{"soft", "soft", "g = softmax(z), every expert runs (Jacobs 1991)", make<SoftRouter, float>,
+    RouterInfo{"soft", "soft", "g = softmax(z), every expert runs (Jacobs 1991)", false, make<SoftRouter, float>,
                make<SoftRouter, double>},
-    RouterInfo{"top_k", "top-k", "g = softmax over the K largest z (Mixtral 2024)", make<TopKRouter, float>,
+    RouterInfo{"top_k", "top-k", "g = softmax over the K largest z (Mixtral 2024)", true, make<TopKRouter, float>,
                make<TopKRouter, double>},
 };
 

@@ -36,6 +36,7 @@ struct RouterInfo {
     std::string_view id;       // "top_k"
     std::string_view title;    // "top-k"
     std::string_view formula;  // for people, with its source
+    bool chooses;              // false: every expert runs, and its weight is its probability
     std::unique_ptr<Router<float>> (*make_float)(Backend<float>&, const ModelSpec&, std::size_t max_examples);
     std::unique_ptr<Router<double>> (*make_double)(Backend<double>&, const ModelSpec&, std::size_t max_examples);
 };

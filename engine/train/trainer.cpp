@@ -2,18 +2,15 @@
 
 #include "engine/core/checked.h"
 #include "engine/core/numbers.h"
-#include "engine/core/rng.h"
 #include "engine/core/settings.h"
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 namespace moe {
 
 namespace {
 
-constexpr std::uint64_t epoch_streams = std::uint64_t(1) << 32;  // below it: the parameters' streams
 constexpr std::uint64_t good_interval = 64;  // steps between copies of a good state: at most 2 % of a step's traffic
 constexpr double largest_loss = 1e6;         // guessing costs ln V, at most 17
 
@@ -29,12 +26,6 @@ struct Trainer::Good {
     std::size_t epochs = 0;
     bool valid = false;
 };
-
-void shuffle_order(std::span<std::uint32_t> order, std::uint64_t seed, std::uint64_t epoch) {
-    std::iota(order.begin(), order.end(), 0u);
-    Rng rng(seed, epoch_streams + epoch);
-    for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[rng.below(i)]);
-}
 
 Experiment resolve(Experiment experiment, const Corpus& corpus, std::size_t memory_limit) {
     ModelSpec& model = experiment.model;
@@ -79,18 +70,7 @@ Trainer::Trainer(Backend<float>& backend, Experiment experiment, std::shared_ptr
 
 Trainer::Trainer(Backend<float>& backend, const RunState& state, std::shared_ptr<const Corpus> corpus)
     : Trainer(backend, state.experiment, std::move(corpus)) {
-    upload_parameters(backend_, parameters_, state.parameters);
-    const auto load = [&](const std::vector<NamedArray>& from, Tensor<float> Parameters<float>::Entry::*moment) {
-        if (from.empty()) return;
-        for (const auto& p : parameters_.entries()) {
-            const auto found = std::ranges::find(from, p.name, &NamedArray::name);
-            if (found == from.end() || found->values.size() != p.value.count())
-                throw Error("The optimizer's state does not fit the parameter '" + p.name + "'.");
-            backend_.upload(p.*moment, found->values.data());
-        }
-    };
-    load(state.momentum, &Parameters<float>::Entry::m);
-    load(state.velocity, &Parameters<float>::Entry::v);
+    upload_state(backend_, parameters_, state);
     step_ = state.step, epoch_ = state.epoch, next_example_ = state.next_example;
     initial_ = state.initial;
     sums_ = state.sums;
@@ -111,24 +91,12 @@ std::uint64_t Trainer::steps_per_epoch() const {
 }
 
 void Trainer::start_epoch() {
-    if (!experiment_.train.shuffle) return order_.clear();
-    order_.resize(corpus_->examples());
-    shuffle_order(order_, experiment_.train.seed, epoch_);
-}
-
-std::size_t Trainer::fill_batch() {
-    const std::size_t T = experiment_.model.max_seq_len;
-    const std::size_t n = std::min(experiment_.train.batch_size, corpus_->examples() - std::size_t(next_example_));
-    for (std::size_t i = 0; i < n; ++i) {
-        const std::size_t at = std::size_t(next_example_) + i, example = order_.empty() ? at : order_[at];
-        pad_pre(corpus_->prefix(example, T), std::span(host_ids_).subspan(i * T, T));
-        host_targets_[i] = corpus_->target(example);
-    }
-    return n;
+    epoch_order(order_, experiment_.train, epoch_, corpus_->examples());
 }
 
 StepResult Trainer::step() {
-    const std::size_t n = fill_batch();
+    const std::size_t n = fill_batch(*corpus_, order_, next_example_, experiment_.train.batch_size,
+                                     experiment_.model.max_seq_len, host_ids_, host_targets_);
     backend_.upload(ids_.first(n), host_ids_.data());
     backend_.upload(targets_.first(n), host_targets_.data());
 
@@ -182,13 +150,7 @@ StepResult Trainer::step() {
 
 void Trainer::update() {
     ++step_;
-    const double t = double(step_);
-    // The correction of Kingma and Ba 2015, section 2, folded into the rate as Keras does: epsilon stays outside of it.
-    // Betas, powers and differences in float, as Keras has them: 1 - 0.999f^t is off by 1e-5 in the first steps, and
-    // curves that are to agree for hundreds of steps share that.
-    const auto power = [t](double beta) { return float(std::pow(double(float(beta)), t)); };
-    const float rate =
-        float(experiment_.train.learning_rate) * std::sqrt(1.0f - power(adam_beta2)) / (1.0f - power(adam_beta1));
+    const float rate = adam_rate(experiment_.train.learning_rate, step_);
     backend_.upload(rate_, &rate);
     for (const auto& p : parameters_.entries()) backend_.adam(p.value, p.gradient, p.m, p.v, rate_);
 }
@@ -235,17 +197,9 @@ RunState Trainer::state() const {
     s.sums = sums_;
     s.load_sums = load_sums_, s.load = epoch_load_;
     s.epochs = epochs_;
-    s.parameters = s.momentum = s.velocity = canonical_parameters(experiment_.model);
-    const auto save = [&](std::vector<NamedArray>& to, Tensor<float> Parameters<float>::Entry::*which) {
-        for (NamedArray& a : to) {
-            const Tensor<float> tensor = parameters_.find(a.name).*which;
-            a.values.resize(tensor.count());
-            backend_.download(tensor, a.values.data());
-        }
-    };
-    save(s.parameters, &Parameters<float>::Entry::value);
-    save(s.momentum, &Parameters<float>::Entry::m);
-    save(s.velocity, &Parameters<float>::Entry::v);
+    s.parameters = download_all(backend_, parameters_, experiment_.model, &Parameters<float>::Entry::value);
+    s.momentum = download_all(backend_, parameters_, experiment_.model, &Parameters<float>::Entry::m);
+    s.velocity = download_all(backend_, parameters_, experiment_.model, &Parameters<float>::Entry::v);
     return s;
 }
 

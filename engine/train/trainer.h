@@ -1,6 +1,7 @@
 #pragma once
 #include "engine/model/pooled_model.h"
 #include "engine/text/corpus.h"
+#include "engine/train/step_parts.h"
 
 #include <memory>
 #include <span>
@@ -60,7 +61,6 @@ public:
 
 private:
     void start_epoch();
-    std::size_t fill_batch();
     void update();
     void keep_good();
     void restore_good();
@@ -92,8 +92,5 @@ private:
 /// The experiment with vocabulary and max_seq_len taken from the corpus where they are 0. Throws Error where the corpus
 /// does not fit the vocabulary, or the sizes do not fit the memory.
 Experiment resolve(Experiment experiment, const Corpus& corpus, std::size_t memory_limit);
-
-/// Order of the examples in an epoch: a Fisher-Yates shuffle seeded by (seed, epoch).
-void shuffle_order(std::span<std::uint32_t> order, std::uint64_t seed, std::uint64_t epoch);
 
 }  // namespace moe
