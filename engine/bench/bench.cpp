@@ -7,6 +7,7 @@
 #include "engine/core/median.h"
 #include "engine/core/numbers.h"
 #include "engine/session/training_session.h"
+#include "engine/train/tracer.h"
 
 #include <algorithm>
 
@@ -160,6 +161,34 @@ void watching(const Run& run) {
     }
 }
 
+void trace(const Run& run) {
+    constexpr double in_a_frame = 30;
+    struct Traced {
+        SeedStep seed;
+        double goal;  // milliseconds; 0: none
+    };
+    for (const Traced& t : {Traced{{11, 8}, 1}, Traced{{2000, 32}, in_a_frame}, Traced{{2000, 32, "top_k"}, in_a_frame},
+                            Traced{{8000, 32}, 0}}) {
+        const auto trainer = t.seed.trainer(run.backend);
+        run.seconds_of(*trainer, 3);
+        const auto state = std::make_shared<const RunState>(trainer->state());
+        Tracer tracer({run.options.device, run.options.threads});
+        std::vector<double> milliseconds;
+        for (int i = 0; i < 31; ++i) {
+            const double start = run.now();
+            const Trace made = tracer.batch(state, trainer->corpus());
+            milliseconds.push_back((run.now() - start) * 1e3);
+        }
+        const std::string name =
+            "trace of one batch " + std::to_string(t.seed.V) + "x" + std::to_string(t.seed.B) + ", " + t.seed.router;
+        const auto row = [&](const std::string& which, double value, double goal) {
+            run.row(name + which, value, "ms", goal > 0 ? "at most " + to_text(goal) : "", goal == 0 || value <= goal);
+        };
+        row(", with a new workspace", milliseconds.front(), t.goal > 0 ? in_a_frame : 0);
+        row("", median(milliseconds), t.goal);
+    }
+}
+
 struct BenchCase {
     const char* name;
     const char* help;
@@ -174,6 +203,7 @@ constexpr BenchCase cases[] = {
      step},
     {"allocations", "calls of malloc and its relatives in training steps", allocations},
     {"watching", "what a step costs more while a window shows the model, by the length of the probe text", watching},
+    {"trace", "a batch evaluated op by op, with every value and gradient, as stepping through it shows them", trace},
     {"memorised", "whether steps slow down once a text is known by heart (denormal numbers)", memorised},
 };
 
