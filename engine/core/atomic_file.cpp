@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
+#include <limits>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -169,7 +170,10 @@ void write_file(const std::filesystem::path& wanted, std::string_view bytes) {
         cannot_save(wanted, errno);
 }
 
-std::string read_file(const std::filesystem::path& path, std::size_t limit) {
+namespace {
+
+/// At most `most` bytes; with `limit`, a file that holds more is refused.
+std::string read_bytes(const std::filesystem::path& path, std::size_t most, std::optional<std::size_t> limit) {
     const auto refuse = [&](int code) {
         if (code == ENOENT) cannot("open", path, "there is no such file");
         if (code == EACCES || code == EPERM) cannot("open", path, "you are not allowed to read it");
@@ -180,24 +184,35 @@ std::string read_file(const std::filesystem::path& path, std::size_t limit) {
     struct stat status {};
     if (::fstat(file.number(), &status) != 0) refuse(errno);
     if (S_ISDIR(status.st_mode)) cannot("open", path, "it is a folder, not a file");
-    const auto too_large = [&] { cannot("open", path, "it is larger than " + format_bytes(limit)); };
-    if (S_ISREG(status.st_mode) && std::uint64_t(status.st_size) > limit) too_large();
+    const auto too_large = [&] { cannot("open", path, "it is larger than " + format_bytes(*limit)); };
+    const bool regular = S_ISREG(status.st_mode);
+    if (limit && regular && std::uint64_t(status.st_size) > *limit) too_large();
 
     std::string bytes;
     std::size_t filled = 0;
-    bytes.resize(S_ISREG(status.st_mode) ? std::size_t(status.st_size) + 1 : 65536);
-    for (;;) {
-        if (filled == bytes.size()) bytes.resize(bytes.size() * 2);
+    bytes.resize(std::min(most, regular ? std::size_t(status.st_size) + 1 : 65536));
+    while (filled < most) {
+        if (filled == bytes.size()) bytes.resize(std::min(most, bytes.size() * 2));
         const std::size_t room = std::min(bytes.size() - filled, std::size_t(1) << 30);
         const ssize_t count = ::read(file.number(), bytes.data() + filled, room);
         if (count < 0 && errno == EINTR) continue;
         if (count < 0) refuse(errno);
         if (count == 0) break;
         filled += std::size_t(count);
-        if (filled > limit) too_large();
+        if (limit && filled > *limit) too_large();
     }
     bytes.resize(filled);
     return bytes;
+}
+
+}  // namespace
+
+std::string read_file(const std::filesystem::path& path, std::size_t limit) {
+    return read_bytes(path, std::numeric_limits<std::size_t>::max(), limit);
+}
+
+std::string read_file_start(const std::filesystem::path& path, std::size_t count) {
+    return read_bytes(path, count, {});
 }
 
 void make_folder(const std::filesystem::path& path) {

@@ -1,12 +1,13 @@
 #include "engine/formats/model_files.h"
 
 #include "engine/core/atomic_file.h"
+#include "engine/core/checked.h"
 #include "engine/core/numbers.h"
 #include "engine/core/settings.h"
 #include "engine/formats/hdf5_weights.h"
 #include "engine/formats/json_text.h"
+#include "engine/formats/keras_archive.h"
 #include "engine/formats/keras_graph.h"
-#include "engine/formats/zip_archive.h"
 #include "engine/text/utf8.h"
 
 #include <algorithm>
@@ -19,7 +20,11 @@ namespace moe {
 
 namespace {
 
-constexpr std::size_t largest_model_file = std::size_t(1) << 32, largest_tokenizer = std::size_t(1) << 28;
+// What a member may hold, so that a stranger's file is refused by its sizes before anything is allocated.
+constexpr std::size_t largest_tokenizer = std::size_t(1) << 28, largest_config = std::size_t(1) << 24,
+                      largest_settings = std::size_t(1) << 24, largest_run = std::size_t(1) << 28,
+                      largest_corpus = std::size_t(1) << 31, weights_slack = std::size_t(1) << 26;
+constexpr std::size_t file_start = 65536;  // enough to say what a file is
 constexpr std::uint64_t any_count = std::numeric_limits<std::uint64_t>::max();
 constexpr const char* experiment_member = "moe-lab/experiment.json";
 constexpr const char* run_member = "moe-lab/run.json";
@@ -111,16 +116,15 @@ double shortest_decimal(double value) {
     return decimal;
 }
 
-Json read_member(const std::string& text, const std::string& member, const std::string& name) {
+Json read_member(const std::string& text, const std::string& member, std::uint64_t known, const std::string& name) {
     Json json = parse_json(text, name + ": " + member);
-    if (json_field(json, "version", name) != 1)
-        throw Error("'" + name + "' was written by a newer MoE Lab (" + member + "); open it with that one.");
+    check_version(json, known, name);
     return json;
 }
 
 void read_experiment(const std::string& text, const std::string& name, Experiment& experiment) {
     const ModelSpec built = experiment.model;
-    const Json json = read_member(text, experiment_member, name);
+    const Json json = read_member(text, experiment_member, experiment_version, name);
     for (const auto& [key, value] : json_field(json, "settings", name).items()) {
         try {
             if (!value.is_string()) throw UsageError("The setting " + key + " is no text.");
@@ -138,7 +142,7 @@ void read_experiment(const std::string& text, const std::string& name, Experimen
 }
 
 void read_run(const std::string& text, const std::string& name, SavedModel& model) {
-    const Json json = read_member(text, run_member, name);
+    const Json json = read_member(text, run_member, run_version, name);
     const auto whole = [&](const Json& object, const char* key) {
         return json_whole(json_field(object, key, name), any_count, key, name);
     };
@@ -222,7 +226,9 @@ void refuse_other_files(std::string_view bytes, const std::string& name) {
         refuse("a model in the legacy HDF5 format; save it with model.save(\"model.keras\").");
     if (first != std::string_view::npos && (bytes[first] == '{' || bytes[first] == '"'))
         refuse("a JSON file, perhaps the tokenizer's; give the model's file.");
-    if (bytes.find('\0') == std::string_view::npos && find_bad_utf8(bytes) == std::string_view::npos)
+    const std::size_t bad = find_bad_utf8(bytes);
+    const bool cut = bytes.size() == file_start && bad != std::string_view::npos && bad + 4 > bytes.size();
+    if (bytes.find('\0') == std::string_view::npos && (bad == std::string_view::npos || cut))
         refuse("a text file; give the model's file.");
     refuse("something else (it does not start as a zip archive does); give the model's file.");
 }
@@ -240,7 +246,22 @@ void check_vocabulary(const Tokenizer& tokenizer, const ModelSpec& spec, const s
 
 }  // namespace
 
-std::string write_keras(const SavedModel& model) {
+std::string program_name() {
+    return "MoE Lab " MOELAB_VERSION;
+}
+
+void check_version(const Json& json, std::uint64_t known, const std::string& name) {
+    const std::uint64_t version = json_whole(json_field(json, "version", name), any_count, "its version", name);
+    if (version <= known) return;
+    std::string writer = "a newer MoE Lab";
+    if (const auto found = json.find("written_by"); found != json.end() && found->is_string())
+        writer = found->get<std::string>().substr(0, 80);
+    throw Error("'" + name + "' was written by " + writer + " in version " + std::to_string(version) +
+                " of the format, and this " + program_name() + " reads up to version " + std::to_string(known) +
+                "; open it with the newer program.");
+}
+
+std::string write_keras(const SavedModel& model, std::vector<ZipMember> more) {
     const RunState& state = model.state;
     const KerasModel keras = build_keras_model(state.experiment.model);
     // A fixed date: equal models are equal files.
@@ -259,46 +280,69 @@ std::string write_keras(const SavedModel& model) {
         initial.state.experiment.model.max_seq_len = state.experiment.model.max_seq_len;  // not every file says it
         members.push_back({initial_member, write_keras(initial)});
     }
+    for (ZipMember& further : more) members.push_back(std::move(further));
     return write_zip(members);
+}
+
+std::string write_keras(const SavedModel& model) {
+    return write_keras(model, {});
 }
 
 namespace {
 
+/// What an honest model.weights.h5 of this model holds at most: in float64, with three slots of an optimizer.
+std::size_t largest_weights(const ModelSpec& spec, const std::string& name) {
+    std::size_t numbers = 0;
+    const std::string what = "The model in '" + name + "'";
+    for (const NamedArray& array : canonical_parameters(spec))
+        numbers = checked_sum(what, {numbers, checked_product(what, {array.shape[0], array.shape[1], array.shape[2]})});
+    return checked_sum(what, {checked_product(what, {numbers, 4, sizeof(double)}), weights_slack});
+}
+
+/// Whatever is read is held as bytes and as numbers for a while.
+void check_memory(const ZipReader& archive) {
+    std::size_t bytes = 0;
+    for (const char* member :
+         {"config.json", "model.weights.h5", run_member, tokenizer_member, corpus_member, initial_member})
+        bytes = checked_sum("The archive", {bytes, archive.size(member)});
+    if (bytes > default_memory_limit() / 2)
+        throw Error("'" + archive.name() + "' holds " + format_bytes(bytes) +
+                    ", more than the memory of this machine can take in; open it on a larger one.");
+}
+
 /// `outermost`: not what lies in another file as its beginning.
-SavedModel read_archive(std::string_view bytes, const std::string& name, bool outermost) {
-    refuse_other_files(bytes, name);
-    const std::map<std::string, std::string> members = read_zip(bytes, name, [](std::string_view member) {
-        return member == "config.json" || member == "model.weights.h5" || member.starts_with("moe-lab/");
-    });
-    const auto member = [&](const char* wanted) -> const std::string& {
-        const auto found = members.find(wanted);
-        if (found == members.end())
-            throw Error("'" + name + "' has no member " + wanted +
-                        ", so it is not a whole Keras model; save it again.");
-        return found->second;
-    };
-    const KerasModel keras = read_keras_config(member("config.json"), name);
+SavedModel read_archive(const ZipReader& archive, bool outermost) {
+    const std::string& name = archive.name();
+    check_memory(archive);
+    if (archive.has(session_member))
+        check_version(parse_json(archive.read(session_member, largest_settings), name + ": " + session_member),
+                      session_version, name);
+    const KerasModel keras = read_keras_config(archive.read("config.json", largest_config), name);
+    const std::size_t most_weights = largest_weights(keras.spec, name);
     SavedModel model;
     Experiment& experiment = model.state.experiment;
     experiment.model = keras.spec;
     if (keras.learning_rate && std::isfinite(*keras.learning_rate) && *keras.learning_rate >= 0)
         experiment.train.learning_rate = shortest_decimal(*keras.learning_rate);
-    read_weights(member("model.weights.h5"), name, keras, model.state);
-    if (members.contains(experiment_member) && members.contains(run_member)) {
-        read_experiment(member(experiment_member), name, experiment);
-        read_run(member(run_member), name, model);
+    read_weights(archive.read("model.weights.h5", most_weights), name, keras, model.state);
+    if (archive.has(experiment_member) && archive.has(run_member)) {
+        read_experiment(archive.read(experiment_member, largest_settings), name, experiment);
+        read_run(archive.read(run_member, largest_run), name, model);
         model.complete = true;
     }
-    if (members.contains(tokenizer_member)) {
-        model.tokenizer = read_tokenizer_json(member(tokenizer_member), name + ": tokenizer.json");
+    if (archive.has(tokenizer_member)) {
+        model.tokenizer =
+            read_tokenizer_json(archive.read(tokenizer_member, largest_tokenizer), name + ": tokenizer.json");
         check_vocabulary(*model.tokenizer, experiment.model, "tokenizer.json", name);
     }
-    if (members.contains(corpus_member)) model.corpus_text = member(corpus_member);
+    if (archive.has(corpus_member)) model.corpus_text = archive.read(corpus_member, largest_corpus);
     if (!outermost) return model;
     if (!model.complete) {  // somebody else's: the run begins here
         model.state.initial = std::make_shared<const RunState>(model.state);
-    } else if (members.contains(initial_member)) {
-        RunState initial = read_archive(member(initial_member), name + ": initial.keras", false).state;
+    } else if (archive.has(initial_member)) {
+        const std::string bytes = archive.read(initial_member, checked_sum("The archive", {most_weights, largest_run}));
+        refuse_other_files(bytes, name + ": initial.keras");
+        RunState initial = read_archive(ZipReader::in_memory(bytes, name + ": initial.keras"), false).state;
         const auto same_shape = [](const NamedArray& a, const NamedArray& b) { return a.shape == b.shape; };
         if (!std::ranges::equal(initial.parameters, model.state.parameters, same_shape))
             throw Error("'" + name + "' contradicts itself: it began as a model of another size.");
@@ -310,7 +354,17 @@ SavedModel read_archive(std::string_view bytes, const std::string& name, bool ou
 }  // namespace
 
 SavedModel read_keras(std::string_view bytes, const std::string& name) {
-    return read_archive(bytes, name, true);
+    refuse_other_files(bytes.substr(0, file_start), name);
+    return read_archive(ZipReader::in_memory(bytes, name), true);
+}
+
+ZipReader open_keras_archive(const std::filesystem::path& file) {
+    refuse_other_files(read_file_start(file, file_start), file.string());
+    return ZipReader::on_disk(file, file.string());
+}
+
+SavedModel read_keras(const ZipReader& archive) {
+    return read_archive(archive, true);
 }
 
 void save_model_file(const std::filesystem::path& file, const SavedModel& model) {
@@ -328,7 +382,29 @@ void save_model_folder(const std::filesystem::path& folder, const SavedModel& mo
     write_file(folder / "max_seq_len.txt", std::to_string(model.state.experiment.model.max_seq_len));
 }
 
+namespace {
+
+/// The archive's own tokenizer wins; where the one beside it says otherwise, that must not go unsaid.
+void say_unused(SavedModel& model, const std::filesystem::path& beside) {
+    std::string how = "is another one than";
+    try {
+        const std::string json = read_file(beside, largest_tokenizer);
+        if (json == write_tokenizer_json(*model.tokenizer) ||
+            read_tokenizer_json(json, beside.string()) == *model.tokenizer)
+            return;
+    } catch (const Error&) {
+        how = "cannot be read and is not needed beside";
+    }
+    model.remarks.push_back("'" + beside.string() + "' " + how + " the tokenizer inside the model, which is used.");
+}
+
+}  // namespace
+
 SavedModel load_model(const std::filesystem::path& path) {
+    return load_model_archive(path).model;
+}
+
+ModelArchive load_model_archive(const std::filesystem::path& path) {
     namespace fs = std::filesystem;
     std::error_code error;
     const bool is_folder = fs::is_directory(path, error);
@@ -347,7 +423,8 @@ SavedModel load_model(const std::filesystem::path& path) {
             file = found[0];
         }
     }
-    SavedModel model = read_keras(read_file(file, largest_model_file), file.string());
+    ZipReader archive = open_keras_archive(file);
+    SavedModel model = read_keras(archive);
     const fs::path folder = file.parent_path(), tokenizer = folder / "tokenizer.json",
                    length = folder / "max_seq_len.txt";
     const auto missing = [&](const char* what) {
@@ -355,7 +432,9 @@ SavedModel load_model(const std::filesystem::path& path) {
                     ", and the model does not carry it; put the "
                     "file beside the model.");
     };
-    if (!model.tokenizer) {
+    if (model.tokenizer) {
+        if (fs::exists(tokenizer, error)) say_unused(model, tokenizer);
+    } else {
         if (fs::exists(tokenizer, error)) {
             model.tokenizer = read_tokenizer_json(read_file(tokenizer, largest_tokenizer), tokenizer.string());
             check_vocabulary(*model.tokenizer, model.state.experiment.model, tokenizer.string(), file.string());
@@ -377,7 +456,7 @@ SavedModel load_model(const std::filesystem::path& path) {
             missing("max_seq_len.txt");
         }
     }
-    return model;
+    return {std::move(archive), std::move(model)};
 }
 
 }  // namespace moe

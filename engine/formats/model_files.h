@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace moe {
 
@@ -13,9 +14,10 @@ namespace moe {
 /// what Keras does not know rides along under `moe-lab/` in the same archive.
 struct SavedModel {
     RunState state;
-    std::optional<Tokenizer> tokenizer;    // absent in a bare .keras of somebody else's
-    std::string corpus_name, corpus_text;  // empty where the file carries none
-    bool complete = false;                 // written by MoE Lab: step, epoch, position and history are the run's own
+    std::optional<Tokenizer> tokenizer;     // absent in a bare .keras of somebody else's
+    std::string corpus_name, corpus_text;   // empty where the file carries none
+    bool complete = false;                  // written by MoE Lab: step, epoch, position and history are the run's own
+    std::vector<std::string> remarks = {};  // what load_model() has to say: a file beside it that was not used
 
     bool operator==(const SavedModel&) const = default;
 };
@@ -39,7 +41,8 @@ void save_model_folder(const std::filesystem::path& folder, const SavedModel& mo
 /// One `.keras` file.
 void save_model_file(const std::filesystem::path& file, const SavedModel& model);
 
-/// A folder of the three files or one .keras file; the tokenizer from inside the archive, else from beside it.
+/// A folder of the three files or one .keras file (a session too); the tokenizer from inside the archive, else from
+/// beside it. Sizes are checked before anything large is read.
 /// Throws Error: missing, truncated, a tokenizer whose vocabulary does not fit the model's.
 SavedModel load_model(const std::filesystem::path& folder_or_file);
 

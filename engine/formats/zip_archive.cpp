@@ -5,8 +5,8 @@
 
 #include <zip.h>
 
+#include <algorithm>
 #include <memory>
-#include <set>
 
 namespace moe {
 
@@ -92,63 +92,141 @@ std::string write_zip(const std::vector<ZipMember>& members) {
     return bytes;
 }
 
-std::map<std::string, std::string> read_zip(std::string_view bytes, const std::string& name,
-                                            const std::function<bool(std::string_view)>& wanted) {
-    const auto refuse = [&](const std::string& why) { throw Error("'" + name + "' " + why); };
-    const auto damaged = [&](const std::string& why) {
-        refuse("is damaged or cut off (" + why + "); copy it again from where it came.");
+struct ZipReader::Table {
+    Archive archive;
+    struct Place {
+        zip_uint64_t index = 0;
+        std::size_t size = 0;
+        bool readable = true;  // stored or deflated
     };
-    ErrorText error;
-    zip_source_t* source = zip_source_buffer_create(bytes.data(), bytes.size(), 0, &error.error);
-    if (!source) damaged(error.text());
-    Archive archive(zip_open_from_source(source, ZIP_RDONLY | ZIP_CHECKCONS, &error.error));
-    if (!archive) {
-        zip_source_free(source);
-        if (zip_error_code_zip(&error.error) == ZIP_ER_EXISTS) refuse("has a member twice; it is not safe to open.");
-        damaged(error.text());
-    }
-    const zip_int64_t entries = zip_get_num_entries(archive.get(), 0);
-    if (entries < 0 || std::size_t(entries) > most_members)
-        refuse("has more members than the " + with_commas(most_members) + " that a model file may have.");
+    std::map<std::string, Place, std::less<>> places;
+};
 
+namespace {
+
+[[noreturn]] void refuse_archive(const std::string& name, const std::string& why) {
+    throw Error("'" + name + "' " + why);
+}
+
+[[noreturn]] void damaged_archive(const std::string& name, const std::string& why) {
+    refuse_archive(name, "is damaged or cut off (" + why + "); copy it again from where it came.");
+}
+
+Archive open_archive(zip_source_t* source, ErrorText& error, const std::string& name) {
+    if (!source) damaged_archive(name, error.text());
+    Archive archive(zip_open_from_source(source, ZIP_RDONLY | ZIP_CHECKCONS, &error.error));
+    if (archive) return archive;
+    zip_source_free(source);
+    if (zip_error_code_zip(&error.error) == ZIP_ER_EXISTS)
+        refuse_archive(name, "has a member twice; it is not safe to open.");
+    damaged_archive(name, error.text());
+}
+
+}  // namespace
+
+ZipReader::ZipReader(std::string name) : table_(std::make_unique<Table>()), name_(std::move(name)) {}
+ZipReader::~ZipReader() = default;
+ZipReader::ZipReader(ZipReader&&) noexcept = default;
+
+ZipReader ZipReader::in_memory(std::string_view bytes, std::string name) {
+    ZipReader reader(std::move(name));
+    ErrorText error;
+    reader.table_->archive =
+        open_archive(zip_source_buffer_create(bytes.data(), bytes.size(), 0, &error.error), error, reader.name_);
+    reader.read_table(bytes.size());
+    return reader;
+}
+
+ZipReader ZipReader::on_disk(const std::filesystem::path& file, std::string name) {
+    ZipReader reader(std::move(name));
+    std::error_code none;
+    const std::uintmax_t bytes = std::filesystem::file_size(file, none);
+    if (none) damaged_archive(reader.name_, "it has no size");
+    ErrorText error;
+    reader.table_->archive =
+        open_archive(zip_source_file_create(file.c_str(), 0, -1, &error.error), error, reader.name_);
+    reader.read_table(std::size_t(bytes));
+    return reader;
+}
+
+void ZipReader::read_table(std::size_t archive_bytes) {
+    zip_t* archive = table_->archive.get();
+    const zip_int64_t entries = zip_get_num_entries(archive, 0);
+    if (entries < 0 || std::size_t(entries) > most_members)
+        refuse_archive(name_,
+                       "has more members than the " + with_commas(most_members) + " that a model file may have.");
     // A member's honest size is near its packed one; this stops archives that unpack to a thousand times their size.
     const std::size_t limit =
-        checked_sum("The archive", {checked_product("The archive", {8, bytes.size()}), 64u << 20});
+        checked_sum("The archive", {checked_product("The archive", {8, archive_bytes}), 64u << 20});
     std::size_t total = 0, packed = 0;
-    std::set<std::string> names;
-    std::map<std::string, std::string> members;
     for (zip_uint64_t i = 0; i < zip_uint64_t(entries); ++i) {
         zip_stat_t status;
         zip_stat_init(&status);
-        if (zip_stat_index(archive.get(), i, 0, &status) != 0) damaged(zip_strerror(archive.get()));
+        if (zip_stat_index(archive, i, 0, &status) != 0) damaged_archive(name_, zip_strerror(archive));
         constexpr zip_uint64_t needed = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD;
-        if ((status.valid & needed) != needed) damaged("a member has no size");
+        if ((status.valid & needed) != needed) damaged_archive(name_, "a member has no size");
         const std::string member = status.name;
         if (leaves_its_folder(member))
-            refuse("has a member whose name leads out of the archive; it is not safe to open.");
-        if (!names.insert(member).second) refuse("has the member '" + member + "' twice; it is not safe to open.");
+            refuse_archive(name_, "has a member whose name leads out of the archive; it is not safe to open.");
+        const bool readable = status.comp_method == ZIP_CM_STORE || status.comp_method == ZIP_CM_DEFLATE;
+        if (!table_->places.emplace(member, Table::Place{i, std::size_t(status.size), readable}).second)
+            refuse_archive(name_, "has the member '" + member + "' twice; it is not safe to open.");
         total = checked_sum("The archive", {total, std::size_t(status.size)});
         packed = checked_sum("The archive", {packed, std::size_t(status.comp_size)});
-        if (total > limit || packed > bytes.size())
-            refuse("says that it holds " + format_bytes(std::max(total, packed)) + ", which a file of " +
-                   format_bytes(bytes.size()) + " cannot; it is not safe to open.");
-        if (!wanted(member)) continue;
-        if (status.comp_method != ZIP_CM_STORE && status.comp_method != ZIP_CM_DEFLATE)
-            refuse("has the member '" + member +
-                   "' packed in a way that is not read here; only stored and deflated are.");
-        const std::unique_ptr<zip_file_t, CloseFile> file(zip_fopen_index(archive.get(), i, 0));
-        if (!file) damaged(member + ": " + zip_strerror(archive.get()));
-        std::string content(std::size_t(status.size), '\0');
-        std::size_t filled = 0;
-        while (filled < content.size()) {
-            const zip_int64_t count = zip_fread(file.get(), content.data() + filled, content.size() - filled);
-            if (count <= 0) break;
-            filled += std::size_t(count);
-        }
-        char beyond = 0;  // reading past the end makes libzip compare the checksum
-        if (filled != content.size() || zip_fread(file.get(), &beyond, 1) != 0) damaged("its member " + member);
-        members.emplace(member, std::move(content));
+        if (total > limit || packed > archive_bytes)
+            refuse_archive(name_, "says that it holds " + format_bytes(std::max(total, packed)) + ", which a file of " +
+                                      format_bytes(archive_bytes) + " cannot; it is not safe to open.");
     }
+}
+
+std::vector<std::string> ZipReader::members() const {
+    std::vector<std::string> names;
+    for (const auto& [member, place] : table_->places) names.push_back(member);
+    return names;
+}
+
+bool ZipReader::has(std::string_view member) const {
+    return table_->places.find(member) != table_->places.end();
+}
+
+std::size_t ZipReader::size(std::string_view member) const {
+    const auto found = table_->places.find(member);
+    return found == table_->places.end() ? 0 : found->second.size;
+}
+
+std::string ZipReader::read(std::string_view wanted, std::size_t most) const {
+    const std::string member(wanted);
+    const auto found = table_->places.find(wanted);
+    if (found == table_->places.end())
+        refuse_archive(name_, "has no member " + member + ", so it is not a whole Keras model; save it again.");
+    const Table::Place& place = found->second;
+    if (!place.readable)
+        refuse_archive(name_, "has the member '" + member +
+                                  "' packed in a way that is not read here; only stored and deflated are.");
+    if (place.size > most)
+        refuse_archive(name_, "has the member '" + member + "' of " + format_bytes(place.size) + " where at most " +
+                                  format_bytes(most) + " belong; it is not safe to open.");
+    const std::unique_ptr<zip_file_t, CloseFile> file(zip_fopen_index(table_->archive.get(), place.index, 0));
+    if (!file) damaged_archive(name_, member + ": " + zip_strerror(table_->archive.get()));
+    std::string content(place.size, '\0');
+    std::size_t filled = 0;
+    while (filled < content.size()) {
+        const zip_int64_t count = zip_fread(file.get(), content.data() + filled, content.size() - filled);
+        if (count <= 0) break;
+        filled += std::size_t(count);
+    }
+    char beyond = 0;  // reading past the end makes libzip compare the checksum
+    if (filled != content.size() || zip_fread(file.get(), &beyond, 1) != 0)
+        damaged_archive(name_, "its member " + member);
+    return content;
+}
+
+std::map<std::string, std::string> read_zip(std::string_view bytes, const std::string& name,
+                                            const std::function<bool(std::string_view)>& wanted) {
+    const ZipReader reader = ZipReader::in_memory(bytes, name);
+    std::map<std::string, std::string> members;
+    for (const std::string& member : reader.members())
+        if (wanted(member)) members.emplace(member, reader.read(member, reader.size(member)));
     return members;
 }
 

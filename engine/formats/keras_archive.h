@@ -1,0 +1,34 @@
+#pragma once
+#include "engine/formats/json_text.h"
+#include "engine/formats/model_files.h"
+#include "engine/formats/zip_archive.h"
+
+namespace moe {
+
+/// What this program calls itself in the files that it writes: "MoE Lab 0.1.0".
+std::string program_name();
+
+/// The versions of our members, each a JSON object with "version"; a larger one is a future program's.
+inline constexpr std::uint64_t session_version = 1, run_version = 1, experiment_version = 1;
+inline constexpr const char* session_member = "moe-lab/session.json";
+
+/// Throws Error where `json`, a member of the file `name`, is of a later version than `known`: the sentence names both.
+void check_version(const Json& json, std::uint64_t known, const std::string& name);
+
+/// The archive on the disk, its table alone. Throws Error where the file is something else: the sentence says what.
+ZipReader open_keras_archive(const std::filesystem::path& file);
+
+/// The model of an opened archive; members of later versions are refused before anything else is read.
+SavedModel read_keras(const ZipReader& archive);
+
+/// load_model() with the archive still open, for members that are others' to read.
+struct ModelArchive {
+    ZipReader archive;
+    SavedModel model;
+};
+ModelArchive load_model_archive(const std::filesystem::path& folder_or_file);
+
+/// As write_keras(), with further members under `moe-lab/` at the end.
+std::string write_keras(const SavedModel& model, std::vector<ZipMember> more);
+
+}  // namespace moe

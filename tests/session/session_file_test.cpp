@@ -1,0 +1,396 @@
+#include "engine/session/session_file.h"
+#include "engine/core/atomic_file.h"
+#include "engine/core/error.h"
+#include "engine/formats/model_files.h"
+#include "engine/formats/zip_archive.h"
+#include "tests/support/small_corpus.h"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <functional>
+
+using namespace moe;
+using namespace moe::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+const std::string data = MOE_TEST_DATA "/data/keras/";
+
+struct Folder {
+    fs::path path;
+    Folder() {
+        std::string name = (fs::temp_directory_path() / "moe-session-XXXXXX").string();
+        REQUIRE(mkdtemp(name.data()));
+        path = name;
+    }
+    ~Folder() { fs::remove_all(path); }
+};
+
+SessionOptions cpu() {
+    SessionOptions options;
+    options.backend = {"cpu", 1};
+    return options;
+}
+
+SessionSetup tutorial(const std::string& router = "soft") {
+    SessionSetup setup;
+    setup.corpus = tutorial_corpus();
+    setup.experiment.model.router = router;
+    setup.probe = "hello world how";
+    setup.focus = 1;
+    return setup;
+}
+
+/// Some training, a setting changed on the way, in the middle of an epoch.
+void train(TrainingSession& session) {
+    session.run_steps(37);
+    session.wait();
+    session.set_learning_rate(0.004);
+    session.run_steps(50);
+    session.wait();
+    session.set_probe("how are you", 1);
+    session.set_batch_size(5);
+    session.run_steps(14);
+    session.wait();
+}
+
+WholeSession whole(TrainingSession& session) {
+    WholeSession s;
+    s.run = session.save().get();
+    s.title = "Meet the “mixture”";
+    s.devices = {session.take()->device};
+    s.saved_at = 1'800'000'000;
+    s.scene.lesson = "01-meet-the-mixture";
+    s.scene.lesson_step = 2;
+    s.scene.guesses = {1, {}, 0};
+    s.scene.speed = 12.5;
+    s.scene.expert = 3;
+    s.scene.looked_at = 40;
+    s.scene.stepping = SteppingPlace{40, "gate_softmax", 2};
+    s.scene.notes = "Ask first: who reads “how”?\nThen play.\n";
+    s.scene.arrangement = std::string("\0\xff\x01 docks", 9);
+    return s;
+}
+
+std::string refusal(const std::function<void()>& act) {
+    try {
+        act();
+    } catch (const Error& error) {
+        const std::string said = error.what();
+        CHECK(said.find('\n') == std::string::npos);
+        CHECK(said.size() > 20);
+        CHECK(said.size() < 500);
+        CHECK(said.back() == '.');
+        return said;
+    }
+    return "read";
+}
+
+void has(const std::string& text, const std::string& part) {
+    CAPTURE(text);
+    CAPTURE(part);
+    CHECK(text.find(part) != std::string::npos);
+}
+
+std::vector<ZipMember> members_of(const std::string& bytes) {
+    std::vector<ZipMember> members;
+    for (const auto& [name, content] : read_zip(bytes, "s", [](std::string_view) { return true; }))
+        members.push_back({name, content});
+    return members;
+}
+
+/// The smallest model that has all of a session.
+WholeSession small_session() {
+    TrainingSession session(cpu());
+    SessionSetup setup = tutorial("top_k");
+    setup.corpus = Corpus::from_text("ab", "a b\n");
+    setup.experiment.model.embedding_dim = setup.experiment.model.hidden_dim = setup.experiment.model.num_experts = 2;
+    setup.experiment.model.top_k = 1;
+    setup.probe = "a";
+    session.open(setup);
+    session.run_steps(3);
+    session.wait();
+    return whole(session);
+}
+
+bool same(const History& a, const History& b) {
+    const auto points = [](const HistoryPoint& x, const HistoryPoint& y) {
+        return x.step == y.step && x.steps == y.steps && x.examples == y.examples && x.loss == y.loss &&
+               x.balance == y.balance && x.accuracy == y.accuracy;
+    };
+    return std::ranges::equal(a.points, b.points, points) && a.num_experts == b.num_experts && a.load == b.load &&
+           a.steps_per_point == b.steps_per_point && a.gate_probe == b.gate_probe && a.gate_steps == b.gate_steps &&
+           a.prefixes == b.prefixes && a.gate == b.gate && a.epochs == b.epochs;
+}
+
+std::uint32_t crc(const std::string& bytes) {  // as zip has it
+    std::uint32_t sum = ~0u;
+    for (const char c : bytes) {
+        sum ^= static_cast<unsigned char>(c);
+        for (int bit = 0; bit < 8; ++bit) sum = sum >> 1 ^ (sum & 1 ? 0xEDB88320u : 0u);
+    }
+    return ~sum;
+}
+
+double milliseconds(const std::function<void()>& act) {
+    const auto start = std::chrono::steady_clock::now();
+    act();
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+TEST_CASE("a session comes back whole and trains on to the same bits") {
+    for (const char* router : {"soft", "top_k"}) {
+        CAPTURE(router);
+        const Folder folder;
+        const fs::path file = folder.path / "lesson.keras";
+        TrainingSession session(cpu());
+        session.open(tutorial(router));
+        train(session);
+        const WholeSession before = whole(session);
+        save_session(file, before);
+        CHECK(pack_session(before) == read_file(file));
+
+        const LoadedSession after = load_session(file);
+        CHECK(after.whole);
+        CHECK(after.remarks.empty());
+        CHECK(after.scene == before.scene);
+        CHECK(after.title == before.title);
+        CHECK(after.devices == before.devices);
+        CHECK(after.saved_at == before.saved_at);
+        CHECK_FALSE(after.place);
+        REQUIRE(after.setup.state);
+        CHECK(*after.setup.state == before.run.state);
+        CHECK(after.setup.corpus->text() == before.run.corpus->text());
+        CHECK(after.setup.corpus->name() == "tutorial");
+        CHECK(after.setup.corpus->tokenizer() == before.run.corpus->tokenizer());
+        CHECK(after.setup.probe == "how are you");
+        CHECK(after.setup.focus == 1);
+        REQUIRE(after.setup.history);
+        CHECK(same(*after.setup.history, *before.run.history));
+
+        TrainingSession reopened(cpu());
+        reopened.open(after.setup);
+        const auto shown = reopened.take(), was = session.take();
+        CHECK(shown->step == 101);
+        CHECK(shown->probe.gate_weights == was->probe.gate_weights);
+        CHECK(shown->probe.focused.outputs == was->probe.focused.outputs);
+        CHECK(shown->load == was->load);
+        CHECK(shown->best_correct == was->best_correct);
+        CHECK(shown->experiment == was->experiment);
+        CHECK(same(*shown->history, *was->history));
+        for (TrainingSession* s : {&session, &reopened}) {
+            s->run_steps(83);
+            s->wait();
+        }
+        CHECK(reopened.save().get().state == session.save().get().state);
+        CHECK(reopened.take()->history->points.size() == session.take()->history->points.size());
+    }
+}
+
+TEST_CASE("a session is a model too, and a model alone opens as one") {
+    const Folder folder;
+    const fs::path file = folder.path / "session.keras";
+    TrainingSession session(cpu());
+    session.open(tutorial());
+    train(session);
+    const WholeSession before = whole(session);
+    save_session(file, before);
+    const SavedModel model = load_model(file);
+    CHECK(model.state == before.run.state);
+    CHECK(model.tokenizer == before.run.corpus->tokenizer());
+
+    save_model_file(folder.path / "model.keras", model);
+    const LoadedSession alone = load_session(folder.path / "model.keras");
+    CHECK_FALSE(alone.whole);
+    CHECK(alone.remarks.empty());
+    CHECK(alone.scene == SessionScene());
+    CHECK(*alone.setup.state == before.run.state);
+    const LoadedSession foreign = load_session(data + "masked/init.keras", tutorial_corpus());
+    CHECK_FALSE(foreign.whole);
+    CHECK(foreign.setup.state->parameters.size() == 9);
+}
+
+TEST_CASE("equal sessions are equal files, and no file names a path unless it is asked to") {
+    TrainingSession session(cpu());
+    session.open(tutorial());
+    train(session);
+    WholeSession s = whole(session);
+    CHECK(pack_session(s) == pack_session(s));
+    CHECK(pack_session(s).find("\"place\"") == std::string::npos);
+    s.place = SavedPlace{"/home/her/lesson.keras", 12, -5, 99};
+    const Folder folder;
+    save_session(folder.path / "s.keras", s);
+    CHECK(load_session(folder.path / "s.keras").place == s.place);
+}
+
+TEST_CASE("a session file cut off at any byte is one sentence") {
+    const Folder folder;
+    const fs::path file = folder.path / "cut.keras";
+    const std::string bytes = pack_session(small_session());
+    write_file(file, bytes);
+    CHECK(load_session(file).whole);
+    // In place, from the end: each truncation is a system call, not a new file.
+    const int descriptor = open(file.c_str(), O_WRONLY | O_CLOEXEC);
+    REQUIRE(descriptor >= 0);
+    std::size_t refused = 0;
+    for (std::size_t end = bytes.size(); end-- > 0;) {
+        REQUIRE(ftruncate(descriptor, off_t(end)) == 0);
+        try {
+            load_session(file);
+        } catch (const Error& e) {
+            const std::string said = e.what();
+            if (said.find('\n') == std::string::npos && said.back() == '.' && said.size() < 500) ++refused;
+        }
+    }
+    close(descriptor);
+    CHECK(refused == bytes.size());
+    MESSAGE(bytes.size() << " places");
+}
+
+TEST_CASE("files that are something else, or put together from two, are one sentence") {
+    const Folder folder;
+    const auto said = [&](const std::string& bytes) {
+        write_file(folder.path / "x.keras", bytes);
+        return refusal([&] { load_session(folder.path / "x.keras", tutorial_corpus()); });
+    };
+    has(said("hello world\n"), "a text file");
+    has(said(std::string(100'000, 'x') + "\xC3"), "a text file");
+    has(said("PK\x03\x04 and then nothing"), "damaged or cut off");
+    has(said(read_file(data + "masked/tokenizer.json")), "a JSON file");
+    has(refusal([&] { load_session(folder.path / "gone.keras"); }), "there is no such file");
+
+    TrainingSession session(cpu());
+    session.open(tutorial());
+    train(session);
+    const std::string bytes = pack_session(whole(session)), other = pack_session(small_session());
+    const auto with = [&](const std::string& member, const std::function<void(std::string&)>& change) {
+        std::vector<ZipMember> members = members_of(bytes);
+        for (ZipMember& m : members)
+            if (m.name == member) change(m.bytes);
+        return said(write_zip(members));
+    };
+    const auto from_other = [&](const std::string& member) {
+        return with(member, [&](std::string& content) {
+            for (const ZipMember& m : members_of(other))
+                if (m.name == member) content = m.bytes;
+        });
+    };
+    has(from_other("moe-lab/history.safetensors"), "contradicts itself");
+    has(from_other("model.weights.h5"), "are of the shape");
+    has(from_other("moe-lab/tokenizer.json"), "belong to different models");
+    has(with("moe-lab/history.safetensors", [](std::string& b) { b.resize(b.size() - 4); }),
+        "an offset is not a whole number from 0 to");
+    has(with("moe-lab/history.safetensors", [](std::string& b) { b[3] = '\x7f'; }), "its header says");
+    has(with("moe-lab/session.json", [](std::string& b) { b = "[]"; }), "no \"version\"");
+    has(with("moe-lab/session.json",
+             [](std::string& b) { b.replace(b.find("\"probe\": \""), 10, "\"probe\": 5, \"x\": \""); }),
+        "its \"probe\" is not what belongs there");
+}
+
+TEST_CASE("a file of a future version is refused in one sentence that names both") {
+    const Folder folder;
+    std::vector<ZipMember> members = members_of(pack_session(small_session()));
+    for (ZipMember& m : members)
+        if (m.name == "moe-lab/session.json")
+            m.bytes = R"({"written_by": "MoE Lab 7.5", "version": 3, "unknown": [1, {"x": 2}]})";
+    for (ZipMember& m : members)
+        if (m.name == "config.json") m.bytes = R"({"class_name": "Whatever"})";
+    write_file(folder.path / "future.keras", write_zip(members));
+    const std::string said = refusal([&] { load_session(folder.path / "future.keras"); });
+    has(said, "was written by MoE Lab 7.5 in version 3 of the format");
+    has(said, "this MoE Lab 0.");
+    has(said, "reads up to version 1");
+    CHECK(refusal([&] { load_model(folder.path / "future.keras"); }) == said);
+}
+
+TEST_CASE("a file without its text opens as a model only, and says so") {
+    const Folder folder;
+    const fs::path file = folder.path / "bare.keras";
+    TrainingSession session(cpu());
+    session.open(tutorial());
+    train(session);
+    std::vector<ZipMember> members = members_of(pack_session(whole(session)));
+    std::erase_if(members, [](const ZipMember& m) { return m.name == "moe-lab/corpus.txt"; });
+    write_file(file, write_zip(members));
+    has(refusal([&] { load_session(file); }), "carries no text; open the text that it was trained on first");
+    const LoadedSession loaded = load_session(file, Corpus::from_text("mine.txt", "how are you\nhello mars\n"));
+    CHECK_FALSE(loaded.whole);
+    REQUIRE(loaded.remarks.size() == 1);
+    has(loaded.remarks[0],
+        "'bare.keras' carries no text, so it opens as a model alone, on the present text (mine.txt)");
+    CHECK(loaded.setup.corpus->tokenizer() == session.save().get().corpus->tokenizer());
+    TrainingSession reopened(cpu());
+    reopened.open(loaded.setup);
+    CHECK(reopened.take()->step == 101);
+}
+
+TEST_CASE("a gigabyte is refused by its sizes, at once") {
+    constexpr off_t gigabyte = off_t(1) << 30;
+    const Folder folder;
+    const fs::path file = folder.path / "big.keras";
+    const std::string bytes = pack_session(small_session());
+    const auto grown = [&](const std::string& start, off_t size, const std::string& end) {
+        const int descriptor = open(file.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        REQUIRE(descriptor >= 0);
+        REQUIRE(pwrite(descriptor, start.data(), start.size(), 0) == ssize_t(start.size()));
+        REQUIRE(ftruncate(descriptor, size + off_t(end.size())) == 0);
+        REQUIRE(pwrite(descriptor, end.data(), end.size(), size) == ssize_t(end.size()));
+        close(descriptor);
+        std::string said;
+        const double took = milliseconds([&] { said = refusal([&] { load_session(file, tutorial_corpus()); }); });
+        CHECK(took < 100);
+        MESSAGE(took << " ms: " << said);
+        return said;
+    };
+    has(grown("", gigabyte, ""), "does not start as a zip archive does");
+    has(grown(bytes, gigabyte, ""), "damaged or cut off");
+
+    // A whole archive whose member is a gigabyte of zeros, by hand: local header, hole, table, end.
+    const auto put = [](std::string& to, std::uint64_t value, int count) {
+        for (int i = 0; i < count; ++i) to += char(value >> (8 * i) & 255);
+    };
+    for (const char* name : {"config.json", "moe-lab/session.json", "model.weights.h5"}) {
+        CAPTURE(name);
+        std::string start, end;
+        std::vector<std::pair<std::string, std::uint64_t>> table;
+        std::vector<std::uint64_t> sizes, crcs;
+        const auto entry = [&](const std::string& member, const std::string& content, std::uint64_t size) {
+            table.emplace_back(member, start.size());
+            sizes.push_back(size), crcs.push_back(crc(content));
+            put(start, 0x04034b50, 4), put(start, 20, 2), put(start, 0, 2), put(start, 0, 2), put(start, 0x210000, 4);
+            put(start, crc(content), 4), put(start, size, 4), put(start, size, 4), put(start, member.size(), 2),
+                put(start, 0, 2);
+            start += member + content;
+        };
+        for (const ZipMember& m : members_of(bytes))
+            if (m.name != name && m.name == "config.json") entry(m.name, m.bytes, m.bytes.size());
+        entry(name, "", std::uint64_t(gigabyte));
+        const off_t at = off_t(start.size()) + gigabyte;
+        for (std::size_t i = 0; i < table.size(); ++i) {
+            put(end, 0x02014b50, 4), put(end, 20, 2), put(end, 20, 2), put(end, 0, 2), put(end, 0, 2);
+            put(end, 0x210000, 4), put(end, crcs[i], 4), put(end, sizes[i], 4), put(end, sizes[i], 4);
+            put(end, table[i].first.size(), 2), put(end, 0, 2 + 2 + 2 + 2 + 4), put(end, table[i].second, 4);
+            end += table[i].first;
+        }
+        const std::size_t directory = end.size();
+        put(end, 0x06054b50, 4), put(end, 0, 4), put(end, table.size(), 2), put(end, table.size(), 2);
+        put(end, directory, 4), put(end, std::uint64_t(at), 4), put(end, 0, 2);
+        const std::string said = grown(start, at, end);
+        has(said, std::string(name) + "' of 1.0 GiB where at most");
+    }
+}
+
+TEST_CASE("other instruction sets are said in words") {
+    CHECK(device_remark({}, "CPU · AVX2").empty());
+    CHECK(device_remark({"CPU · AVX2"}, "CPU · AVX2").empty());
+    CHECK(device_remark({"CPU · AVX-512", "CPU · AVX2", "CPU · AVX-512"}, "CPU · AVX2") ==
+          "This run was trained on CPU · AVX-512, and this is CPU · AVX2: what is replayed or trained here may differ "
+          "from it in the last bits.");
+}
