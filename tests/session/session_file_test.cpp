@@ -224,7 +224,7 @@ TEST_CASE("equal sessions are equal files, and no file names a path unless it is
     WholeSession s = whole(session);
     CHECK(pack_session(s) == pack_session(s));
     CHECK(pack_session(s).find("\"place\"") == std::string::npos);
-    s.place = SavedPlace{"/home/her/lesson.keras", 12, -5, 99};
+    s.place = SavedPlace{"/somewhere/lesson.keras", 12, -5, 99};
     const Folder folder;
     save_session(folder.path / "s.keras", s);
     CHECK(load_session(folder.path / "s.keras").place == s.place);
