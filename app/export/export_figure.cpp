@@ -22,20 +22,50 @@ namespace {
 
 constexpr double most_pixels = 120e6;  // of a PNG: half a GB while it is drawn
 
-Figure makeFigure(FigureKind kind, const Snapshot& snapshot, const FigureOptions& options) {
-    Theme theme = options.theme;
-    theme.scale = 1;  // a figure has its own size, whatever the window's
+Figure figureOf(FigureKind kind, const Snapshot& snapshot, const FigureOptions& given) {
+    FigureOptions options = given;
+    options.theme.scale = 1;  // a figure has its own size, whatever the window's
+    const Theme& theme = options.theme;
     switch (kind) {
+        case FigureKind::stage:
+            return drawnFigure(stageData(snapshot, options), theme);
         case FigureKind::heatmap:
             return heatmapFigure(heatmapData(snapshot, options), theme);
+        case FigureKind::gate:
+            return gateFigure(gateData(snapshot, options), theme);
         case FigureKind::load:
             return loadFigure(loadData(snapshot, options), theme);
         case FigureKind::loss:
             return curveFigure(lossData(snapshot, options), theme);
         case FigureKind::accuracy:
+            return curveFigure(accuracyData(snapshot, options), theme);
+        case FigureKind::next_word:
+            return wordsFigure(wordsData(snapshot, options), theme);
+        case FigureKind::time:
             break;
     }
-    return curveFigure(accuracyData(snapshot, options), theme);
+    return timeFigure(timeData(snapshot, options), theme);
+}
+
+/// A kind, its view's id, and the name of its file.
+struct KindNames {
+    FigureKind kind;
+    const char *id, *file, *name;
+};
+constexpr KindNames kind_names[] = {
+    {FigureKind::stage, "stage", "stage", QT_TRANSLATE_NOOP("Figure", "Token stage")},
+    {FigureKind::heatmap, "heatmap", "routing", QT_TRANSLATE_NOOP("Figure", "Routing heat map: expert by token")},
+    {FigureKind::gate, "gate", "gate-weights", QT_TRANSLATE_NOOP("Figure", "Gate weights")},
+    {FigureKind::load, "load", "expert-load", QT_TRANSLATE_NOOP("Figure", "Expert load")},
+    {FigureKind::loss, "loss", "loss", QT_TRANSLATE_NOOP("Figure", "Loss")},
+    {FigureKind::accuracy, "accuracy", "next-word-right", QT_TRANSLATE_NOOP("Figure", "Next word right")},
+    {FigureKind::next_word, "next_word", "next-word", QT_TRANSLATE_NOOP("Figure", "Next word")},
+    {FigureKind::time, "time", "run", QT_TRANSLATE_NOOP("Figure", "The run over time")},
+};
+
+const KindNames& namesOf(FigureKind kind) {
+    return *std::find_if(std::begin(kind_names), std::end(kind_names),
+                         [&](const KindNames& n) { return n.kind == kind; });
 }
 
 QString creator() {
@@ -111,28 +141,37 @@ FigureFormat figureFormat(const std::filesystem::path& path) {
                 "\" does not say its format: let the name end in .png, .svg, .pdf or .csv.");
 }
 
-QByteArray renderFigure(FigureKind kind, const Snapshot& snapshot, const FigureOptions& options) {
+FigureSource::FigureSource(FigureKind kind)
+    : id(QString::fromLatin1(namesOf(kind).id)),
+      name(figureName(kind)),
+      file(QString::fromLatin1(namesOf(kind).file)),
+      figure([kind](const Snapshot& s, const FigureOptions& options) { return figureOf(kind, s, options); }),
+      csv([kind](const Snapshot& s, const FigureOptions& options) { return figureCsv(kind, s, options); }) {}
+
+QByteArray renderFigure(const FigureSource& source, const Snapshot& snapshot, const FigureOptions& options) {
     switch (options.format) {
         case FigureFormat::csv:
-            return figureCsv(kind, snapshot, options);
+            return source.csv(snapshot, options);
         case FigureFormat::svg:
-            return svg(makeFigure(kind, snapshot, options));
+            return svg(source.figure(snapshot, options));
         case FigureFormat::pdf:
-            return pdf(makeFigure(kind, snapshot, options));
+            return pdf(source.figure(snapshot, options));
         case FigureFormat::png:
             break;
     }
-    return png(makeFigure(kind, snapshot, options), std::clamp(options.scale, 1, 4));
+    return png(source.figure(snapshot, options), std::clamp(options.scale, 1, 4));
 }
 
-void exportFigure(FigureKind kind, const Snapshot& snapshot, const std::filesystem::path& path, FigureOptions options) {
+void exportFigure(const FigureSource& source, const Snapshot& snapshot, const std::filesystem::path& path,
+                  FigureOptions options) {
     options.format = figureFormat(path);
-    const QByteArray bytes = renderFigure(kind, snapshot, options);
+    const QByteArray bytes = renderFigure(source, snapshot, options);
     write_file(path, {bytes.constData(), std::size_t(bytes.size())});
 }
 
-QImage figureImage(FigureKind kind, const Snapshot& snapshot, const FigureOptions& options, const QSize& room) {
-    const Figure figure = makeFigure(kind, snapshot, options);
+QImage figureImage(const FigureSource& source, const Snapshot& snapshot, const FigureOptions& options,
+                   const QSize& room) {
+    const Figure figure = source.figure(snapshot, options);
     const QSize size = figure.size.scaled(room, Qt::KeepAspectRatio).toSize().expandedTo({1, 1});
     QImage image(size, QImage::Format_RGB32);
     image.fill(options.theme.panel);
@@ -141,18 +180,19 @@ QImage figureImage(FigureKind kind, const Snapshot& snapshot, const FigureOption
     return image;
 }
 
-QSize figureSize(FigureKind kind, const Snapshot& snapshot, const FigureOptions& options) {
-    return makeFigure(kind, snapshot, options).size.toSize();
+QSize figureSize(const FigureSource& source, const Snapshot& snapshot, const FigureOptions& options) {
+    return source.figure(snapshot, options).size.toSize();
 }
 
 QString figureName(FigureKind kind) {
-    static constexpr const char* names[] = {
-        QT_TRANSLATE_NOOP("Figure", "Routing heat map: expert by token"),
-        QT_TRANSLATE_NOOP("Figure", "Expert load"),
-        QT_TRANSLATE_NOOP("Figure", "Loss"),
-        QT_TRANSLATE_NOOP("Figure", "Next word right"),
-    };
-    return QCoreApplication::translate("Figure", names[int(kind)]);
+    return QCoreApplication::translate("Figure", namesOf(kind).name);
+}
+
+std::span<const FigureKind> figureKinds() {
+    static constexpr FigureKind kinds[] = {FigureKind::stage,     FigureKind::heatmap, FigureKind::gate,
+                                           FigureKind::load,      FigureKind::loss,    FigureKind::accuracy,
+                                           FigureKind::next_word, FigureKind::time};
+    return kinds;
 }
 
 }  // namespace moe::app

@@ -1,54 +1,62 @@
 #include "app/export/figure_data.h"
 
-#include "app/export/csv.h"
+#include "app/models/moment_text.h"
 #include "app/models/run_series.h"
 #include "app/models/run_settings.h"
+#include "app/models/serving_path.h"
 #include "app/models/text_format.h"
 #include "engine/core/error.h"
-#include "engine/core/numbers.h"
-#include "engine/core/settings.h"
 
 #include <QCoreApplication>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace moe::app {
 
 namespace {
 
+constexpr std::size_t most_columns = 200;  // of the time strip
+
 QString say(const char* text) {
     return QCoreApplication::translate("Figure", text);
 }
 
-template <class T>
-QString number(T value) {
-    return QString::fromStdString(to_text(value));
-}
-
 FigureNotes notesFor(FigureKind kind, const QString& subtitle, const Snapshot& snapshot, const FigureOptions& options) {
-    FigureNotes notes{figureName(kind), subtitle, {}};
-    for (const RunSetting& setting : runSettings(snapshot, options.corpusName))
-        notes.settings.push_back(setting.name + u' ' + setting.value);
-    return notes;
+    return figureNotes(figureName(kind), subtitle, snapshot, options);
 }
 
-const History& trained(const Snapshot& snapshot) {
-    if (!hasCurve(snapshot.history.get()))
-        throw Error("There is no curve yet: train at least one batch, then export it.");
-    return *snapshot.history;
+void needsWords(const ProbeForward& probe, std::size_t experts) {
+    if (probe.prefix_words.empty() || experts == 0)
+        throw Error("There is no routing to show: the phrase has no word that the model knows; enter another one.");
+    if (probe.gate_weights.size() != probe.prefix_words.size() * experts)
+        throw Error("The routing of the phrase does not fit the model's number of experts; enter the phrase again.");
+}
+
+/// A hairline at the moment where the past is shown; the axis reaches to the newest step all the same.
+void markMoment(CurveData& data, const Snapshot& snapshot, bool epochs) {
+    if (!isPast(snapshot)) return;
+    data.moment = epochs ? epochsAt(snapshot) : double(snapshot.step);
+    data.moment_name = momentText(snapshot);
+}
+
+/// "At step 120 of 4,310: 0.47." where the past is shown.
+QString valueAtMoment(const Snapshot& snapshot, const QString& value) {
+    return isPast(snapshot) ? u' ' + say("At %1: %2.").arg(momentText(snapshot), value) : QString();
+}
+
+QString prefixText(const ProbeForward& probe) {
+    QStringList words;
+    for (std::size_t p = 0; p <= probe.focus && p < probe.prefix_words.size(); ++p)
+        words << shownText(probe.words[probe.prefix_words[p]].text);
+    return u'“' + words.join(u' ') + u'”';
 }
 
 std::vector<QString> tokensOf(const ProbeForward& probe) {
     std::vector<QString> tokens;
     for (const std::size_t word : probe.prefix_words) tokens.push_back(shownText(probe.words.at(word).text));
     return tokens;
-}
-
-QString unknownWords(const ProbeForward& probe) {
-    QStringList unknown;
-    for (const ProbeWord& word : probe.words)
-        if (word.id == 0) unknown << shownText(word.text);
-    return unknown.join(QStringLiteral(", "));
 }
 
 /// A curve over the finished epochs; over the steps until there is one.
@@ -62,13 +70,47 @@ QString xName(const History& history) {
 
 }  // namespace
 
+FigureNotes figureNotes(const QString& title, const QString& subtitle, const Snapshot& snapshot,
+                        const FigureOptions& options) {
+    FigureNotes notes{title, subtitle, {}};
+    for (const RunSetting& setting : runSettings(snapshot, options.corpusName))
+        notes.settings.push_back(setting.name + u' ' + setting.value);
+    return notes;
+}
+
+const History& trainedHistory(const Snapshot& snapshot) {
+    if (!hasCurve(snapshot.history.get()))
+        throw Error("There is no curve yet: train at least one batch, then export it.");
+    return *snapshot.history;
+}
+
+StagePicture stageOf(const Snapshot& snapshot, const FigureOptions& options) {
+    if (!options.stage) throw Error("The stage is a picture of the window alone.");
+    if (snapshot.probe.prefix_words.empty())
+        throw Error("There is nothing on the stage: the phrase has no word that the model knows; enter another one.");
+    return options.stage(snapshot, options.theme);
+}
+
+QString unknownWords(const ProbeForward& probe) {
+    QStringList unknown;
+    for (const ProbeWord& word : probe.words)
+        if (word.id == 0) unknown << shownText(word.text);
+    return unknown.join(QStringLiteral(", "));
+}
+
+DrawnData stageData(const Snapshot& snapshot, const FigureOptions& options) {
+    StagePicture stage = stageOf(snapshot, options);
+    QString subtitle = say("%1 on its way through the model at %2; ribbons are as wide as the gate's weight.")
+                           .arg(prefixText(snapshot.probe), momentText(snapshot));
+    if (const QString unknown = unknownWords(snapshot.probe); !unknown.isEmpty())
+        subtitle += u' ' + say("Unknown and left out: %1.").arg(unknown);
+    return {notesFor(FigureKind::stage, subtitle, snapshot, options), stage.size, std::move(stage.paint)};
+}
+
 HeatmapData heatmapData(const Snapshot& snapshot, const FigureOptions& options) {
     const ProbeForward& probe = snapshot.probe;
-    const std::size_t experts = snapshot.experiment.model.num_experts, tokens = probe.prefix_words.size();
-    if (tokens == 0 || experts == 0)
-        throw Error("There is no routing to show: the phrase has no word that the model knows; enter another one.");
-    if (probe.gate_weights.size() != tokens * experts)
-        throw Error("The routing of the phrase does not fit the model's number of experts; enter the phrase again.");
+    const std::size_t experts = snapshot.experiment.model.num_experts;
+    needsWords(probe, experts);
     HeatmapData data;
     QString subtitle = say("Gate weight of each expert for the phrase up to each word.");
     if (const QString unknown = unknownWords(probe); !unknown.isEmpty())
@@ -99,6 +141,8 @@ LoadData loadData(const Snapshot& snapshot, const FigureOptions& options) {
     chart.percent = true;
     chart.reference = even;
     chart.reference_name = say("even: %1").arg(evenShareText(load.size()));
+    chart.x_max = double(newestStep(snapshot));
+    markMoment(chart, snapshot, false);
     for (const std::size_t expert : shownExperts(load, max_coloured_experts, nullptr)) {
         const Theme& theme = options.theme;
         CurveLine line;
@@ -113,7 +157,7 @@ LoadData loadData(const Snapshot& snapshot, const FigureOptions& options) {
 }
 
 CurveData lossData(const Snapshot& snapshot, const FigureOptions& options) {
-    const History& history = trained(snapshot);
+    const History& history = trainedHistory(snapshot);
     CurveData data;
     const Series loss = series(history, Measure::loss), balance = series(history, Measure::balance);
     QString subtitle = history.epochs.empty() ? say("Cross-entropy of each batch, mean per example.")
@@ -121,9 +165,11 @@ CurveData lossData(const Snapshot& snapshot, const FigureOptions& options) {
     if (loss.diverged_at)
         subtitle +=
             u' ' + say("Diverged at %1 %2.").arg(xName(history)).arg(countText(std::uint64_t(*loss.diverged_at)));
+    subtitle += valueAtMoment(snapshot, lossText(measureAt(snapshot, Measure::loss)));
     data.notes = notesFor(FigureKind::loss, subtitle, snapshot, options);
     data.x_name = xName(history);
     data.y_name = say("loss, nats");
+    markMoment(data, snapshot, !history.epochs.empty());
     data.lines.push_back({say("loss"), loss.points, options.theme.ink, 1.75, {}});
     if (snapshot.experiment.model.balance_loss > 0 && balance.largest() > 0)
         data.lines.push_back({say("balance loss"), balance.points, options.theme.muted, 1.25, {}});
@@ -131,10 +177,13 @@ CurveData lossData(const Snapshot& snapshot, const FigureOptions& options) {
 }
 
 CurveData accuracyData(const Snapshot& snapshot, const FigureOptions& options) {
-    const History& history = trained(snapshot);
+    const History& history = trainedHistory(snapshot);
     CurveData data;
-    data.notes = notesFor(FigureKind::accuracy, say("Share of the examples whose next word was the most probable one."),
+    data.notes = notesFor(FigureKind::accuracy,
+                          say("Share of the examples whose next word was the most probable one.") +
+                              valueAtMoment(snapshot, percentText(measureAt(snapshot, Measure::accuracy))),
                           snapshot, options);
+    markMoment(data, snapshot, !history.epochs.empty());
     data.x_name = xName(history);
     data.y_name = say("next word right, %");
     data.percent = data.from_zero_to_one = true;
@@ -148,70 +197,84 @@ CurveData accuracyData(const Snapshot& snapshot, const FigureOptions& options) {
     return data;
 }
 
-QByteArray figureCsv(FigureKind kind, const Snapshot& snapshot, const FigureOptions& options) {
-    CsvWriter csv;
-    static constexpr const char* what[] = {
-        "gate weight of each expert (rows) for the phrase up to each token (columns)",
-        "share of the gate weight that each expert got (columns), by step",
-        "cross-entropy, mean per example, and weighted load-balancing loss",
-        "share of the examples whose next word was right",
-    };
-    csv.note(QStringLiteral("MoE Lab %1: %2").arg(QLatin1String(MOELAB_VERSION), QLatin1String(what[int(kind)])));
-    if (!options.corpusName.isEmpty()) csv.note(QStringLiteral("corpus: ") + options.corpusName);
-    if (kind == FigureKind::heatmap) csv.note(QStringLiteral("text: ") + QString::fromStdString(snapshot.probe.text));
-    for (const Setting& setting : settings())
-        csv.note(QLatin1String(setting.key.data(), qsizetype(setting.key.size())) + u'=' +
-                 QString::fromStdString(setting.get(snapshot.experiment)));
-    csv.note(QStringLiteral("epoch: %1").arg(snapshot.epoch));
-    csv.note(QStringLiteral("step: %1").arg(snapshot.step));
-
-    if (kind == FigureKind::heatmap) {
-        const HeatmapData data = heatmapData(snapshot, options);
-        if (const QString unknown = unknownWords(snapshot.probe); !unknown.isEmpty())
-            csv.note(QStringLiteral("unknown and left out: ") + unknown);
-        std::vector<QString> cells{QStringLiteral("expert")};
-        for (const std::size_t word : snapshot.probe.prefix_words)
-            cells.push_back(QString::fromStdString(snapshot.probe.words[word].text));
-        csv.row(cells);
-        for (std::size_t e = 0; e < data.experts; ++e) {
-            cells.assign(1, expertName(e));
-            for (std::size_t p = 0; p < data.tokens.size(); ++p)
-                cells.push_back(number(data.weights[p * data.experts + e]));
-            csv.row(cells);
-        }
-        return csv.bytes();
+GateData gateData(const Snapshot& snapshot, const FigureOptions& options) {
+    const ProbeForward& probe = snapshot.probe;
+    const std::size_t E = snapshot.experiment.model.num_experts, P = probe.prefix_words.size();
+    needsWords(probe, E);
+    GateData data;
+    data.tokens = tokensOf(probe);
+    data.focus = std::min(probe.focus, P - 1);
+    data.experts = E;
+    data.weights = probe.gate_weights;
+    QString subtitle = say("How much the answer of each expert counts.");
+    const History* history = snapshot.history.get();
+    const bool over_time = history && history->num_experts == E && history->prefixes == P &&
+                           history->gate_steps.size() > 1 && history->gate_probe == probe.text;
+    if (over_time)
+        subtitle = say("How much the answer of each expert counts, for %1 while learning.").arg(prefixText(probe));
+    data.notes = notesFor(FigureKind::gate, subtitle, snapshot, options);
+    if (!over_time) return data;
+    CurveData& chart = data.over_time;
+    chart.x_name = say("step");
+    chart.y_name = say("gate weight of %1").arg(prefixText(probe));
+    chart.x_min = double(history->gate_steps.front());
+    chart.x_max = double(newestStep(snapshot));
+    markMoment(chart, snapshot, false);
+    const auto first = probe.gate_weights.begin() + std::ptrdiff_t(data.focus * E);
+    for (const std::size_t e : shownExperts({first, first + std::ptrdiff_t(E)}, max_coloured_experts, nullptr)) {
+        CurveLine line;
+        line.name = expertName(e);
+        line.points = gateSeries(*history, data.focus, e).points;
+        line.color = E <= max_coloured_experts ? options.theme.expert(e) : options.theme.muted;
+        line.expert = e;
+        chart.lines.push_back(std::move(line));
     }
+    return data;
+}
 
-    const History& history = trained(snapshot);
-    if (kind == FigureKind::load) {
-        std::vector<QString> cells{QStringLiteral("step")};
-        for (std::size_t e = 0; e < history.num_experts; ++e) cells.push_back(expertName(e));
-        csv.row(cells);
-        for (std::size_t i = 0; i < history.points.size(); ++i) {
-            cells.assign(1, QString::number(history.points[i].step));
-            for (std::size_t e = 0; e < history.num_experts; ++e)
-                cells.push_back(number(history.load.at(i * history.num_experts + e)));
-            csv.row(cells);
-        }
-        return csv.bytes();
-    }
+WordsData wordsData(const Snapshot& snapshot, const FigureOptions& options) {
+    const ProbeForward& probe = snapshot.probe;
+    const std::size_t E = snapshot.experiment.model.num_experts;
+    needsWords(probe, E);
+    if (probe.focused.top.empty()) throw Error("There is no prediction for this phrase yet; enter it again.");
+    WordsData data;
+    const std::size_t focus = std::min(probe.focus, probe.prefix_words.size() - 1);
+    data.notes = notesFor(FigureKind::next_word,
+                          say("What the model takes for the most probable word after %1.").arg(prefixText(probe)),
+                          snapshot, options);
+    for (const WordProbability& word : probe.focused.top)
+        data.words.emplace_back(shownText(word.word), double(word.probability));
+    data.experts = E;
+    const auto first = probe.gate_weights.begin() + std::ptrdiff_t(focus * E);
+    const std::vector<float> weights(first, first + std::ptrdiff_t(E));
+    const bool chooses = snapshot.experiment.model.router != "soft";
+    for (const std::size_t e : shownExperts(weights, 2 * max_coloured_experts, nullptr))
+        if (!chooses || weights[e] > 0) data.gate.emplace_back(e, double(weights[e]));
+    if (data.gate.size() < E)
+        data.others = (chooses ? say("%1 not chosen") : say("and %1 more")).arg(E - data.gate.size());
+    for (const ServingStage& stage : servingPath(snapshot, focus)) data.path.emplace_back(stage.name, stage.value);
+    return data;
+}
 
-    // One row an epoch; while there is none, one a step.
-    const bool loss = kind == FigureKind::loss;
-    if (!loss) csv.note(QStringLiteral("best possible: %1 of %2").arg(snapshot.best_correct).arg(snapshot.examples));
-    const QString x = QLatin1String(history.epochs.empty() ? "step" : "epoch");
-    csv.row(loss ? std::vector<QString>{x, QStringLiteral("loss"), QStringLiteral("balance_loss")}
-                 : std::vector<QString>{x, QStringLiteral("accuracy")});
-    for (std::size_t i = 0; i < history.epochs.size(); ++i) {
-        const EpochRecord& epoch = history.epochs[i];
-        csv.row(loss ? std::vector<QString>{QString::number(i + 1), number(epoch.loss), number(epoch.balance)}
-                     : std::vector<QString>{QString::number(i + 1), number(epoch.accuracy)});
-    }
-    if (history.epochs.empty())
-        for (const HistoryPoint& p : history.points)
-            csv.row(loss ? std::vector<QString>{QString::number(p.step), number(p.loss), number(p.balance)}
-                         : std::vector<QString>{QString::number(p.step), number(p.accuracy)});
-    return csv.bytes();
+TimeData timeData(const Snapshot& snapshot, const FigureOptions& options) {
+    const History& history = trainedHistory(snapshot);
+    if (history.points.empty()) throw Error("No step has been recorded yet: train at least one batch, then export it.");
+    TimeData data;
+    const std::uint64_t last = std::max<std::uint64_t>(newestStep(snapshot), 1);
+    data.notes =
+        notesFor(FigureKind::time,
+                 say("The whole run: loss of each batch, and the load of the experts in each stretch of steps."),
+                 snapshot, options);
+    data.loss.x_name = say("step");
+    data.loss.y_name = say("loss, nats");
+    data.loss.x_max = double(last);
+    data.loss.lines.push_back({say("loss"), stepSeries(history, Measure::loss).points, options.theme.ink, 1.5, {}});
+    markMoment(data.loss, snapshot, false);
+    data.experts = history.num_experts;
+    data.columns = std::min<std::size_t>(most_columns, std::size_t(last));
+    data.load = resampledLoad(history, data.columns, last);
+    data.load.resize(data.columns * data.experts, std::numeric_limits<float>::quiet_NaN());
+    return data;
 }
 
 }  // namespace moe::app

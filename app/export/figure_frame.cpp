@@ -4,6 +4,7 @@
 #include "app/models/text_format.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace moe::app {
 
@@ -36,7 +37,7 @@ FigureFrame::FigureFrame(const FigureNotes& notes, const Theme& theme, double wi
 }
 
 void FigureFrame::paint(QPainter& painter, double height) const {
-    painter.fillRect(QRectF(0, 0, width_, height), theme_.panel);
+    painter.fillRect(QRectF(-1, -1, width_ + 2, height + 2), theme_.panel);
     painter.setPen(theme_.ink);
     painter.setFont(font(theme_, 18, QFont::DemiBold));
     drawAligned(painter, {margin, margin, width_ - 2 * margin, title_height}, Qt::AlignLeft, title_);
@@ -56,6 +57,17 @@ void FigureFrame::paint(QPainter& painter, double height) const {
         drawAligned(painter, {margin, y, width_ - 2 * margin, line_height}, Qt::AlignLeft, line);
         y += line_height;
     }
+}
+
+Figure drawnFigure(const DrawnData& data, const Theme& theme) {
+    const double width = data.size.width() + 2 * FigureFrame::margin;
+    const FigureFrame frame(data.notes, theme, width);
+    const double height = std::ceil(frame.top() + data.size.height() + frame.bottom());
+    return makeFigure(data.notes.title, {width, height}, [=](QPainter& painter) {
+        frame.paint(painter, height);
+        painter.translate(FigureFrame::margin, frame.top());
+        data.paint(painter, data.size);
+    });
 }
 
 Figure makeFigure(QString title, QSizeF size, std::function<void(QPainter&)> body) {

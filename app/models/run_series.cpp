@@ -30,6 +30,14 @@ double pick(const Record& record, Measure measure) {
 
 }  // namespace
 
+double valueOf(const HistoryPoint& point, Measure measure) {
+    return pick(point, measure);
+}
+
+double valueOf(const EpochRecord& epoch, Measure measure) {
+    return pick(epoch, measure);
+}
+
 double Series::largest() const {
     double value = 0;
     for (const QPointF& p : points) value = std::max(value, p.y());

@@ -22,12 +22,15 @@ inline constexpr std::size_t max_chart_points = 1000;
 
 enum class Measure { loss, balance, accuracy };
 
-/// One point a finished epoch at x = 1, 2, ...: its mean over the examples.
+double valueOf(const HistoryPoint& point, Measure measure);
+double valueOf(const EpochRecord& epoch, Measure measure);
+
 /// Whether there is anything of the run to draw. A run from a file has its epochs, and points from its next batch on.
 inline bool hasCurve(const History* history) {
     return history && !(history->points.empty() && history->epochs.empty());
 }
 
+/// One point a finished epoch at x = 1, 2, ...: its mean over the examples.
 Series epochSeries(const History& history, Measure measure);
 /// One point a step (or the mean over the steps that thinning joined) at x = step * scale.
 Series stepSeries(const History& history, Measure measure, double scale = 1);

@@ -1,5 +1,6 @@
 #include "app/models/run_settings.h"
 
+#include "app/models/moment_text.h"
 #include "app/models/text_format.h"
 #include "engine/core/numbers.h"
 
@@ -45,7 +46,9 @@ std::vector<RunSetting> runSettings(const Snapshot& snapshot, const QString& cor
     lines.push_back({say("balance loss"), model.balance_loss > 0 ? number(model.balance_loss) : say("off")});
     lines.push_back({say("seed"), QString::number(train.seed)});
     lines.push_back({say("epoch"), countText(snapshot.epoch)});
-    lines.push_back({say("step"), countText(snapshot.step)});
+    lines.push_back({say("step"), isPast(snapshot)
+                                      ? say("%1 of %2").arg(countText(snapshot.step), countText(newestStep(snapshot)))
+                                      : countText(snapshot.step)});
     return lines;
 }
 

@@ -1,6 +1,8 @@
 #include "app/shell/dock_frame.h"
 
+#include <QContextMenuEvent>
 #include <QFontMetricsF>
+#include <QMenu>
 #include <QPainter>
 #include <QVBoxLayout>
 
@@ -121,6 +123,20 @@ void DockFrame::setPointedAt(bool on) {
     if (on == pointed_at_) return;
     pointed_at_ = on;
     update();
+}
+
+void DockFrame::contextMenuEvent(QContextMenuEvent* event) {
+    auto* menu = new QMenu(this);
+    menu->setAttribute(Qt::WA_DeleteOnClose);
+    menu->addActions(view_->actions());
+    if (!menu->isEmpty()) menu->addSeparator();
+    if (area_ != ViewArea::stage) menu->addAction(tr("Close panel"), this, [this] { toggleViewAction()->trigger(); });
+    Q_EMIT menuAsked(menu);
+    event->accept();
+    if (menu->isEmpty())
+        menu->deleteLater();
+    else
+        menu->popup(event->globalPos());
 }
 
 void DockFrame::paintEvent(QPaintEvent*) {

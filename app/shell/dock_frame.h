@@ -3,6 +3,8 @@
 
 #include <QDockWidget>
 
+class QMenu;
+
 namespace moe::app {
 
 /// The strip above a view: title at the left, scope or value at the right, always on one line:
@@ -42,8 +44,13 @@ public:
     /// Whether the lesson's text speaks of this view.
     void setPointedAt(bool on);
 
+Q_SIGNALS:
+    /// The panel's own menu is about to be shown; what the view can do is in it already.
+    void menuAsked(QMenu* menu);
+
 protected:
     void paintEvent(QPaintEvent* event) override;
+    void contextMenuEvent(QContextMenuEvent* event) override;
 
 private:
     View* view_;

@@ -1,5 +1,6 @@
 #include "app/shell/export_dialog.h"
 
+#include "app/models/moment_text.h"
 #include "app/models/text_format.h"
 #include "app/shell/background.h"
 #include "app/shell/style.h"
@@ -24,22 +25,26 @@ namespace moe::app {
 
 namespace {
 
-constexpr FigureKind kinds[] = {FigureKind::heatmap, FigureKind::load, FigureKind::loss, FigureKind::accuracy};
 constexpr const char* endings[] = {"png", "svg", "pdf", "csv"};
 constexpr int most_preview = 6000;  // characters of a table
 
-QString fileName(FigureKind kind) {
-    static constexpr const char* names[] = {"routing", "expert-load", "loss", "next-word-right"};
-    return QString::fromLatin1(names[int(kind)]);
-}
-
 }  // namespace
 
-ExportDialog::ExportDialog(std::shared_ptr<const Snapshot> snapshot, const QString& corpusName, const Theme& theme,
-                           Background& background, QWidget* parent)
+void toClipboard(FigureFormat format, const QByteArray& bytes) {
+    static constexpr const char* types[] = {"image/png", "image/svg+xml", "application/pdf", "text/csv"};
+    auto* mime = new QMimeData;
+    if (format == FigureFormat::png) mime->setImageData(QImage::fromData(bytes, "PNG"));
+    mime->setData(QString::fromLatin1(types[int(format)]), bytes);
+    if (format == FigureFormat::csv) mime->setText(QString::fromUtf8(bytes));
+    QApplication::clipboard()->setMimeData(mime);
+}
+
+ExportDialog::ExportDialog(std::vector<FigureSource> sources, std::shared_ptr<const Snapshot> snapshot,
+                           FigureOptions options, const Theme& theme, Background& background, QWidget* parent)
     : QDialog(parent),
+      sources_(std::move(sources)),
       snapshot_(std::move(snapshot)),
-      corpus_name_(corpusName),
+      given_(std::move(options)),
       theme_(theme),
       background_(background) {
     setWindowTitle(tr("Export"));
@@ -50,7 +55,7 @@ ExportDialog::ExportDialog(std::shared_ptr<const Snapshot> snapshot, const QStri
 
 void ExportDialog::build() {
     figures_ = new QComboBox(this);
-    for (const FigureKind kind : kinds) figures_->addItem(figureName(kind));
+    for (const FigureSource& source : sources_) figures_->addItem(source.name);
     figures_->setAccessibleName(tr("Figure"));
     connect(figures_, &QComboBox::currentIndexChanged, this, &ExportDialog::showFigure);
 
@@ -92,11 +97,17 @@ void ExportDialog::build() {
     choices->addLayout(
         segments(scales_, {{QStringLiteral("1×"), 1}, {QStringLiteral("2×"), 2}, {QStringLiteral("4×"), 4}}));
     choices->addWidget(size_ = caption({}));
+    choices->addSpacing(10);
+    choices->addWidget(paper_name_ = caption(tr("Paper")));
+    choices->addLayout(segments(papers_, {{tr("White"), 0}, {tr("Dark"), 1}}));
     size_->setWordWrap(true);
     choices->addStretch();
-    choices->addWidget(caption(tr("As it was at step %1").arg(countText(snapshot_->step))));
+    auto* moment = caption(tr("As it was at %1").arg(momentText(*snapshot_)));
+    moment->setWordWrap(true);
+    choices->addWidget(moment);
     formats_->button(int(FigureFormat::png))->setChecked(true);
     scales_->button(2)->setChecked(true);
+    papers_->button(0)->setChecked(true);
 
     picture_ = new QLabel(this);
     picture_->setAlignment(Qt::AlignCenter);
@@ -145,15 +156,15 @@ void ExportDialog::build() {
     scaleLayouts(this, theme_.scale);
 }
 
-FigureKind ExportDialog::kind() const {
-    return kinds[std::max(0, figures_->currentIndex())];
+const FigureSource& ExportDialog::source() const {
+    return sources_[std::size_t(std::max(0, figures_->currentIndex()))];
 }
 
 FigureOptions ExportDialog::options() const {
-    FigureOptions options;
+    FigureOptions options = given_;
     options.format = FigureFormat(std::max(0, formats_->checkedId()));
     options.scale = std::max(1, scales_->checkedId());
-    options.corpusName = corpus_name_;
+    options.theme = papers_->checkedId() == 1 ? Theme::darkTheme() : Theme::light();
     return options;
 }
 
@@ -165,14 +176,26 @@ QString ExportDialog::message() const {
     return message_->text();
 }
 
-void ExportDialog::choose(FigureKind kind, FigureFormat format, int scale) {
-    figures_->setCurrentIndex(int(kind));
+void ExportDialog::choose(const QString& id, FigureFormat format, int scale) {
+    for (std::size_t i = 0; i < sources_.size(); ++i)
+        if (sources_[i].id == id) figures_->setCurrentIndex(int(i));
     if (QAbstractButton* button = formats_->button(int(format))) button->setChecked(true);
     if (QAbstractButton* button = scales_->button(scale)) button->setChecked(true);
 }
 
+void ExportDialog::chooseDarkPaper(bool dark) {
+    papers_->button(dark ? 1 : 0)->setChecked(true);
+}
+
 void ExportDialog::resizeEvent(QResizeEvent* event) {
     QDialog::resizeEvent(event);
+    if (layout()) layout()->activate();
+    showFigure();
+}
+
+void ExportDialog::showEvent(QShowEvent* event) {
+    QDialog::showEvent(event);
+    if (layout()) layout()->activate();  // only now the picture has its room
     showFigure();
 }
 
@@ -182,21 +205,25 @@ void ExportDialog::showFigure() {
     const bool table = chosen.format == FigureFormat::csv, pixels = chosen.format == FigureFormat::png;
     for (QAbstractButton* button : scales_->buttons()) button->setVisible(pixels);
     scale_name_->setVisible(pixels);
+    // A view as it stands has the window's colours.
+    const bool paper = !table && source().of_any_moment;
+    for (QAbstractButton* button : papers_->buttons()) button->setVisible(paper);
+    paper_name_->setVisible(paper);
     size_->clear();
     say({}, false);
     try {
         if (table) {
-            const QByteArray bytes = renderFigure(kind(), *snapshot_, chosen);
+            const QByteArray bytes = renderFigure(source(), *snapshot_, chosen);
             text_->setPlainText(QString::fromUtf8(bytes.left(most_preview)) +
                                 (bytes.size() > most_preview ? QStringLiteral("…") : QString()));
             size_->setText(tr("%1 as a table").arg(QString::fromStdString(format_bytes(std::size_t(bytes.size())))));
         } else {
             const double ratio = devicePixelRatioF();
-            QImage image = figureImage(kind(), *snapshot_, chosen, (QSizeF(picture_->size()) * ratio).toSize());
+            QImage image = figureImage(source(), *snapshot_, chosen, (QSizeF(picture_->size()) * ratio).toSize());
             image.setDevicePixelRatio(ratio);
             picture_->setPixmap(QPixmap::fromImage(image));
-            picture_->setAccessibleName(figureName(kind()));
-            const QSize size = figureSize(kind(), *snapshot_, chosen) * (pixels ? chosen.scale : 1);
+            picture_->setAccessibleName(source().name);
+            const QSize size = figureSize(source(), *snapshot_, chosen) * (pixels ? chosen.scale : 1);
             if (pixels)
                 size_->setText(
                     tr("%1 × %2 pixels")
@@ -229,17 +256,11 @@ void ExportDialog::copy() {
         open->say(sentence, true);
     };
     background_.run(
-        [open, kind = kind(), snapshot = snapshot_, chosen = options()]() -> Background::Finish {
-            const QByteArray bytes = renderFigure(kind, *snapshot, chosen);
-            const QImage image = chosen.format == FigureFormat::png ? QImage::fromData(bytes, "PNG") : QImage();
-            return [open, bytes, image, format = chosen.format] {
+        [open, source = source(), snapshot = snapshot_, chosen = options()]() -> Background::Finish {
+            const QByteArray bytes = renderFigure(source, *snapshot, chosen);
+            return [open, bytes, format = chosen.format] {
                 if (!open) return;
-                static constexpr const char* types[] = {"image/png", "image/svg+xml", "application/pdf", "text/csv"};
-                auto* mime = new QMimeData;
-                if (!image.isNull()) mime->setImageData(image);
-                mime->setData(QString::fromLatin1(types[int(format)]), bytes);
-                if (format == FigureFormat::csv) mime->setText(QString::fromUtf8(bytes));
-                QApplication::clipboard()->setMimeData(mime);
+                toClipboard(format, bytes);
                 open->copy_->setEnabled(true);
                 open->say(tr("Copied."), false);
             };
@@ -254,7 +275,7 @@ void ExportDialog::askWhere() {
     dialog->setFileMode(QFileDialog::AnyFile);
     dialog->setDefaultSuffix(ending());
     dialog->setNameFilters({tr("%1 (*.%2)").arg(ending().toUpper(), ending()), tr("All files (*)")});
-    dialog->selectFile(fileName(kind()) + u'.' + ending());
+    dialog->selectFile(source().file + u'.' + ending());
     connect(dialog, &QFileDialog::fileSelected, this,
             [this](const QString& file) { saveTo(std::filesystem::path(file.toStdString())); });
     dialog->open();
@@ -265,8 +286,8 @@ void ExportDialog::saveTo(const std::filesystem::path& path) {
     save_->setEnabled(false);
     const QPointer<ExportDialog> open = this;
     background_.run(
-        [open, path, kind = kind(), snapshot = snapshot_, chosen = options()]() -> Background::Finish {
-            exportFigure(kind, *snapshot, path, chosen);
+        [open, path, source = source(), snapshot = snapshot_, chosen = options()]() -> Background::Finish {
+            exportFigure(source, *snapshot, path, chosen);
             return [open, path] {
                 if (!open) return;
                 const QString name = QString::fromStdString(path.filename().string());

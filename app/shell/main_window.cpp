@@ -4,7 +4,7 @@
 #include "app/models/text_format.h"
 #include "app/shell/dock_area.h"
 #include "app/shell/experiment_panel.h"
-#include "app/shell/export_dialog.h"
+#include "app/shell/export_actions.h"
 #include "app/shell/help_boxes.h"
 #include "app/shell/left_column.h"
 #include "app/shell/lesson_guide.h"
@@ -72,6 +72,7 @@ void MainWindow::build() {
     docks_ = new DockArea(session_, page);
     menu_->setDocks(docks_);
     notice_ = new Notice(docks_);
+    exports_ = new ExportActions(*bench_, *docks_, *notice_, *actions_, this);
     auto* rows = new QVBoxLayout(page);
     rows->setContentsMargins(0, 0, 0, 0);
     rows->setSpacing(0);
@@ -119,14 +120,6 @@ void MainWindow::connectTransport() {
     connect(actions_->save, &QAction::triggered, models_, [this] { models_->save(); });
     connect(actions_->saveAs, &QAction::triggered, models_, [this] { models_->saveAs(); });
     connect(actions_->ownText, &QAction::triggered, models_, [this] { models_->ownText(); });
-    connect(actions_->exporting, &QAction::triggered, this, [this] {
-        // The text's name as people know it: a lesson's own text is always corpus.txt.
-        QString corpus = session_.corpus() ? QString::fromStdString(session_.corpus()->name()) : QString();
-        if (const Lesson* lesson = bench_->identity().lesson) corpus = lesson->title;
-        auto* dialog = new ExportDialog(session_.sharedSnapshot(), corpus, theme_, bench_->background(), this);
-        dialog->setAttribute(Qt::WA_DeleteOnClose);
-        dialog->open();
-    });
     connect(actions_->paste, &QAction::triggered, models_,
             [this] { models_->ownText(QApplication::clipboard()->text()); });
     connect(actions_->quit, &QAction::triggered, this, &QWidget::close);
@@ -232,6 +225,7 @@ void MainWindow::applyTheme() {
     transport_->setTheme(theme);
     column_->setTheme(theme);
     docks_->setTheme(theme);
+    exports_->setTheme(theme);
 }
 
 void MainWindow::openFirstLesson(const QString& asked) {

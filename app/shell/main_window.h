@@ -14,6 +14,7 @@ class QSettings;
 namespace moe::app {
 
 class DockArea;
+class ExportActions;
 class LeftColumn;
 class LessonGuide;
 class ModelActions;
@@ -51,6 +52,7 @@ public:
     TransportBar& transport() { return *transport_; }
     LeftColumn& column() { return *column_; }
     Notice& notice() { return *notice_; }
+    ExportActions& exports() { return *exports_; }
     const Theme& theme() const { return theme_; }
     void setThemeChoice(ThemeChoice choice);
 
@@ -89,6 +91,7 @@ private:
     LeftColumn* column_ = nullptr;
     DockArea* docks_ = nullptr;
     Notice* notice_ = nullptr;
+    ExportActions* exports_ = nullptr;
     Theme theme_;
     ThemeChoice theme_choice_ = ThemeChoice::system;
     QTimer rescale_;

@@ -1,5 +1,6 @@
 #include "app/views/accuracy_view.h"
 
+#include "app/models/moment_text.h"
 #include "app/models/run_series.h"
 #include "app/models/text_format.h"
 #include "app/views/chart_run.h"
@@ -18,7 +19,7 @@ void AccuracyView::resizeEvent(QResizeEvent* event) {
 
 QString AccuracyView::value() const {
     if (!hasCurve(history())) return {};
-    return percentText(lastMeasure(snapshot(), Measure::accuracy));
+    return percentText(measureAt(snapshot(), Measure::accuracy));
 }
 
 QString AccuracyView::bestText() const {

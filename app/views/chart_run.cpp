@@ -21,13 +21,6 @@ QString number(double value) {
     return QString::fromStdString(to_text(value));
 }
 
-template <class Record>
-double pick(const Record& record, Measure measure) {
-    return double(measure == Measure::loss      ? record.loss
-                  : measure == Measure::balance ? record.balance
-                                                : record.accuracy);
-}
-
 }  // namespace
 
 RunAxis runAxis(const Snapshot& snapshot) {
@@ -52,12 +45,6 @@ RunAxis runAxis(const Snapshot& snapshot) {
         axis.right = countText(snapshot.step);
     }
     return axis;
-}
-
-double lastMeasure(const Snapshot& snapshot, Measure measure) {
-    const History* history = snapshot.history.get();
-    if (!hasCurve(history)) return NAN;
-    return history->epochs.empty() ? pick(history->points.back(), measure) : pick(history->epochs.back(), measure);
 }
 
 std::vector<ChartLine> curveOfRun(const Snapshot& snapshot, Measure measure, const RunAxis& axis, const Theme& theme) {
@@ -98,7 +85,7 @@ Table runTable(const Snapshot& snapshot, const QString& title, const std::vector
     if (!history) return table;
     const auto add = [&](std::uint64_t x, const auto& record) {
         std::vector<QString> row{QString::number(x)};
-        for (const Measure measure : measures) row.push_back(number(pick(record, measure)));
+        for (const Measure measure : measures) row.push_back(number(valueOf(record, measure)));
         table.rows.push_back(std::move(row));
     };
     for (std::size_t i = 0; i < history->epochs.size(); ++i) add(i + 1, history->epochs[i]);

@@ -15,9 +15,6 @@ struct RunAxis {
 };
 RunAxis runAxis(const Snapshot& snapshot);
 
-/// Loss of the last epoch, or of the last batch before there is one; NaN where it is no number or nothing is trained.
-double lastMeasure(const Snapshot& snapshot, Measure measure);
-
 /// A curve measured each epoch, and behind it each batch; of one of them alone its points.
 std::vector<ChartLine> curveOfRun(const Snapshot& snapshot, Measure measure, const RunAxis& axis, const Theme& theme);
 

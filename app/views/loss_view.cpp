@@ -1,5 +1,6 @@
 #include "app/views/loss_view.h"
 
+#include "app/models/moment_text.h"
 #include "app/models/run_series.h"
 #include "app/models/text_format.h"
 #include "app/views/chart_run.h"
@@ -19,7 +20,7 @@ void LossView::resizeEvent(QResizeEvent* event) {
 
 QString LossView::value() const {
     if (!hasCurve(history())) return {};
-    return lossText(lastMeasure(snapshot(), Measure::loss));
+    return lossText(measureAt(snapshot(), Measure::loss));
 }
 
 void LossView::refresh() {
@@ -36,7 +37,7 @@ void LossView::refresh() {
         if (line.series.diverged_at) content.diverged_at = line.series.diverged_at;
     if (history() && snapshot().experiment.model.balance_loss > 0) {
         ChartLine balance;
-        balance.name = tr("balance loss %1").arg(lossText(lastMeasure(snapshot(), Measure::balance)));
+        balance.name = tr("balance loss %1").arg(lossText(measureAt(snapshot(), Measure::balance)));
         balance.series = history()->epochs.empty() ? stepSeries(*history(), Measure::balance, axis.per_step)
                                                    : epochSeries(*history(), Measure::balance);
         balance.color = theme_.muted;

@@ -22,19 +22,6 @@ QString quoted(const QString& word) {
     return u'“' + word + u'”';
 }
 
-/// "0 × 509  12 7 3": the padding counted, not written out.
-QString rowText(const std::vector<std::int32_t>& row) {
-    std::size_t zeros = 0;
-    while (zeros < row.size() && row[zeros] == 0) ++zeros;
-    QStringList parts;
-    if (zeros > 4)
-        parts << QStringLiteral("0 × %1").arg(zeros);
-    else
-        for (std::size_t i = 0; i < zeros; ++i) parts << QStringLiteral("0");
-    for (std::size_t i = zeros; i < row.size(); ++i) parts << QString::number(row[i]);
-    return parts.join(u' ');
-}
-
 }  // namespace
 
 NextWordBody::NextWordBody(QWidget* parent) : QWidget(parent), toggle_(new TextToggle(this)) {
@@ -174,11 +161,11 @@ double NextWordBody::layoutPath(double y, double width, QPainter* painter) const
     if (content_.path.empty()) return y;
     const QFontMetricsF metrics(theme_.font(11));
     double column = 0;
-    for (const Stage& stage : content_.path) column = std::max(column, metrics.horizontalAdvance(stage.name));
+    for (const ServingStage& stage : content_.path) column = std::max(column, metrics.horizontalAdvance(stage.name));
     column += theme_.px(22);
     const double row = metrics.height() + theme_.px(5);
     double previous = -1;
-    for (const Stage& stage : content_.path) {
+    for (const ServingStage& stage : content_.path) {
         const double middle = y + row / 2, dot = theme_.px(2.5);
         if (painter) {
             painter->setFont(theme_.font(11));
@@ -261,28 +248,8 @@ QString NextWordView::value() const {
     return percentText(double(top.front().probability)) + u' ' + shownText(top.front().word).left(20);
 }
 
-std::vector<NextWordBody::Stage> NextWordView::servingPath() const {
-    const ProbeForward& probe = snapshot().probe;
-    std::vector<NextWordBody::Stage> path;
-    if (probe.prefix_words.empty() || probe.focused.top.empty()) return path;
-    const std::size_t end = probe.prefix_words[prefix()] + 1;
-    QStringList tokens, ids;
-    for (std::size_t i = 0; i < end; ++i) {
-        const ProbeWord& word = probe.words[i];
-        tokens << (word.id == 0 ? tr("%1 (unknown)").arg(shownText(word.text)) : shownText(word.text));
-        ids << (word.id == 0 ? QStringLiteral("–") : QString::number(word.id));
-    }
-    const WordProbability& best = probe.focused.top.front();
-    path.push_back({tr("text"), quoted(shownText(probe.text))});
-    path.push_back({tr("tokens"), tokens.join(QStringLiteral(" · "))});
-    path.push_back({tr("ids"), ids.join(QStringLiteral(" · "))});
-    path.push_back({tr("padded row"), rowText(probe.focused.row)});
-    path.push_back({tr("probabilities"), tr("%1 numbers, sum 1, largest %2")
-                                             .arg(countText(snapshot().experiment.model.vocabulary),
-                                                  gateText(double(best.probability), 3))});
-    path.push_back({tr("argmax id"), QString::number(best.id)});
-    path.push_back({tr("word"), shownText(best.word)});
-    return path;
+std::vector<ServingStage> NextWordView::servingPath() const {
+    return app::servingPath(snapshot(), prefix());
 }
 
 void NextWordView::refresh() {
@@ -349,7 +316,7 @@ QString NextWordView::summary() const {
 Table NextWordView::table() const {
     Table table;
     table.title = title();
-    for (const NextWordBody::Stage& stage : servingPath()) table.notes.push_back(stage.name + u' ' + stage.value);
+    for (const ServingStage& stage : servingPath()) table.notes.push_back(stage.name + u' ' + stage.value);
     for (const RunSetting& setting : runSettings(snapshot(), {}))
         table.notes.push_back(setting.name + u' ' + setting.value);
     table.columns = {tr("rank"), tr("word"), tr("id"), tr("probability")};

@@ -1,4 +1,5 @@
 #pragma once
+#include "app/models/serving_path.h"
 #include "app/views/chart_measure.h"
 #include "app/views/chart_toggle.h"
 
@@ -17,16 +18,13 @@ class NextWordBody : public QWidget {
 public:
     explicit NextWordBody(QWidget* parent);
 
-    struct Stage {
-        QString name, value;  // "ids", "3 7 –"
-    };
     struct Content {
         std::vector<QString> warnings;  // "“zebra” is unknown and left out"
         std::vector<WordProbability> top;
         std::vector<std::pair<std::size_t, double>> gate;  // expert, weight
         std::size_t experts = 0, other_experts = 0;
         QString others;           // "and %1 more"
-        std::vector<Stage> path;  // empty: folded
+        std::vector<ServingStage> path;  // empty: folded
         QString empty;            // instead of an answer
         std::optional<std::size_t> focused;
         bool can_unfold = false;
@@ -71,7 +69,7 @@ public:
     QString labelFault() const override { return body_->labelFault(); }
     QSize sizeHint() const override { return {320, 150}; }
     void setPathShown(bool on) { body_->pathToggle()->setChecked(on); }
-    std::vector<NextWordBody::Stage> servingPath() const;
+    std::vector<ServingStage> servingPath() const;
 
 protected:
     void refresh() override;

@@ -105,6 +105,7 @@ void StageScene::paintStatic(QPainter& p) const {
     }
     if (prefixes() == 0) paintInvitation(p);
 
+    if (on_paper_) return;
     const QRectF probe = layout_.probeRow();
     p.setPen(QPen(theme_.hairline, 1));
     p.drawLine(QPointF(0, std::floor(probe.top()) + 0.5), QPointF(probe.right(), std::floor(probe.top()) + 0.5));
@@ -500,11 +501,8 @@ void StageScene::paintExpertBox(QPainter& p, std::size_t expert) const {
     if (load > 0) {
         // Filled like a glass: to the share of all gate weight that it got.
         const double level = body.bottom() - body.height() * std::min(1.0, load);
-        p.save();
-        p.setClipRect(QRectF(box.left(), level, box.width(), box.bottom() - level));
-        p.setBrush(Theme::mix(theme_.panel, theme_.expert(expert), 0.24 * strength));
-        p.drawRoundedRect(body, radius, radius);
-        p.restore();
+        const QRectF full(box.left(), level, box.width(), box.bottom() - level);
+        fillPart(p, body, radius, full, Theme::mix(theme_.panel, theme_.expert(expert), 0.24 * strength));
     }
     p.setBrush(Qt::NoBrush);
     const bool pointed = hovered_.part == StagePart::expert && hovered_.index == expert;
@@ -592,6 +590,47 @@ void StageScene::paintSum(QPainter& p) const {
          QFont::DemiBold, theme_.ink);
 }
 
+// SVG of Qt 6.4 knows no clipping: on paper the parts are paths.
+void StageScene::fillPart(QPainter& p, const QRectF& body, double radius, const QRectF& part,
+                          const QColor& color) const {
+    if (on_paper_) {
+        QPainterPath whole, cut;
+        whole.addRoundedRect(body, radius, radius);
+        cut.addRect(part);
+        return p.fillPath(whole.intersected(cut), color);
+    }
+    p.save();
+    p.setClipRect(part);
+    p.setPen(Qt::NoPen);
+    p.setBrush(color);
+    p.drawRoundedRect(body, radius, radius);
+    p.restore();
+}
+
+void StageScene::paintWordOnPaper(QPainter& p, const QRectF& bar, const QRectF& filled, const QString& word,
+                                  const QString& number, const QColor& on_full, bool first) const {
+    const int weight = first ? QFont::DemiBold : QFont::Normal;
+    const QRectF place = bar.adjusted(px(10), 0, number.isEmpty() ? -px(4) : -px(38), 0);
+    const QFont type = font(10.5, weight);
+    const QFontMetricsF metrics(type);
+    const double right = place.left() + std::min(metrics.horizontalAdvance(word), place.width());
+    if (filled.right() >= right || filled.right() <= place.left() || on_full == theme_.ink) {
+        text(p, place, Qt::AlignLeft | Qt::AlignVCenter, word, 10.5, weight,
+             filled.right() >= right ? on_full : theme_.ink);
+    } else {
+        QPainterPath letters, cut;
+        const QString shown = metrics.elidedText(word, Qt::ElideRight, place.width());
+        letters.addText(place.left(), place.center().y() + (metrics.ascent() - metrics.descent()) / 2, type, shown);
+        cut.addRect(filled);
+        p.fillPath(letters.intersected(cut), on_full);
+        p.fillPath(letters.subtracted(cut), theme_.ink);
+    }
+    if (number.isEmpty()) return;
+    p.setFont(font(smallest_type));
+    p.setPen(filled.right() > bar.right() - px(20) ? on_full : theme_.ink);
+    drawTabular(p, bar.adjusted(0, 0, -px(7), 0), Qt::AlignRight | Qt::AlignVCenter, number);
+}
+
 void StageScene::paintWords(QPainter& p) const {
     const auto& top = snapshot_->probe.focused.top;
     const std::size_t n = std::min({layout_.listedWords(), top.size(), words_.size()});
@@ -620,12 +659,13 @@ void StageScene::paintWords(QPainter& p) const {
         p.setPen(Qt::NoPen);
         p.setBrush(theme_.track);
         p.drawRoundedRect(bar, radius, radius);
-        p.save();
-        p.setClipRect(filled);
-        p.setBrush(full);
-        p.drawRoundedRect(bar, radius, radius);
-        p.restore();
-        label(filled, i == 0 ? theme_.textOn(full) : theme_.ink);
+        fillPart(p, bar, radius, filled, full);
+        const QColor on_full = i == 0 ? theme_.textOn(full) : theme_.ink;
+        if (on_paper_) {
+            paintWordOnPaper(p, bar, filled, word, numbers ? percentText(share) : QString(), on_full, i == 0);
+            continue;
+        }
+        label(filled, on_full);
         label(empty, theme_.ink);
     }
     if (n == 0) return;

@@ -280,6 +280,8 @@ const QImage& StageScene::frame() {
 void StageScene::paint(QPainter& painter, QSizeF size) const {
     StageScene copy(*this);
     copy.keyboard_ = false;
+    copy.hovered_ = {};
+    copy.on_paper_ = true;  // no probe line
     copy.time_ = 0;
     copy.resize(size, 1);
     copy.settle();

@@ -117,6 +117,9 @@ private:
     void paintExpertBox(QPainter& p, std::size_t expert) const;
     void paintExpertCell(Surface s, std::size_t expert, double busiest) const;
     void paintSum(QPainter& p) const;
+    void fillPart(QPainter& p, const QRectF& body, double radius, const QRectF& part, const QColor& color) const;
+    void paintWordOnPaper(QPainter& p, const QRectF& bar, const QRectF& filled, const QString& word,
+                          const QString& number, const QColor& on_full, bool first) const;
     void paintWords(QPainter& p) const;
 
     double px(double design) const { return layout_.px(design); }
@@ -143,7 +146,7 @@ private:
     double ratio_ = 1;
     QString example_;
     StageHit hovered_;
-    bool keyboard_ = false, reduced_motion_ = false;
+    bool keyboard_ = false, reduced_motion_ = false, on_paper_ = false;
     std::size_t focus_ = 0;
     std::optional<std::size_t> focused_expert_;
     double lens_ = 0, time_ = 0;

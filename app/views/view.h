@@ -1,4 +1,5 @@
 #pragma once
+#include "app/models/table.h"
 #include "app/models/theme.h"
 #include "app/session/session_controller.h"
 
@@ -10,14 +11,6 @@
 #include <vector>
 
 namespace moe::app {
-
-/// Rows and columns behind a picture: keyboard and screen reader, CSV export, tests.
-struct Table {
-    QString title;
-    std::vector<QString> notes;    // the settings that made it, one line each
-    std::vector<QString> columns;  // names with units
-    std::vector<std::vector<QString>> rows;
-};
 
 /// One measure or picture of the running model. Draws its content only: the panel around it (title left, scope right,
 /// hairline, 16 px margins) belongs to the dock. GUI thread.

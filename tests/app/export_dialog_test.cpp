@@ -2,6 +2,7 @@
 
 #include "app/shell/export_dialog.h"
 #include "app/shell/background.h"
+#include "app/shell/figure_sources.h"
 #include "app/shell/style.h"
 #include "tests/app/snapshots.h"
 
@@ -29,9 +30,20 @@ private Q_SLOTS:
     void nothingIsCut();
 
 private:
+    static std::vector<FigureSource> sources() {
+        std::vector<FigureSource> all;
+        for (const FigureKind kind : figureKinds()) all.emplace_back(kind);
+        return all;
+    }
+    static FigureOptions options() {
+        FigureOptions options;
+        options.corpusName = "four lines";
+        options.stage = [](const Snapshot& s, const Theme& theme) { return stagePicture(s, theme, {}); };
+        return options;
+    }
     std::unique_ptr<ExportDialog> make(const test::Shape& shape = {}) {
-        auto dialog =
-            std::make_unique<ExportDialog>(test::snapshot(shape), "four lines", Theme::light(), background_, nullptr);
+        auto dialog = std::make_unique<ExportDialog>(sources(), test::snapshot(shape), options(), Theme::light(),
+                                                     background_, nullptr);
         dialog->show();
         return dialog;
     }
@@ -47,13 +59,13 @@ void ExportDialogTest::showsEveryFigure() {
         return QImage();
     };
     QImage last;
-    for (const FigureKind kind : {FigureKind::heatmap, FigureKind::load, FigureKind::loss, FigureKind::accuracy}) {
-        dialog->choose(kind, FigureFormat::svg, 1);
+    for (const FigureKind kind : figureKinds()) {
+        dialog->choose(FigureSource(kind).id, FigureFormat::svg, 1);
         const QImage image = picture();
         QVERIFY(!image.isNull() && image != last);
         last = image;
     }
-    dialog->choose(FigureKind::heatmap, FigureFormat::csv, 1);
+    dialog->choose("heatmap", FigureFormat::csv, 1);
     QVERIFY(dialog->findChild<QPlainTextEdit*>()->toPlainText().contains("expert,hello,world,how,are"));
     QVERIFY(dialog->findChild<QPlainTextEdit*>()->isVisible());
 }
@@ -62,7 +74,7 @@ void ExportDialogTest::savesWhatTheEndingSays() {
     QTemporaryDir folder;
     const std::filesystem::path base = folder.path().toStdString();
     const auto dialog = make();
-    dialog->choose(FigureKind::load, FigureFormat::png, 4);
+    dialog->choose("load", FigureFormat::png, 4);
     QSignalSpy saved(dialog.get(), &ExportDialog::saved);
     for (const char* name : {"load.png", "load.svg", "load.pdf", "load.csv"}) {
         dialog->saveTo(base / name);
@@ -70,13 +82,8 @@ void ExportDialogTest::savesWhatTheEndingSays() {
         QVERIFY(std::filesystem::file_size(base / name) > 500);
         QCOMPARE(dialog->message(), QString("Saved %1.").arg(name));
     }
-    QCOMPARE(QImage(folder.filePath("load.png")).size(), figureSize(FigureKind::load, *test::snapshot(),
-                                                                    [] {
-                                                                        FigureOptions options;
-                                                                        options.corpusName = "four lines";
-                                                                        return options;
-                                                                    }()) *
-                                                             4);
+    QCOMPARE(QImage(folder.filePath("load.png")).size(),
+             figureSize(FigureKind::load, *test::snapshot(), options()) * 4);
 }
 
 void ExportDialogTest::failuresAreSaidInTheDialog() {
@@ -92,11 +99,11 @@ void ExportDialogTest::failuresAreSaidInTheDialog() {
 
 void ExportDialogTest::copies() {
     const auto dialog = make();
-    dialog->choose(FigureKind::heatmap, FigureFormat::png, 2);
+    dialog->choose("heatmap", FigureFormat::png, 2);
     dialog->copy();
     QTRY_COMPARE(dialog->message(), QString("Copied."));
     QVERIFY(QApplication::clipboard()->mimeData()->hasImage());
-    dialog->choose(FigureKind::heatmap, FigureFormat::csv, 2);
+    dialog->choose("heatmap", FigureFormat::csv, 2);
     QCOMPARE(dialog->message(), QString());
     dialog->copy();
     QTRY_COMPARE(dialog->message(), QString("Copied."));
@@ -107,7 +114,7 @@ void ExportDialogTest::untrainedRunsSaySo() {
     test::Shape shape;
     shape.epochs = 0;
     const auto dialog = make(shape);
-    dialog->choose(FigureKind::loss, FigureFormat::png, 1);
+    dialog->choose("loss", FigureFormat::png, 1);
     bool said = false;
     for (const QLabel* label : dialog->findChildren<QLabel*>())
         said = said || (label->isVisible() && label->text().contains("train at least one batch"));
@@ -120,7 +127,7 @@ void ExportDialogTest::nothingIsCut() {
     for (const Theme& theme : {Theme::light(), Theme::darkTheme()}) {
         qApp->setStyleSheet(themeSheet(theme));
         qApp->setPalette(themePalette(theme));
-        ExportDialog dialog(test::snapshot(), "four lines", theme, background_, nullptr);
+        ExportDialog dialog(sources(), test::snapshot(), options(), theme, background_, nullptr);
         dialog.show();
         QTest::qWait(50);
         for (const QPushButton* button : dialog.findChildren<QPushButton*>())
@@ -130,7 +137,7 @@ void ExportDialogTest::nothingIsCut() {
         if (const QByteArray folder = qgetenv("MOELAB_PICTURES"); !folder.isEmpty()) {
             dialog.grab().save(QString::fromLocal8Bit(folder) +
                                (theme.dark ? "/export-dark.png" : "/export-light.png"));
-            dialog.choose(FigureKind::load, FigureFormat::csv, 1);
+            dialog.choose("load", FigureFormat::csv, 1);
             dialog.grab().save(QString::fromLocal8Bit(folder) +
                                (theme.dark ? "/export2-dark.png" : "/export2-light.png"));
         }

@@ -2,6 +2,8 @@
 
 #include "app/export/csv.h"
 #include "app/export/export_figure.h"
+#include "app/models/text_format.h"
+#include "app/shell/figure_sources.h"
 #include "engine/core/error.h"
 #include "engine/core/numbers.h"
 #include "tests/app/snapshots.h"
@@ -19,7 +21,13 @@ using namespace moe::app;
 
 namespace {
 
-constexpr FigureKind kinds[] = {FigureKind::heatmap, FigureKind::load, FigureKind::loss, FigureKind::accuracy};
+/// With the stage's painter, as the window gives it.
+FigureOptions withStage(FigureFormat format = FigureFormat::png) {
+    FigureOptions options;
+    options.format = format;
+    options.stage = [](const Snapshot& s, const Theme& theme) { return stagePicture(s, theme, {}); };
+    return options;
+}
 
 /// The other half of the CSV format: cells as they were before quoting.
 std::vector<QStringList> readCsv(const QByteArray& bytes) {
@@ -83,6 +91,7 @@ class ExportTest : public QObject {
 private Q_SLOTS:
     void heatmapCsvIsTheSnapshot();
     void curveCsvIsTheHistory();
+    void otherTablesAreTheSnapshot();
     void cellsOfStrangersAreQuoted();
     void pngSizes();
     void svgIsXmlWithTitleAndSettings();
@@ -135,6 +144,35 @@ void ExportTest::curveCsvIsTheHistory() {
     QCOMPARE(float(number(load[7][3])), s->history->load[6 * 4 + 2]);
 }
 
+void ExportTest::otherTablesAreTheSnapshot() {
+    const auto s = test::snapshot();
+    const FigureOptions options = withStage(FigureFormat::csv);
+    const auto stage = readCsv(renderFigure(FigureKind::stage, *s, options));
+    QCOMPARE(stage.size(), s->probe.words.size() + 1);
+    for (std::size_t p = 0; p < 4; ++p) {
+        QCOMPARE(stage[p + 1][0].toStdString(), s->probe.words[p].text);
+        for (std::size_t e = 0; e < 4; ++e)
+            QCOMPARE(float(number(stage[p + 1][qsizetype(3 + e)])), s->probe.gate_weights[p * 4 + e]);
+    }
+    const auto gate = readCsv(renderFigure(FigureKind::gate, *s, options));
+    QCOMPARE(gate.size(), s->history->gate_steps.size() + 1);
+    for (std::size_t i = 0; i < s->history->gate_steps.size(); ++i) {
+        QCOMPARE(number(gate[i + 1][0]), double(s->history->gate_steps[i]));
+        QCOMPARE(float(number(gate[i + 1][2])), s->history->gate[i * 16 + s->probe.focus * 4 + 1]);
+    }
+    const auto words = readCsv(renderFigure(FigureKind::next_word, *s, options));
+    QCOMPARE(words.size(), s->probe.focused.top.size() + 1);
+    for (std::size_t i = 0; i < s->probe.focused.top.size(); ++i) {
+        QCOMPARE(words[i + 1][1].toStdString(), s->probe.focused.top[i].word);
+        QCOMPARE(float(number(words[i + 1][3])), s->probe.focused.top[i].probability);
+    }
+    const auto run = readCsv(renderFigure(FigureKind::time, *s, options));
+    QCOMPARE(run.size(), s->history->points.size() + 1);
+    QCOMPARE(float(number(run[9][1])), s->history->points[8].loss);
+    QCOMPARE(float(number(run[9][2])), s->history->points[8].accuracy);
+    QCOMPARE(float(number(run[9][6])), s->history->load[8 * 4 + 3]);
+}
+
 void ExportTest::cellsOfStrangersAreQuoted() {
     QCOMPARE(CsvWriter::cell("=1+1"), QString("\"'=1+1\""));
     QCOMPARE(CsvWriter::cell("@cmd"), QString("\"'@cmd\""));
@@ -156,8 +194,8 @@ void ExportTest::cellsOfStrangersAreQuoted() {
 
 void ExportTest::pngSizes() {
     const auto s = test::snapshot();
-    for (const FigureKind kind : kinds) {
-        FigureOptions options;
+    for (const FigureKind kind : figureKinds()) {
+        FigureOptions options = withStage();
         const QSize size = figureSize(kind, *s, options);
         QVERIFY(size.width() >= 400 && size.width() <= 1000 && size.height() >= 200);
         for (const int scale : {1, 2, 4}) {
@@ -167,7 +205,12 @@ void ExportTest::pngSizes() {
             QCOMPARE(image.size(), size * scale);
             QCOMPARE(image.pixelColor(1, 1), QColor(Qt::white));
             QCOMPARE(image.text("Title"), figureName(kind));
-            if (scale == 2) keep(qPrintable(QStringLiteral("figure-%1.png").arg(int(kind))), bytes);
+            if (scale == 2) keep(qPrintable(FigureSource(kind).file + ".png"), bytes);
+            if (scale == 1) {
+                options.theme = Theme::darkTheme();
+                keep(qPrintable(FigureSource(kind).file + "-dark.png"), renderFigure(kind, *s, options));
+                options.theme = Theme::light();
+            }
         }
     }
     FigureOptions dark;
@@ -181,9 +224,8 @@ void ExportTest::svgIsXmlWithTitleAndSettings() {
                    "a\x01"
                    "b"};
     const auto s = test::snapshot(shape);
-    for (const FigureKind kind : kinds) {
-        FigureOptions options;
-        options.format = FigureFormat::svg;
+    for (const FigureKind kind : figureKinds()) {
+        FigureOptions options = withStage(FigureFormat::svg);
         options.corpusName = QStringLiteral("Tom & Jerry <1>");
         const QByteArray bytes = renderFigure(kind, *s, options);
         const QString text = svgText(bytes);
@@ -191,23 +233,23 @@ void ExportTest::svgIsXmlWithTitleAndSettings() {
         QVERIFY(text.contains(figureName(kind)));
         QVERIFY(text.contains("learning rate 0.001"));
         QVERIFY(text.contains("Tom & Jerry <1>"));
+        QVERIFY(bytes.contains("<text") && bytes.contains("<path") && !bytes.contains("<image"));
         if (kind == FigureKind::heatmap) QVERIFY(text.contains("<b>&\"") && text.contains("gate weight"));
         if (kind == FigureKind::accuracy) QVERIFY(text.contains("best possible: 11 of 12"));
         if (kind == FigureKind::load) QVERIFY(text.contains("even: 25"));
-        keep(qPrintable(QStringLiteral("figure-%1.svg").arg(int(kind))), bytes);
+        keep(qPrintable(FigureSource(kind).file + ".svg"), bytes);
     }
 }
 
 void ExportTest::pdfIsOnePage() {
     const auto s = test::snapshot();
-    for (const FigureKind kind : kinds) {
-        FigureOptions options;
-        options.format = FigureFormat::pdf;
+    for (const FigureKind kind : figureKinds()) {
+        const FigureOptions options = withStage(FigureFormat::pdf);
         const QByteArray bytes = renderFigure(kind, *s, options);
         QVERIFY(bytes.startsWith("%PDF-"));
         QVERIFY(bytes.trimmed().endsWith("%%EOF"));
         QCOMPARE(bytes.count("/Type /Page\n"), 1);
-        keep(qPrintable(QStringLiteral("figure-%1.pdf").arg(int(kind))), bytes);
+        keep(qPrintable(FigureSource(kind).file + ".pdf"), bytes);
     }
 }
 

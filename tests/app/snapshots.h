@@ -85,6 +85,7 @@ inline std::shared_ptr<Snapshot> snapshot(const Shape& shape = {}) {
     auto history = std::make_shared<History>();
     history->num_experts = E;
     history->prefixes = P;
+    history->gate_probe = probe.text;
     const auto add_gate = [&](std::size_t step, double t) {
         const auto gate = shares(P, E, 0.2 + 2.3 * t);
         history->gate_steps.push_back(step);

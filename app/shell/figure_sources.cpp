@@ -1,0 +1,71 @@
+#include "app/shell/figure_sources.h"
+
+#include "app/export/figure_data.h"
+#include "app/views/stage_view_scene.h"
+
+#include <QPicture>
+
+namespace moe::app {
+
+namespace {
+
+constexpr QSizeF stage_size{912, 470};
+
+}  // namespace
+
+StagePicture stagePicture(const Snapshot& snapshot, const Theme& theme, std::optional<std::size_t> expert) {
+    auto scene = std::make_shared<StageScene>();
+    scene->setTheme(theme);
+    scene->setReducedMotion(true);
+    scene->display(std::make_shared<const Snapshot>(snapshot));
+    scene->setFocusedPrefix(snapshot.probe.focus);
+    scene->setFocusedExpert(expert);
+    scene->resize(stage_size, 1);
+    // The line where the probe text is typed is left out: the figure says the text above.
+    const QSizeF shown(stage_size.width(), scene->layout().probeRow().top());
+    const auto paint = [scene](QPainter& painter, const QSizeF&) { scene->paint(painter, stage_size); };
+    return {shown, paint, scene->table()};
+}
+
+FigureSource viewSource(const QString& id, View& view) {
+    QPicture picture;
+    {
+        QPainter painter(&picture);
+        view.render(&painter, {}, {}, QWidget::DrawChildren);
+    }
+    FigureSource source;
+    source.id = id;
+    source.name = view.name();
+    source.file = id;
+    source.of_any_moment = false;
+    const Table table = view.table();
+    // The view's own colours and size: what it looks like on the screen, larger windows have larger type.
+    const QSizeF size(view.size());
+    const Theme theme = view.theme();
+    const QString title = view.title(), scope = view.scope();
+    source.figure = [=](const Snapshot& snapshot, const FigureOptions& options) {
+        DrawnData data;
+        data.notes = figureNotes(title, scope, snapshot, options);
+        data.size = size;
+        data.paint = [picture](QPainter& painter, const QSizeF&) {
+            // A picture scales itself by the device's dots; the figure has done that already.
+            QPicture own = picture;
+            const double dots = double(painter.device()->logicalDpiX()) / own.logicalDpiX();
+            painter.scale(1 / dots, 1 / dots);
+            painter.drawPicture(0, 0, own);
+        };
+        Theme paper = theme;
+        paper.scale = 1;
+        return drawnFigure(data, paper);
+    };
+    source.csv = [=](const Snapshot& snapshot, const FigureOptions& options) {
+        CsvWriter csv;
+        csvHead(csv, table.title, snapshot, options);
+        for (const QString& note : table.notes) csv.note(note);
+        tableRows(csv, table);
+        return csv.bytes();
+    };
+    return source;
+}
+
+}  // namespace moe::app
