@@ -19,7 +19,7 @@ struct CheckpointUse {
     std::uint64_t interval = 0;  // steps between two
 };
 
-/// Root mean square of every parameter at the checkpoints: how the weights grew.
+/// Root mean square of every parameter over the run: how the weights grew.
 struct NormCurves {
     std::vector<std::uint64_t> steps;
     std::vector<std::string> names;  // canonical order

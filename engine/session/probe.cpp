@@ -51,6 +51,10 @@ void Probe::set_text(std::string text) {
         pad_pre(std::span(known).first(skipped + p + 1), std::span(rows_).subspan(p * T, T));
 }
 
+std::span<const std::int32_t> Probe::row(std::size_t prefix) const {
+    return std::span(rows_).subspan(prefix * spec_.max_seq_len, spec_.max_seq_len);
+}
+
 void Probe::route(std::size_t first, std::size_t count) {
     backend_.upload(ids_.first(count), rows_.data() + first * spec_.max_seq_len);
     context_ = routing_.route(ids_.first(count));
@@ -77,7 +81,7 @@ ProbeForward Probe::run(std::size_t focus, std::size_t top_n) {
     f.text = text_;
     f.words = words_;
     f.prefix_words = prefix_words_;
-    const std::size_t P = prefixes(), D = spec_.embedding_dim, E = spec_.num_experts, T = spec_.max_seq_len;
+    const std::size_t P = prefixes(), D = spec_.embedding_dim, E = spec_.num_experts;
     if (P == 0) return f;
     f.pooled.resize(P * D);
     f.gate_probs.resize(P * E);
@@ -89,7 +93,7 @@ ProbeForward Probe::run(std::size_t focus, std::size_t top_n) {
         backend_.download(context_.mixture.routing.probs, f.gate_probs.data() + first * E);
     }
     f.focus = std::min(focus, P - 1);
-    f.focused = serve(std::span(rows_).subspan(f.focus * T, T), top_n);
+    f.focused = serve(row(f.focus), top_n);
     return f;
 }
 

@@ -3,6 +3,7 @@
 #include "engine/session/snapshot.h"
 #include "engine/text/tokenizer.h"
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,7 @@ public:
     FocusedForward serve(std::span<const std::int32_t> row, std::size_t top_n);
 
     std::size_t prefixes() const { return prefix_words_.size(); }
+    std::span<const std::int32_t> row(std::size_t prefix) const;  // (T) ids as served
     const std::string& text() const { return text_; }
     const std::vector<float>& probabilities() const { return probabilities_; }  // (V) of the last focused prefix
 

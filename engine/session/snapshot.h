@@ -1,5 +1,6 @@
 #pragma once
 #include "engine/core/state.h"
+#include "engine/session/moment.h"
 
 #include <cstdint>
 #include <memory>
@@ -79,6 +80,7 @@ struct Snapshot {
     std::uint64_t generation = 0;       // counts opened models: a larger one means that the structure changed
     Experiment experiment;              // as it is now, sizes resolved
     std::uint64_t step = 0, epoch = 0;  // trained steps; finished epochs
+    std::uint64_t newest_step = 0;      // of the run; larger than `step` where a moment of the past is shown
     std::uint64_t steps_per_epoch = 0, next_example = 0, examples = 0;
     std::uint64_t target_epochs = 0;  // where "finished" is
     double steps_per_second = 0;      // measured over the last half second; 0 when not running
@@ -91,7 +93,8 @@ struct Snapshot {
     std::size_t parameters = 0;
     std::string device;  // "CPU · AVX-512"
     ProbeForward probe;
-    std::shared_ptr<const History> history;
+    std::shared_ptr<const History> history;  // of the whole run
+    CheckpointUse checkpoints;
 };
 
 }  // namespace moe

@@ -4,6 +4,8 @@
 #include "engine/core/settings.h"
 #include "engine/session/history_builder.h"
 #include "engine/session/probe.h"
+#include "engine/session/promised.h"
+#include "engine/session/viewer.h"
 
 #include <algorithm>
 #include <chrono>
@@ -22,6 +24,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr std::uint64_t no_limit = std::numeric_limits<std::uint64_t>::max();
+constexpr const char* closed = "The session was closed before it came to that.";
 
 /// Processor time of this thread: other programs do not lengthen it.
 double thread_seconds() {
@@ -56,9 +59,32 @@ struct Run {
             history.start(model.num_experts);
         if (!setup.history)
             for (const EpochRecord& epoch : trainer->epochs()) history.add_epoch(epoch);
+        if (target_epochs == 0) target_epochs = trainer->experiment().train.epochs;
+        start_timeline();
         setup.state.reset();  // large, and read by now
         setup.history.reset();
-        if (target_epochs == 0) target_epochs = trainer->experiment().train.epochs;
+        setup.timeline.reset();
+    }
+
+    void start_timeline() {
+        checkpoint_size = trainer->checkpoint_size();
+        if (setup.timeline && setup.timeline->leads_to(trainer->experiment(), trainer->steps())) {
+            timeline.resume(*setup.timeline);
+            timeline.note(trainer->steps(), trainer->experiment(), target_epochs);
+            return;
+        }
+        auto first = std::make_shared<Checkpoint>();
+        trainer->keep(*first);
+        if (!setup.state) first->values = {};  // the seed knows them
+        timeline.start(trainer->experiment(), target_epochs, std::move(first));
+    }
+
+    /// After each step.
+    void keep_checkpoint() {
+        if (!timeline.wants(trainer->steps(), checkpoint_size)) return;
+        auto moment = std::make_shared<Checkpoint>();
+        trainer->keep(*moment);
+        timeline.add(std::move(moment));
     }
 
     bool finished() const { return trainer->epoch() >= target_epochs; }
@@ -75,7 +101,8 @@ struct Run {
     std::unique_ptr<Trainer> trainer;
     std::unique_ptr<Probe> probe;
     HistoryBuilder history;
-    std::size_t best_correct = 0;
+    TimelineBuilder timeline;
+    std::size_t checkpoint_size = 0, best_correct = 0;
     std::uint64_t target_epochs = 0;
     std::vector<float> gate;  // scratch, (P, E)
 };
@@ -85,7 +112,8 @@ struct Run {
 /// Everything below "worker thread" runs on it alone; the mutex guards the queue, the slot and the resting flag.
 class TrainingSession::Worker {
 public:
-    explicit Worker(SessionOptions options) : options_(std::move(options)), speed_(options_.speed_limit) {
+    explicit Worker(SessionOptions options)
+        : options_(std::move(options)), speed_(options_.speed_limit), viewer_({options_.backend.device, 1}) {
         auto first = std::make_shared<Snapshot>();
         first->loss = first->accuracy = std::numeric_limits<double>::quiet_NaN();
         first->speed_limit = speed_;
@@ -118,6 +146,8 @@ public:
         return newest_;
     }
 
+    Viewer& viewer() { return viewer_; }
+
     bool wait_for(std::optional<double> seconds) {
         std::unique_lock lock(mutex_);
         const auto rests = [this] { return resting_; };
@@ -133,12 +163,12 @@ public:
     void open(SessionSetup setup) {
         auto fresh = std::make_unique<Run>(options_, std::move(setup), run_.get());  // throws: the present one stays
         run_ = std::move(fresh);
+        run_->timeline.set_budget(budget_);
         ++generation_;
+        ++branch_;
         message_.clear();
         steps_per_second_ = 0;
-        state_ = run_->finished()             ? SessionState::finished
-                 : run_->trainer->steps() > 0 ? SessionState::paused
-                                              : SessionState::ready;
+        state_ = resting_state();
         use_probe(run_->setup.probe);
     }
 
@@ -223,11 +253,38 @@ public:
         SessionSetup setup = run_->setup;
         setup.state = run_->trainer->state();
         setup.state->experiment.train.batch_size = batch;
-        auto fresh = std::make_unique<Run>(options_, std::move(setup), run_.get());
-        fresh->history = run_->history;
-        fresh->target_epochs = run_->target_epochs;
-        fresh->probe->set_text(run_->setup.probe);
-        run_ = std::move(fresh);
+        replace_run(std::move(setup));
+    }
+
+    void set_checkpoint_budget(std::size_t bytes) {
+        budget_ = bytes;
+        if (run_) run_->timeline.set_budget(bytes);
+    }
+
+    /// Makes a moment of the run's past its present. `branch`: the past that it was found in.
+    void go_back(std::uint64_t branch, const Timeline& timeline, const Checkpoint& moment) {
+        if (!run_ || branch != branch_) throw Error("Another model was opened meanwhile; nothing was changed.");
+        pause();
+        const Experiment settings = timeline.settings_at(moment.step);
+        if (settings.train.batch_size != run_->trainer->experiment().train.batch_size) {
+            SessionSetup setup = run_->setup;
+            setup.state = run_->trainer->state();
+            setup.state->experiment = settings;
+            replace_run(std::move(setup));
+        }
+        Run& run = *run_;
+        std::vector<EpochRecord> epochs = run.trainer->epochs();
+        epochs.resize(std::min<std::size_t>(epochs.size(), moment.epoch));
+        run.trainer->restore(moment, std::move(epochs));
+        run.trainer->set_learning_rate(settings.train.learning_rate);
+        run.trainer->set_balance_loss(settings.model.balance_loss);
+        run.history.rewind(moment.step, moment.epoch);
+        run.timeline.rewind(moment.step);
+        run.target_epochs = timeline.target_at(moment.step);
+        ++branch_;
+        message_.clear();
+        state_ = resting_state();
+        viewer_.look_at_now();
     }
 
     SavedRun save() const {
@@ -238,6 +295,7 @@ public:
             saved.state.target_epochs = run_->target_epochs;
         saved.corpus = run_->setup.corpus;
         saved.history = std::make_shared<const History>(run_->history.publish());
+        saved.timeline = run_->timeline.share();
         saved.probe = run_->setup.probe;
         saved.focus = run_->setup.focus;
         return saved;
@@ -251,10 +309,10 @@ public:
     void publish() {
         const double start = thread_seconds();
         try {
-            put(snapshot(true));
+            show(snapshot(true));
         } catch (const std::exception& e) {  // no memory, or a device that is gone: said without what it could not give
             fail(e.what());
-            put(snapshot(false));
+            show(snapshot(false));
         }
         // However large what it shows is: at most 2 % of the time goes into showing it.
         next_publish_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(
@@ -275,7 +333,7 @@ private:
         if (run_) {
             const Trainer& trainer = *run_->trainer;
             s->experiment = trainer.experiment();
-            s->step = trainer.steps();
+            s->step = s->newest_step = trainer.steps();
             s->epoch = trainer.epoch();
             s->steps_per_epoch = trainer.steps_per_epoch();
             s->next_example = trainer.next_example();
@@ -289,6 +347,7 @@ private:
             s->load = trainer.load();
             s->parameters = parameter_count(s->experiment.model);
             s->device = run_->backend->name();
+            s->checkpoints = run_->timeline.use();
             if (whole) {
                 s->probe = run_->probe->run(run_->setup.focus);
                 s->history = run_->history.share(state_ != SessionState::running);
@@ -299,10 +358,37 @@ private:
         return s;
     }
 
-    void put(std::shared_ptr<const Snapshot> s) {
+    void show(std::shared_ptr<const Snapshot> s) {
         changed_ = false;
+        ViewFeed feed;
+        feed.branch = branch_;
+        feed.newest = s;
+        if (run_) {
+            feed.corpus = run_->setup.corpus;
+            feed.timeline = run_->timeline.share();
+            feed.initial = run_->trainer->initial();
+            feed.probe = run_->setup.probe;
+            feed.focus = run_->setup.focus;
+        }
+        viewer_.feed(std::move(feed));
         const std::scoped_lock lock(mutex_);
         newest_ = std::move(s);
+    }
+
+    SessionState resting_state() const {
+        return run_->finished()             ? SessionState::finished
+               : run_->trainer->steps() > 0 ? SessionState::paused
+                                            : SessionState::ready;
+    }
+
+    // The same run in another workspace: its past and its curves come along.
+    void replace_run(SessionSetup setup) {
+        auto fresh = std::make_unique<Run>(options_, std::move(setup), run_.get());
+        fresh->history = run_->history;
+        fresh->timeline = run_->timeline;
+        fresh->target_epochs = run_->target_epochs;
+        fresh->probe->set_text(run_->setup.probe);
+        run_ = std::move(fresh);
     }
 
     void loop(const std::stop_token& stop) {
@@ -312,7 +398,11 @@ private:
             if (!queue_.empty()) {
                 std::deque<std::function<void()>> commands = std::exchange(queue_, {});
                 lock.unlock();
-                for (auto& command : commands) attempt(command);
+                for (auto& command : commands) {
+                    attempt(command);
+                    if (run_)
+                        run_->timeline.note(run_->trainer->steps(), run_->trainer->experiment(), run_->target_epochs);
+                }
                 commands.clear();
                 publish();
                 lock.lock();
@@ -365,6 +455,9 @@ private:
         } catch (const std::exception& e) {
             fail(e.what());
             run.history.rewind(run.trainer->steps(), run.trainer->epochs().size());
+            run.timeline.rewind(run.trainer->steps());
+            run.timeline.note(run.trainer->steps(), run.trainer->experiment(), run.target_epochs);
+            ++branch_;
         }
     }
 
@@ -387,6 +480,7 @@ private:
             if (on_epoch_) on_epoch_(run.trainer->epoch(), record);
             if (run.finished()) state_ = SessionState::finished;
         }
+        run.keep_checkpoint();
         measure_speed();
     }
 
@@ -426,7 +520,8 @@ private:
     std::unique_ptr<Run> run_;
     SessionState state_ = SessionState::empty;
     std::string message_;
-    std::uint64_t generation_ = 0;
+    std::uint64_t generation_ = 0, branch_ = 0;
+    std::size_t budget_ = TimelineBuilder::default_budget;
     bool endless_ = true;  // else until none of these is left
     std::uint64_t steps_left_ = 0, epochs_left_ = 0;
     bool changed_ = false;  // trained since the last snapshot
@@ -434,6 +529,7 @@ private:
     Clock::time_point due_, window_start_, next_publish_;
     std::uint64_t window_steps_ = 0;
 
+    Viewer viewer_;
     std::jthread thread_;  // last: it uses all of the above
 };
 
@@ -441,18 +537,19 @@ TrainingSession::TrainingSession(SessionOptions options) : worker_(std::make_uni
 TrainingSession::~TrainingSession() = default;
 
 std::future<std::string> TrainingSession::try_open(SessionSetup setup) {
-    auto promise = std::make_shared<std::promise<std::string>>();
+    Promised<std::string> opened(closed);
+    std::future<std::string> future = opened.future();
     auto shared = std::make_shared<SessionSetup>(std::move(setup));
-    worker_->post([worker = worker_.get(), promise, shared] {
+    worker_->post([worker = worker_.get(), opened, shared] {
         try {
             worker->open(std::move(*shared));
             worker->publish();  // whoever waits finds the new model in the slot
-            promise->set_value({});
+            opened.set({});
         } catch (const std::exception& e) {
-            promise->set_value(e.what());
+            opened.set(e.what());
         }
     });
-    return promise->get_future();
+    return future;
 }
 
 void TrainingSession::open(SessionSetup setup) {
@@ -460,15 +557,116 @@ void TrainingSession::open(SessionSetup setup) {
 }
 
 std::future<SavedRun> TrainingSession::save() {
-    auto promise = std::make_shared<std::promise<SavedRun>>();
-    worker_->post([worker = worker_.get(), promise] {
+    Promised<SavedRun> saved(std::make_exception_ptr(Error(closed)));
+    std::future<SavedRun> future = saved.future();
+    worker_->post([worker = worker_.get(), saved] {
         try {
-            promise->set_value(worker->save());
+            saved.set(worker->save());
         } catch (...) {
-            promise->set_exception(std::current_exception());
+            saved.fail(std::current_exception());
         }
     });
-    return promise->get_future();
+    return future;
+}
+
+void TrainingSession::look_at(std::uint64_t step) {
+    worker_->viewer().look_at(step);
+}
+void TrainingSession::look_at_now() {
+    worker_->viewer().look_at_now();
+}
+std::shared_ptr<const Snapshot> TrainingSession::looked_at() {
+    return worker_->viewer().looked_at();
+}
+std::optional<double> TrainingSession::replay_progress() {
+    return worker_->viewer().progress();
+}
+bool TrainingSession::replaying() {
+    return worker_->viewer().busy();
+}
+
+template <class T>
+std::future<Answer<T>> TrainingSession::ask(std::uint64_t step, std::function<T(const ViewFeed&, Replayer&)> question) {
+    Promised<Answer<T>> answer(Answer<T>{nullptr, closed});
+    std::future<Answer<T>> future = answer.future();
+    worker_->viewer().post(
+        [viewer = &worker_->viewer(), step, question = std::move(question), answer](const ViewFeed& feed) {
+            try {
+                if (!feed.timeline) throw Error("There is no model yet.");
+                answer.set({std::make_shared<const T>(question(feed, viewer->at(feed, feed.clamped(step)))), {}});
+            } catch (const std::exception& e) {
+                answer.set({nullptr, e.what()});
+            }
+        });
+    return future;
+}
+
+std::future<Answer<RunState>> TrainingSession::state_at(std::uint64_t step) {
+    return ask<RunState>(step, Viewer::state);
+}
+
+std::future<Answer<Trace>> TrainingSession::trace(std::uint64_t step) {
+    return ask<Trace>(step, [viewer = &worker_->viewer()](const ViewFeed& feed, Replayer& replayer) {
+        auto state = std::make_shared<const RunState>(Viewer::state(feed, replayer));
+        return viewer->tracer().batch(std::move(state), *feed.corpus);
+    });
+}
+
+std::future<Answer<Trace>> TrainingSession::trace_phrase(std::uint64_t step, std::string text, std::size_t prefix) {
+    return ask<Trace>(
+        step, [viewer = &worker_->viewer(), text = std::move(text), prefix](const ViewFeed& feed, Replayer& replayer) {
+            const Probe& probe = replayer.probe(text);
+            if (probe.prefixes() == 0)
+                throw Error("The model knows no word of \"" + text +
+                            "\", so there is nothing to trace; use its own words.");
+            auto state = std::make_shared<const RunState>(Viewer::state(feed, replayer));
+            return viewer->tracer().row(std::move(state), probe.row(std::min(prefix, probe.prefixes() - 1)));
+        });
+}
+
+std::future<Answer<NormCurves>> TrainingSession::norms() {
+    Promised<Answer<NormCurves>> answer(Answer<NormCurves>{nullptr, closed});
+    std::future<Answer<NormCurves>> future = answer.future();
+    worker_->viewer().post([viewer = &worker_->viewer(), answer](const ViewFeed& feed) {
+        try {
+            answer.set({std::make_shared<const NormCurves>(viewer->norms(feed)), {}});
+        } catch (const std::exception& e) {
+            answer.set({nullptr, e.what()});
+        }
+    });
+    return future;
+}
+
+std::future<std::string> TrainingSession::continue_from(std::uint64_t step) {
+    Promised<std::string> done(closed);
+    std::future<std::string> future = done.future();
+    worker_->post([worker = worker_.get(), step, done] {
+        worker->pause();
+        worker->publish();  // the viewer goes by what it is shown
+        worker->viewer().post([worker, step, done](const ViewFeed& feed) {
+            auto moment = std::make_shared<Checkpoint>();
+            try {
+                if (!feed.timeline) throw Error("There is no model yet.");
+                worker->viewer().at(feed, feed.clamped(step)).trainer().keep(*moment);
+            } catch (const std::exception& e) {
+                return done.set(e.what());
+            }
+            worker->post([worker, branch = feed.branch, timeline = feed.timeline, moment, done] {
+                try {
+                    worker->go_back(branch, *timeline, *moment);
+                    worker->publish();
+                    done.set({});
+                } catch (const std::exception& e) {
+                    done.set(e.what());
+                }
+            });
+        });
+    });
+    return future;
+}
+
+void TrainingSession::set_checkpoint_budget(std::size_t bytes) {
+    worker_->post([w = worker_.get(), bytes] { w->set_checkpoint_budget(bytes); });
 }
 
 void TrainingSession::play() {

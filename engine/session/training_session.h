@@ -1,7 +1,9 @@
 #pragma once
 #include "engine/backend/backend.h"
 #include "engine/core/state.h"
+#include "engine/core/trace.h"
 #include "engine/session/snapshot.h"
+#include "engine/session/timeline.h"
 #include "engine/text/corpus.h"
 
 #include <functional>
@@ -12,12 +14,17 @@
 
 namespace moe {
 
+class Replayer;
+struct ViewFeed;
+
 /// A model with its corpus: what a session works on.
 struct SessionSetup {
     Experiment experiment;  // vocabulary and max_seq_len may be 0: from the corpus
     std::shared_ptr<const Corpus> corpus;
     std::optional<RunState> state;           // go on from here; else fresh weights from the seed
     std::shared_ptr<const History> history;  // of that state, where known
+    /// Its past; one that does not lead to the state is left out, and the past begins there.
+    std::shared_ptr<const Timeline> timeline;
     std::string probe;
     std::size_t focus = 0;
 };
@@ -27,6 +34,7 @@ struct SavedRun {
     RunState state;
     std::shared_ptr<const Corpus> corpus;
     std::shared_ptr<const History> history;
+    std::shared_ptr<const Timeline> timeline;
     std::string probe;
     std::size_t focus = 0;
 };
@@ -71,8 +79,32 @@ public:
     /// The newest snapshot (never null), and asks for the next. GUI: once a frame.
     std::shared_ptr<const Snapshot> take();
 
-    /// Everything, at the next step boundary.
+    /// Everything, at the next step boundary. The future throws Error where there is no model.
     std::future<SavedRun> save();
+
+    /// The time machine: a second thread goes to that moment by checkpoint and replay, to the same bits, also while
+    /// training goes on. Clamps to what was trained and published; a newer request ends the replay of an older one.
+    /// Opening a model, reset() and continue_from() lead back to the present.
+    void look_at(std::uint64_t step);
+    void look_at_now();
+    /// The moment asked for: state paused (ready at step 0), the present probe text under that moment's weights, and
+    /// the whole run's history. While another moment is being replayed it is still the one before; null at the present
+    /// and until the first is there.
+    std::shared_ptr<const Snapshot> looked_at();
+    std::optional<double> replay_progress();  // 0..1 while a replay takes longer than a moment
+    bool replaying();                         // whether a moment, or an answer about one, is still to come
+
+    /// Of the batch that follows `step` trained steps, under the settings that held then (of a past step, those with
+    /// which it was trained). Answers come in the order of the questions, a look before them.
+    std::future<Answer<Trace>> trace(std::uint64_t step);
+    /// The forward pass of a text's first known words, up to and including number `prefix`.
+    std::future<Answer<Trace>> trace_phrase(std::uint64_t step, std::string text, std::size_t prefix);
+    std::future<Answer<RunState>> state_at(std::uint64_t step);  // what save() would have given then
+    std::future<Answer<NormCurves>> norms();
+    /// Pauses, and makes that moment the present, with its settings: what came after is gone. The future holds an empty
+    /// string, or the sentence that says why not. save() before it and open() bring everything back.
+    std::future<std::string> continue_from(std::uint64_t step);
+    void set_checkpoint_budget(std::size_t bytes);  // 256 MiB at first; Snapshot::checkpoints tells
 
     /// Waits until every command given before has been taken and training rests (ready, paused, finished, failed).
     void wait();
@@ -83,6 +115,9 @@ public:
     void on_epoch(std::function<void(std::uint64_t epoch, const EpochRecord&)> callback);
 
 private:
+    template <class T>
+    std::future<Answer<T>> ask(std::uint64_t step, std::function<T(const ViewFeed&, Replayer&)> question);
+
     class Worker;
     std::unique_ptr<Worker> worker_;
 };

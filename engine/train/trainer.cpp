@@ -16,17 +16,6 @@ constexpr double largest_loss = 1e6;         // guessing costs ln V, at most 17
 
 }  // namespace
 
-/// On the host: a diverged run must find its way back even where the device is the one that failed.
-struct Trainer::Good {
-    std::vector<std::vector<float>> value, m, v;
-    std::uint64_t step = 0, epoch = 0, next_example = 0;
-    EpochSums sums;
-    std::vector<double> load_sums;
-    std::vector<float> epoch_load;
-    std::size_t epochs = 0;
-    bool valid = false;
-};
-
 Experiment resolve(Experiment experiment, const Corpus& corpus, std::size_t memory_limit) {
     ModelSpec& model = experiment.model;
     if (model.vocabulary == 0) model.vocabulary = corpus.tokenizer().vocabulary();
@@ -58,11 +47,9 @@ Trainer::Trainer(Backend<float>& backend, Experiment experiment, std::shared_ptr
     load_sums_.assign(experiment_.model.num_experts, 0.0);
     host_ids_.resize(B * T);
     host_targets_.resize(B);
-    good_ = std::make_shared<Good>();
-    good_->load_sums = load_sums_;
-    for (auto* shares : {&epoch_load_, &good_->epoch_load}) shares->reserve(experiment_.model.num_experts);
-    for (auto* kept : {&good_->value, &good_->m, &good_->v})
-        for (const auto& p : parameters_.entries()) kept->emplace_back(p.value.count());
+    good_.load_sums = load_sums_;
+    for (auto* shares : {&epoch_load_, &good_.load}) shares->reserve(experiment_.model.num_experts);
+    good_.values.resize(3 * parameter_count(experiment_.model));
     epochs_.reserve(std::min<std::size_t>(experiment_.train.epochs, 1 << 20));  // no growth in a step
     upload_parameters(backend_, parameters_, initial_parameters(experiment_.model, experiment_.train.seed));
     start_epoch();
@@ -77,6 +64,7 @@ Trainer::Trainer(Backend<float>& backend, const RunState& state, std::shared_ptr
     if (state.load_sums.size() == load_sums_.size()) load_sums_ = state.load_sums;
     if (state.load.size() == load_.size()) epoch_load_ = state.load;
     epochs_ = state.epochs;
+    if (!epochs_.empty()) last_epoch_ = epochs_.back();
     if (next_example_ >= corpus_->examples()) {  // another corpus than the state's own
         next_example_ = 0;
         sums_ = {};
@@ -118,7 +106,7 @@ StepResult Trainer::step() {
                          " (learning rate " + to_text(experiment_.train.learning_rate) + "); the state of step " +
                          with_commas(step_) + " is kept, a smaller learning rate helps.");
     }
-    if (!good_->valid || step_ >= good_->step + good_interval) keep_good();
+    if (!has_good_ || step_ >= good_.step + good_interval) keep_good();
 
     backend_.fill(load_sum_, 0.0f);
     backend_.accumulate_load(load_sum_, context.mixture.routing.expert_weights, context.mixture.routing.expert_indices);
@@ -135,7 +123,8 @@ StepResult Trainer::step() {
     next_example_ += n;
     if (next_example_ >= corpus_->examples()) {
         const double seen = double(sums_.examples);
-        epochs_.push_back({sums_.loss / seen, double(sums_.correct) / seen, sums_.balance / seen});
+        last_epoch_ = EpochRecord{sums_.loss / seen, double(sums_.correct) / seen, sums_.balance / seen};
+        epochs_.push_back(*last_epoch_);
         epoch_load_.resize(load_.size());
         for (std::size_t e = 0; e < load_.size(); ++e) epoch_load_[e] = float(load_sums_[e] / seen);
         std::ranges::fill(load_sums_, 0.0);
@@ -155,31 +144,67 @@ void Trainer::update() {
     for (const auto& p : parameters_.entries()) backend_.adam(p.value, p.gradient, p.m, p.v, rate_);
 }
 
-void Trainer::keep_good() {
-    for (std::size_t i = 0; i < parameters_.entries().size(); ++i) {
-        const auto& p = parameters_.entries()[i];
-        backend_.download(p.value, good_->value[i].data());
-        backend_.download(p.m, good_->m[i].data());
-        backend_.download(p.v, good_->v[i].data());
+void Trainer::keep(Checkpoint& to) const {
+    to.step = step_, to.epoch = epoch_, to.next_example = next_example_;
+    to.sums = sums_;
+    to.last = last_epoch_;
+    to.load_sums = load_sums_, to.load = epoch_load_;
+    const std::size_t count = parameter_count(experiment_.model);
+    to.values.resize(3 * count);
+    float* at = to.values.data();
+    for (const auto& p : parameters_.entries()) {
+        backend_.download(p.value, at);
+        backend_.download(p.m, at + count);
+        backend_.download(p.v, at + 2 * count);
+        at += p.value.count();
     }
-    good_->step = step_, good_->epoch = epoch_, good_->next_example = next_example_, good_->sums = sums_;
-    good_->load_sums = load_sums_, good_->epoch_load = epoch_load_;
-    good_->epochs = epochs_.size();
-    good_->valid = true;
+}
+
+std::size_t Trainer::checkpoint_size() const {
+    return sizeof(Checkpoint) + 3 * parameter_count(experiment_.model) * sizeof(float) +
+           experiment_.model.num_experts * (sizeof(double) + sizeof(float));
+}
+
+void Trainer::take(const Checkpoint& moment) {
+    const std::size_t count = parameter_count(experiment_.model);
+    if (moment.values.empty()) {
+        upload_parameters(backend_, parameters_, initial_parameters(experiment_.model, experiment_.train.seed));
+        for (const auto& p : parameters_.entries()) backend_.fill(p.m, 0.0f), backend_.fill(p.v, 0.0f);
+    } else if (moment.values.size() != 3 * count) {
+        throw Error("The checkpoint of step " + with_commas(moment.step) + " is another model's.");
+    }
+    const float* at = moment.values.data();
+    for (const auto& p : parameters_.entries()) {
+        if (moment.values.empty()) break;
+        backend_.upload(p.value, at);
+        backend_.upload(p.m, at + count);
+        backend_.upload(p.v, at + 2 * count);
+        at += p.value.count();
+    }
+    step_ = moment.step, epoch_ = moment.epoch, next_example_ = moment.next_example;
+    sums_ = moment.sums;
+    last_epoch_ = moment.last;
+    load_sums_ = moment.load_sums, epoch_load_ = moment.load;
+    load_sums_.resize(experiment_.model.num_experts);
+    start_epoch();
+}
+
+void Trainer::restore(const Checkpoint& moment, std::vector<EpochRecord> epochs) {
+    take(moment);
+    epochs_ = std::move(epochs);
+    has_good_ = false;
+}
+
+void Trainer::keep_good() {
+    keep(good_);
+    good_epochs_ = epochs_.size();
+    has_good_ = true;
 }
 
 void Trainer::restore_good() {
-    if (!good_->valid) return;
-    for (std::size_t i = 0; i < parameters_.entries().size(); ++i) {
-        const auto& p = parameters_.entries()[i];
-        backend_.upload(p.value, good_->value[i].data());
-        backend_.upload(p.m, good_->m[i].data());
-        backend_.upload(p.v, good_->v[i].data());
-    }
-    step_ = good_->step, epoch_ = good_->epoch, next_example_ = good_->next_example, sums_ = good_->sums;
-    load_sums_ = good_->load_sums, epoch_load_ = good_->epoch_load;
-    epochs_.resize(good_->epochs);
-    start_epoch();
+    if (!has_good_) return;
+    take(good_);
+    epochs_.resize(good_epochs_);
 }
 
 std::vector<float> Trainer::load() const {

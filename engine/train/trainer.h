@@ -1,9 +1,11 @@
 #pragma once
+#include "engine/core/checkpoint.h"
 #include "engine/model/pooled_model.h"
 #include "engine/text/corpus.h"
 #include "engine/train/step_parts.h"
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -45,6 +47,13 @@ public:
 
     RunState state() const;
 
+    /// The present moment into `to`, whose room is used again where it fits.
+    void keep(Checkpoint& to) const;
+    std::size_t checkpoint_size() const;  // bytes that keep() fills
+    /// Goes to a moment of this run, with the epochs finished until then where they are wanted. Settings stay as they
+    /// are. Throws Error where the checkpoint is another model's.
+    void restore(const Checkpoint& moment, std::vector<EpochRecord> epochs = {});
+
     const Experiment& experiment() const { return experiment_; }
     const Corpus& corpus() const { return *corpus_; }
     const Parameters<float>& parameters() const { return parameters_; }
@@ -53,6 +62,7 @@ public:
     std::uint64_t next_example() const { return next_example_; }
     std::uint64_t steps_per_epoch() const;
     const std::vector<EpochRecord>& epochs() const { return epochs_; }
+    const std::optional<EpochRecord>& last_epoch() const { return last_epoch_; }
     /// Where the run began, if not with the seed's own weights.
     const std::shared_ptr<const RunState>& initial() const { return initial_; }
 
@@ -64,6 +74,7 @@ private:
     void update();
     void keep_good();
     void restore_good();
+    void take(const Checkpoint& moment);
 
     Backend<float>& backend_;
     Experiment experiment_;
@@ -84,9 +95,13 @@ private:
     std::vector<double> load_sums_;  // (E), of the epoch so far
     std::vector<float> epoch_load_;  // (E) shares of the last finished epoch; empty before the first
     std::vector<EpochRecord> epochs_;
+    std::optional<EpochRecord> last_epoch_;
 
-    struct Good;  // the last state whose loss was a number
-    std::shared_ptr<Good> good_;
+    /// The last state whose loss was a number. On the host: a diverged run must find its way back even where the device
+    /// is the one that failed.
+    Checkpoint good_;
+    std::size_t good_epochs_ = 0;
+    bool has_good_ = false;
 };
 
 /// The experiment with vocabulary and max_seq_len taken from the corpus where they are 0. Throws Error where the corpus

@@ -1,0 +1,101 @@
+#pragma once
+#include "engine/session/replayer.h"
+#include "engine/session/snapshot.h"
+#include "engine/session/timeline.h"
+#include "engine/train/tracer.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+namespace moe {
+
+/// What the training thread tells the viewer each time it shows itself: shared, immutable parts.
+struct ViewFeed {
+    std::uint64_t branch = 0;  // counts models opened and pasts gone back to: what was replayed before is void
+    std::shared_ptr<const Corpus> corpus;
+    std::shared_ptr<const Timeline> timeline;  // null: nothing to look at
+    std::shared_ptr<const Snapshot> newest;
+    std::shared_ptr<const RunState> initial;  // where the run began, if not with the seed's own weights
+    std::string probe;
+    std::size_t focus = 0;
+
+    /// The nearest step that can be gone to.
+    std::uint64_t clamped(std::uint64_t step) const;
+};
+
+/// The time machine: a second thread with a model of its own that goes to any moment of the run, shows it, and answers
+/// what is asked of it. Members may be called from any thread and return at once, unless they say "viewer thread".
+class Viewer {
+public:
+    explicit Viewer(BackendOptions options);
+    ~Viewer();  // stops after the present step and waits
+    Viewer(const Viewer&) = delete;
+    Viewer& operator=(const Viewer&) = delete;
+
+    void feed(ViewFeed feed);
+
+    void look_at(std::uint64_t step);
+    void look_at_now();
+    /// The moment that was looked for last and has been replayed; null at the present and before the first.
+    std::shared_ptr<const Snapshot> looked_at();
+    std::optional<double> progress() const;  // 0..1 of a replay that takes long
+    bool busy() const;                       // whether something that was asked for is still to come
+
+    /// Called on the viewer thread with the run as it was fed last. Where a look comes while it replays, it is left by
+    /// an Interrupted, which it must let through, and called again later.
+    using Task = std::function<void(const ViewFeed& feed)>;
+    void post(Task task);
+
+    struct Interrupted {};
+    /// Viewer thread: the model at `step` of the run. Throws Interrupted where a look comes first.
+    Replayer& at(const ViewFeed& feed, std::uint64_t step);
+    /// All of the moment `replayer` is at, as saving the run would have given it then.
+    static RunState state(const ViewFeed& feed, Replayer& replayer);
+    /// Viewer thread: makes its traces.
+    Tracer& tracer();
+    /// Viewer thread: about 100 steps of the run, evenly spaced; fewer where replaying them all takes too long.
+    NormCurves norms(const ViewFeed& feed);
+
+private:
+    void start_thread();
+    void loop();
+    void work(std::unique_lock<std::mutex>& lock);
+    std::shared_ptr<const Snapshot> moment(const ViewFeed& feed, std::uint64_t step);
+    bool look_is_due() const;  // with the mutex held
+
+    const BackendOptions options_;
+    mutable std::mutex mutex_;
+    std::condition_variable wake_;
+    ViewFeed feed_;
+    std::optional<std::uint64_t> wanted_;    // nothing: the present
+    std::shared_ptr<const Snapshot> shown_;  // the moment, with the newest history
+    std::uint64_t shown_for_ = 0;            // the step that was asked for
+    std::deque<Task> tasks_;
+    bool working_ = false, stale_ = false;  // shown_ is of a past that is gone
+    std::string failed_;                    // why the moment asked for cannot be shown; it is not tried again
+
+    std::atomic<bool> stopping_{false};
+    std::atomic<std::uint64_t> looks_{0};  // counts requests: another one ends the present replay
+    std::atomic<std::uint64_t> from_{0}, to_{0}, now_{0};
+    std::atomic<std::int64_t> since_{0};  // when the present replay began, nanoseconds; 0: there is none
+
+    // Viewer thread only.
+    std::unique_ptr<Replayer> replayer_;
+    std::unique_ptr<Tracer> tracer_;
+    std::map<std::uint64_t, std::vector<float>> norms_;  // by step, of this past
+    double step_seconds_ = 0;                            // what a replayed step takes; 0: not known
+    std::uint64_t branch_ = 0, look_ = 0;
+
+    std::thread thread_;  // started by the first request
+};
+
+}  // namespace moe

@@ -1,0 +1,395 @@
+// The time machine: a moment looked at is the moment that was trained, to the bit.
+#include "engine/session/training_session.h"
+#include "engine/train/trainer.h"
+#include "tests/support/small_corpus.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <map>
+#include <numeric>
+#include <thread>
+
+using namespace moe;
+using namespace moe::test;
+
+namespace {
+
+SessionOptions cpu(double speed = 0) {
+    SessionOptions options;
+    options.backend = {"cpu", 1};
+    options.speed_limit = speed;
+    return options;
+}
+
+struct Kind {
+    const char* name;
+    const char* router;
+    std::size_t top_k;
+    bool mask;
+};
+constexpr Kind kinds[] = {{"soft", "soft", 2, false},
+                          {"top-1", "top_k", 1, false},
+                          {"top-2", "top_k", 2, false},
+                          {"masked", "soft", 2, true}};
+
+SessionSetup tutorial(const Kind& kind = kinds[0]) {
+    SessionSetup setup;
+    setup.corpus = tutorial_corpus();
+    setup.experiment.model.router = kind.router;
+    setup.experiment.model.top_k = kind.top_k;
+    setup.experiment.model.mask_zero = kind.mask;
+    setup.experiment.train.epochs = 100000;
+    setup.probe = "hello world how are";
+    return setup;
+}
+
+std::shared_ptr<const Snapshot> moment(TrainingSession& session, std::uint64_t step) {
+    session.look_at(step);
+    while (session.replaying()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return session.looked_at();
+}
+
+RunState state_at(TrainingSession& session, std::uint64_t step) {
+    const Answer<RunState> answer = session.state_at(step).get();
+    REQUIRE_MESSAGE(answer.value, answer.error);
+    return *answer.value;
+}
+
+void run(TrainingSession& session, std::uint64_t steps) {
+    session.run_steps(steps);
+    session.wait();
+}
+
+}  // namespace
+
+TEST_CASE("any moment looked at has the bits that were trained, with settings changed on the way") {
+    for (const Kind& kind : kinds) {
+        CAPTURE(kind.name);
+        TrainingSession session(cpu());
+        session.open(tutorial(kind));
+        // Each seventh step's state as the run itself saved it.
+        std::map<std::uint64_t, SavedRun> saved;
+        std::map<std::uint64_t, std::shared_ptr<const Snapshot>> shown;
+        constexpr std::uint64_t last = 700;
+        for (std::uint64_t step = 0; step <= last; step += 7) {
+            if (step == 140) session.set_learning_rate(0.01);
+            if (step == 280) session.set_batch_size(5);
+            if (step == 420) session.set_balance_loss(0.1), session.set_learning_rate(0.002);
+            if (step == 560) session.set_batch_size(12), session.set_target_epochs(90000);
+            session.wait();
+            saved[step] = session.save().get();
+            session.wait();
+            shown[step] = session.take();
+            if (step < last) run(session, 7);
+        }
+        CHECK(session.take()->checkpoints.count == 3);
+        // There and back, and across.
+        std::vector<std::uint64_t> way;
+        for (std::uint64_t step = 0; step <= last; step += 7) way.push_back(step), way.push_back(last - step);
+        for (std::uint64_t step = 0; step <= last; step += 7) way.push_back(step * 17 % (last + 7));
+        for (const std::uint64_t step : way) {
+            CAPTURE(step);
+            CHECK(state_at(session, step) == saved.at(step).state);
+        }
+        for (const std::uint64_t step : {0, 7, 350, 693}) {
+            CAPTURE(step);
+            const auto s = moment(session, step);
+            REQUIRE(s);
+            const Snapshot& then = *shown.at(step);
+            CHECK(s->state == (step ? SessionState::paused : SessionState::ready));
+            CHECK(s->step == step);
+            CHECK(s->epoch == then.epoch);
+            CHECK(s->next_example == then.next_example);
+            CHECK(s->steps_per_epoch == then.steps_per_epoch);
+            CHECK(s->target_epochs == then.target_epochs);
+            CHECK(s->experiment == then.experiment);
+            CHECK(s->load == then.load);
+            CHECK(s->balance == then.balance);
+            if (then.epoch) CHECK(s->loss == then.loss);
+            if (then.epoch) CHECK(s->accuracy == then.accuracy);
+            CHECK(s->probe.gate_weights == then.probe.gate_weights);
+            CHECK(s->probe.focused.mixed == then.probe.focused.mixed);
+            CHECK(s->newest_step == last);
+            CHECK(s->history == session.take()->history);
+            CHECK(s->generation == then.generation);
+        }
+        session.look_at_now();
+        CHECK(session.looked_at() == nullptr);
+        CHECK(session.save().get().state == saved.at(last).state);  // looking changed nothing
+    }
+}
+
+TEST_CASE("a moment is looked at while training goes on, and does not change what is learned") {
+    TrainingSession session(cpu()), alone(cpu());
+    SessionSetup setup = tutorial();
+    setup.experiment.train.epochs = 2000;
+    for (TrainingSession* s : {&session, &alone}) s->open(setup), s->play();
+    std::uint64_t seen = 0, looks = 0;
+    while (!session.wait_for(0.0005)) {
+        const std::uint64_t newest = session.take()->step;
+        if (const auto s = moment(session, newest / 2)) {
+            CHECK(s->step <= newest);
+            CHECK(s->newest_step >= seen);
+            seen = s->newest_step, ++looks;
+        }
+    }
+    alone.wait();
+    CHECK(looks > 2);
+    CHECK(session.save().get().state == alone.save().get().state);
+    for (const std::uint64_t step : {1u, 999u, 2048u, 3999u}) CHECK(moment(session, step)->step == step);
+    CHECK(moment(session, 1'000'000)->step == 4000);  // clamps to what was trained
+}
+
+TEST_CASE("the probe and the focus are those of now, under the weights of then") {
+    TrainingSession session(cpu());
+    session.open(tutorial());
+    run(session, 300);
+    const auto before = moment(session, 100);
+    CHECK(before->probe.prefix_words.size() == 4);
+    session.set_probe("how are you", 1);
+    session.wait();
+    const auto s = moment(session, 100);
+    CHECK(s->probe.text == "how are you");
+    CHECK(s->probe.focus == 1);
+    TrainingSession then(cpu());
+    SessionSetup setup = tutorial();
+    setup.probe = "how are you", setup.focus = 1;
+    then.open(setup);
+    run(then, 100);
+    CHECK(then.take()->probe.gate_weights == s->probe.gate_weights);
+    CHECK(then.take()->probe.focused.mixed == s->probe.focused.mixed);
+}
+
+TEST_CASE("training on from an earlier moment is a run that never went further") {
+    TrainingSession session(cpu()), fresh(cpu());
+    session.open(tutorial()), fresh.open(tutorial());
+    run(session, 300);
+    session.set_batch_size(5);
+    session.set_learning_rate(0.01);
+    run(session, 400);
+    const SavedRun before = session.save().get();
+    moment(session, 290);
+    CHECK(session.continue_from(290).get() == "");
+    CHECK(session.looked_at() == nullptr);
+    CHECK(session.take()->state == SessionState::paused);
+    CHECK(session.take()->step == 290);
+    CHECK(session.take()->experiment.train.batch_size == 8);
+    CHECK(session.take()->history->points.back().step == 290);
+    CHECK(session.take()->history->gate_steps.back() <= 290);
+    CHECK(session.take()->history->epochs.size() == 145);
+    CHECK(session.save().get().timeline->log.empty());
+    CHECK(session.take()->checkpoints.count == 2);
+    run(session, 410);
+    run(fresh, 700);
+    CHECK(session.save().get().state == fresh.save().get().state);
+    CHECK(session.take()->history->points.size() == fresh.take()->history->points.size());
+    for (const std::uint64_t step : {100u, 289u, 290u, 291u, 600u})
+        CHECK(state_at(session, step) == state_at(fresh, step));
+
+    // Undo.
+    SessionSetup back = tutorial();
+    back.state = before.state, back.history = before.history, back.timeline = before.timeline;
+    session.open(back);
+    const SavedRun again = session.save().get();
+    CHECK(again.state == before.state);
+    CHECK(again.history->points.size() == before.history->points.size());
+    CHECK(again.history->gate == before.history->gate);
+    CHECK(again.timeline->log == before.timeline->log);
+    CHECK(again.timeline->checkpoints == before.timeline->checkpoints);
+    CHECK(state_at(session, 290) == state_at(fresh, 290));
+    CHECK(state_at(session, 699).experiment.train.batch_size == 5);
+
+    CHECK(session.continue_from(0).get() == "");
+    CHECK(session.take()->state == SessionState::ready);
+    CHECK(session.take()->history->points.empty());
+    run(session, 700);
+    CHECK(session.save().get().state == fresh.save().get().state);
+}
+
+TEST_CASE("a reset begins a new past, and undo of it has the old") {
+    TrainingSession session(cpu());
+    session.open(tutorial());
+    run(session, 600);
+    const SavedRun before = session.save().get();
+    session.reset();
+    session.wait();
+    CHECK(session.take()->checkpoints.count == 1);
+    run(session, 10);
+    CHECK(moment(session, 600)->step == 10);
+    SessionSetup back = tutorial();
+    back.state = before.state, back.history = before.history, back.timeline = before.timeline;
+    session.open(back);
+    CHECK(moment(session, 555)->step == 555);
+    CHECK(session.take()->checkpoints.count == 3);
+}
+
+TEST_CASE("a past that is another run's is left out: it begins where the state is") {
+    TrainingSession session(cpu());
+    session.open(tutorial());
+    run(session, 300);
+    const SavedRun saved = session.save().get();
+    SessionSetup other = tutorial();
+    other.state = saved.state, other.timeline = saved.timeline;
+    other.state->experiment.train.seed = 2;
+    session.open(other);
+    CHECK(moment(session, 5)->step == 300);
+    CHECK(session.take()->checkpoints.count == 1);
+    run(session, 40);
+    CHECK(moment(session, 320)->step == 320);
+}
+
+TEST_CASE("a small budget keeps every second checkpoint, the first always, and every moment") {
+    TrainingSession session(cpu());
+    session.set_checkpoint_budget(1'000'000);  // four of 211 kB, beside the first, which is the seed's
+    session.open(tutorial());
+    run(session, 9000);
+    const auto s = session.take();
+    CHECK(s->checkpoints.bytes <= s->checkpoints.budget);
+    CHECK(s->checkpoints.count >= 3);
+    CHECK(s->checkpoints.count <= 5);
+    CHECK(s->checkpoints.interval >= 2048);
+    const SavedRun saved = session.save().get();
+    CHECK(saved.timeline->checkpoints.front()->step == 0);
+    for (std::size_t i = 1; i < saved.timeline->checkpoints.size(); ++i)
+        CHECK(saved.timeline->checkpoints[i]->step == i * s->checkpoints.interval);
+    TrainingSession fresh(cpu());
+    fresh.open(tutorial());
+    run(fresh, 3000);
+    CHECK(state_at(session, 3000) == fresh.save().get().state);
+    session.set_checkpoint_budget(0);
+    session.wait();
+    run(session, 1);
+    CHECK(session.take()->checkpoints.count == 1);
+    CHECK(state_at(session, 3000) == fresh.save().get().state);
+}
+
+TEST_CASE("a newer request overtakes the one that is being replayed") {
+    TrainingSession session(cpu());
+    session.set_checkpoint_budget(0);
+    session.open(tutorial());
+    run(session, 12000);
+    const auto start = std::chrono::steady_clock::now();
+    session.look_at(11999);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    CHECK(moment(session, 3)->step == 3);
+    const double early = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const auto long_start = std::chrono::steady_clock::now();
+    CHECK(moment(session, 11999)->step == 11999);
+    CHECK(early < 0.5 * std::chrono::duration<double>(std::chrono::steady_clock::now() - long_start).count());
+    // A little later: it goes on from there.
+    const auto last_start = std::chrono::steady_clock::now();
+    CHECK(moment(session, 12000)->step == 12000);
+    CHECK(std::chrono::duration<double>(std::chrono::steady_clock::now() - last_start).count() < early + 0.05);
+    // An answer is not lost where a look comes between.
+    auto state = session.state_at(6000);
+    CHECK(moment(session, 2)->step == 2);
+    CHECK(state.get().value->step == 6000);
+}
+
+TEST_CASE("a session that ends answers every question that was still open") {
+    for (int i = 0; i < 10; ++i) {
+        std::future<std::string> opened, gone_back;
+        std::future<SavedRun> saved;
+        std::future<Answer<RunState>> state;
+        {
+            TrainingSession session(cpu());
+            session.open(tutorial());
+            session.run_steps(400);
+            std::this_thread::sleep_for(std::chrono::milliseconds(i));
+            state = session.state_at(399);
+            gone_back = session.continue_from(1);
+            opened = session.try_open(tutorial());
+            saved = session.save();
+            session.look_at(77);
+        }
+        const Answer<RunState> answer = state.get();
+        CHECK((answer.value || !answer.error.empty()));
+        opened.get(), gone_back.get();
+        try {
+            saved.get();
+        } catch (const Error& e) {
+            CHECK(std::string(e.what()).find("closed") != std::string::npos);
+        }
+    }
+}
+
+TEST_CASE("without a model there is nothing to look at, and it is said") {
+    TrainingSession session(cpu());
+    session.look_at(5);
+    CHECK(session.looked_at() == nullptr);
+    CHECK(session.state_at(1).get().error == "There is no model yet.");
+    CHECK(session.continue_from(1).get() == "There is no model yet.");
+}
+
+TEST_CASE("the trace of a moment is of the batch that was trained there") {
+    TrainingSession session(cpu());
+    session.open(tutorial());
+    run(session, 299);
+    const SavedRun before = session.save().get();
+    session.set_learning_rate(0.005);
+    run(session, 1);
+    const SavedRun after = session.save().get();
+    run(session, 200);
+    const Answer<Trace> answer = session.trace(299).get();
+    REQUIRE_MESSAGE(answer.value, answer.error);
+    const Trace& trace = *answer.value;
+    CHECK(trace.step == 299);
+    CHECK(trace.state->parameters == before.state.parameters);
+    CHECK(trace.new_parameters == after.state.parameters);
+    CHECK(trace.new_velocity == after.state.velocity);
+    CHECK(trace.experiment.train.learning_rate == 0.005);
+
+    const Answer<Trace> phrase = session.trace_phrase(500, "zebra how are you", 1).get();
+    REQUIRE_MESSAGE(phrase.value, phrase.error);
+    CHECK(phrase.value->ids == std::vector<std::int32_t>{0, 0, tutorial_corpus()->tokenizer().ids("how are")[0],
+                                                         tutorial_corpus()->tokenizer().ids("how are")[1]});
+    CHECK_FALSE(phrase.value->backward());
+    session.set_probe("how are you", 1);
+    session.wait();
+    const TraceValue* probs = phrase.value->find("gate_probs");
+    REQUIRE(probs);
+    const auto probe = session.take()->probe;
+    CHECK(std::equal(probs->values.begin(), probs->values.end(), probe.gate_probs.begin() + 4));
+    CHECK(session.trace_phrase(500, "zebra", 0).get().error.find("zebra") != std::string::npos);
+}
+
+TEST_CASE("norms are those of the weights at their steps") {
+    TrainingSession session(cpu());
+    session.open(tutorial());
+    run(session, 1000);
+    const Answer<NormCurves> answer = session.norms().get();
+    REQUIRE_MESSAGE(answer.value, answer.error);
+    const NormCurves& n = *answer.value;
+    CHECK(n.names.size() == 9);
+    CHECK(n.steps.size() > 60);
+    CHECK(n.steps.front() == 0);
+    CHECK(n.steps.back() == 1000);
+    REQUIRE(n.norms.size() == n.names.size() * n.steps.size());
+    for (const std::size_t at : {std::size_t(0), std::size_t(40), n.steps.size() - 1}) {
+        const RunState state = state_at(session, n.steps[at]);
+        for (std::size_t i = 0; i < n.names.size(); ++i) {
+            CHECK(state.parameters[i].name == n.names[i]);
+            double sum = 0;
+            for (const float w : state.parameters[i].values) sum += double(w) * double(w);
+            CHECK(double(n.norms[i * n.steps.size() + at]) ==
+                  doctest::Approx(std::sqrt(sum / double(state.parameters[i].values.size()))).epsilon(1e-5));
+        }
+    }
+}
+
+TEST_CASE("a run that diverged and went on has its past") {
+    TrainingSession session(cpu());
+    session.open(tutorial());
+    run(session, 300);
+    session.set_learning_rate(1e9);
+    session.play();
+    session.wait();
+    CHECK(session.take()->state == SessionState::failed);
+    session.set_learning_rate(1e-3);
+    run(session, 100);
+    const SavedRun saved = session.save().get();
+    CHECK(state_at(session, saved.state.step) == saved.state);
+    state_at(session, 5);
+    CHECK(state_at(session, saved.state.step) == saved.state);
+}
