@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <iterator>
+#include <utility>
 
 namespace moe::app {
 
@@ -40,7 +42,7 @@ bool sameStructure(const Snapshot& a, const Snapshot& b) {
 }  // namespace
 
 SessionController::SessionController(SessionOptions options, QObject* parent)
-    : QObject(parent), session_(std::move(options)), snapshot_(std::make_shared<const Snapshot>()) {
+    : QObject(parent), session_(std::move(options)), live_(std::make_shared<const Snapshot>()), snapshot_(live_) {
     clock_.setTimerType(Qt::PreciseTimer);
     clock_.setInterval(frame_milliseconds);
     connect(&clock_, &QTimer::timeout, this, &SessionController::pull);
@@ -172,23 +174,114 @@ void SessionController::pull() {
     answerSavings();  // before the openings: a save that was asked for before an opening is answered before it
     answerOpenings(newest);
     // A new model's first snapshot waits until its corpus is known to be the present one.
-    const bool early = newest->generation != snapshot_->generation && !openings_.empty();
-    const bool moved = newest != snapshot_ && !early;
-    if (moved) adopt(std::move(newest), false);
-    const bool busy = moved || early || !openings_.empty() || !savings_.empty() ||
-                      snapshot_->state == SessionState::running || !session_.wait_for(0);
+    const bool early = newest->generation != live_->generation && !openings_.empty();
+    const std::shared_ptr<const Snapshot> before = snapshot_, live_before = live_;
+    if (!early) adopt(std::move(newest), false);
+    answerQuestions();
+    followMoment();
+    const bool busy = snapshot_ != before || live_ != live_before || early || !openings_.empty() || !savings_.empty() ||
+                      !questions_.empty() || live_->state == SessionState::running || session_.replaying() ||
+                      !session_.wait_for(0);
     quiet_frames_ = busy ? 0 : quiet_frames_ + 1;
     if (quiet_frames_ >= quiet_frames_before_rest) clock_.stop();
 }
 
-void SessionController::adopt(std::shared_ptr<const Snapshot> snapshot, bool opened) {
-    const bool same = !opened && sameStructure(*snapshot, *snapshot_);
-    const bool other_model = snapshot->generation != snapshot_->generation;
-    snapshot_ = std::move(snapshot);
+// What is shown is the moment that is looked at, where it is of the present model.
+void SessionController::adopt(std::shared_ptr<const Snapshot> live, bool opened) {
+    const bool moved = live != live_, other_model = live->generation != live_->generation;
+    live_ = std::move(live);
+    const bool left = (opened || other_model) && looked_at_;  // the session has left the past
+    if (left) looked_at_.reset();
+    std::shared_ptr<const Snapshot> shown = looked_at_ ? session_.looked_at() : nullptr;
+    if (!shown || shown->generation != live_->generation) shown = live_;
+    if (!opened && shown == snapshot_) {
+        if (moved) Q_EMIT liveChanged();
+        return;
+    }
+    const bool same = !opened && sameStructure(*shown, *snapshot_);
+    snapshot_ = std::move(shown);
     if (other_model && focused_expert_ && *focused_expert_ >= snapshot_->experiment.model.num_experts)
         focused_expert_.reset();
     if (!same) Q_EMIT structureChanged();
     Q_EMIT valuesChanged();
+    if (moved || opened) Q_EMIT liveChanged();
+    if (left) Q_EMIT momentChanged();
+}
+
+void SessionController::lookAt(std::uint64_t step) {
+    if (looked_at_ == step) return;
+    looked_at_ = step;
+    session_.look_at(step);
+    wake();
+    Q_EMIT momentChanged();
+}
+
+void SessionController::lookAtNow() {
+    if (!looked_at_) return;
+    looked_at_.reset();
+    session_.look_at_now();
+    adopt(live_, false);
+    wake();
+    Q_EMIT momentChanged();
+}
+
+void SessionController::followMoment() {
+    const std::optional<double> progress = session_.replay_progress();
+    if (progress == replay_progress_) return;
+    replay_progress_ = progress;
+    Q_EMIT momentChanged();
+}
+
+template <class T>
+void SessionController::await(std::future<T> answer, std::function<void(T)> done) {
+    auto waiting = std::make_shared<std::future<T>>(std::move(answer));
+    questions_.push_back([waiting, done = std::move(done)] {
+        if (!isReady(*waiting)) return false;
+        T given = waiting->get();
+        if (done) done(std::move(given));
+        return true;
+    });
+    wake();
+}
+
+void SessionController::answerQuestions() {
+    // An answer may ask the next question, and sees the model as it is now.
+    std::vector<std::function<bool()>> asked = std::exchange(questions_, {});
+    std::erase_if(asked, [](const std::function<bool()>& answered) { return answered(); });
+    questions_.insert(questions_.begin(), std::make_move_iterator(asked.begin()), std::make_move_iterator(asked.end()));
+}
+
+void SessionController::trace(std::uint64_t step, std::function<void(Answer<Trace>)> done) {
+    await(session_.trace(step), std::move(done));
+}
+
+void SessionController::tracePhrase(std::uint64_t step, const QString& text, std::size_t prefix,
+                                    std::function<void(Answer<Trace>)> done) {
+    await(session_.trace_phrase(step, text.toStdString(), prefix), std::move(done));
+}
+
+void SessionController::stateAt(std::uint64_t step, std::function<void(Answer<RunState>)> done) {
+    await(session_.state_at(step), std::move(done));
+}
+
+void SessionController::norms(std::function<void(Answer<NormCurves>)> done) {
+    await(session_.norms(), std::move(done));
+}
+
+void SessionController::continueFrom(std::uint64_t step, std::function<void(const QString&)> done) {
+    await<std::string>(session_.continue_from(step), [this, done = std::move(done)](const std::string& error) {
+        if (error.empty()) {  // the session has left the past, and its newest snapshot is that moment
+            looked_at_.reset();
+            adopt(session_.take(), false);
+            Q_EMIT momentChanged();
+        }
+        if (done) done(QString::fromStdString(error));
+    });
+}
+
+void SessionController::setCheckpointBudget(std::size_t bytes) {
+    session_.set_checkpoint_budget(bytes);
+    wake();
 }
 
 // The worker answers an opening just before it publishes the model's first snapshot: that one is waited for.
@@ -198,7 +291,7 @@ void SessionController::answerOpenings(const std::shared_ptr<const Snapshot>& ne
         if (!front.answer && isReady(front.future)) front.answer = QString::fromStdString(front.future.get());
         if (!front.answer) return;
         const bool opened = front.answer->isEmpty();
-        if (opened && newest->generation == snapshot_->generation && ++front.frames < frames_for_first_snapshot) return;
+        if (opened && newest->generation == live_->generation && ++front.frames < frames_for_first_snapshot) return;
         const Opening answered = std::move(front);
         openings_.erase(openings_.begin());
         if (opened) {

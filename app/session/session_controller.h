@@ -22,9 +22,13 @@ public:
     explicit SessionController(SessionOptions options = {}, QObject* parent = nullptr);
     ~SessionController() override;
 
-    /// The newest snapshot that was pulled. Never null; state `empty` before the first open().
+    /// What is shown: the moment of the past that is looked at while there is one, else the newest. Never null; state
+    /// `empty` before the first open().
     const Snapshot& snapshot() const { return *snapshot_; }
     std::shared_ptr<const Snapshot> sharedSnapshot() const { return snapshot_; }
+    /// The newest that was pulled of the run, whatever is shown: what the transport and commands go by.
+    const Snapshot& live() const { return *live_; }
+    std::shared_ptr<const Snapshot> sharedLive() const { return live_; }
     std::shared_ptr<const Corpus> corpus() const { return corpus_; }
 
     /// Opens a model; `done(QString())` when it is ready, `done(sentence)` where it could not be built and the present
@@ -49,6 +53,21 @@ public:
     /// The probe text as it was asked for last; the snapshot follows at the next step boundary.
     QString probeText() const { return probe_text_; }
 
+    /// The time machine: see TrainingSession. snapshot() follows when the moment has been replayed.
+    void lookAt(std::uint64_t step);
+    void lookAtNow();
+    std::optional<std::uint64_t> lookedAt() const { return looked_at_; }  // as asked for; nothing: the present
+    std::optional<double> replayProgress() const { return replay_progress_; }
+    /// Each `done` is called once, on the GUI thread, while this object lives.
+    void trace(std::uint64_t step, std::function<void(Answer<Trace>)> done);
+    void tracePhrase(std::uint64_t step, const QString& text, std::size_t prefix,
+                     std::function<void(Answer<Trace>)> done);
+    void stateAt(std::uint64_t step, std::function<void(Answer<RunState>)> done);
+    void norms(std::function<void(Answer<NormCurves>)> done);
+    /// `done(QString())` when that moment is the present, else the sentence that says why not. Keep save() for undo.
+    void continueFrom(std::uint64_t step, std::function<void(const QString& error)> done);
+    void setCheckpointBudget(std::size_t bytes);
+
     /// Whether every command has been taken, nothing is being opened or saved, and the clock stands still.
     bool resting() const { return !clock_.isActive(); }
     int framesPulled() const { return frames_; }
@@ -63,7 +82,9 @@ public:
 
 Q_SIGNALS:
     void structureChanged();  // another model, corpus or probe text: rebuild layouts
-    void valuesChanged();     // a new snapshot: redraw
+    void valuesChanged();     // a new snapshot is shown: redraw
+    void liveChanged();       // live() is another, whether it is shown or not
+    void momentChanged();     // lookedAt() or replayProgress() is another
     void focusChanged();
     void probeEdited(const QString& before, const QString& after);  // asked for by setProbe()
 
@@ -82,10 +103,16 @@ private:
         std::function<void(SavedRun)> done;
     };
 
+    /// Hands `answer` to `done` on the GUI thread when it is there.
+    template <class T>
+    void await(std::future<T> answer, std::function<void(T)> done);
+
     void wake();
     void pull();
+    void answerQuestions();
+    void followMoment();
     void pace();
-    void adopt(std::shared_ptr<const Snapshot> snapshot, bool opened);
+    void adopt(std::shared_ptr<const Snapshot> live, bool opened);
     void answerOpenings(const std::shared_ptr<const Snapshot>& newest);
     void answerSavings();
 
@@ -95,7 +122,10 @@ private:
     double frame_cost_ = 0, cpu_at_last_pull_ = -1;  // milliseconds
     std::vector<Opening> openings_;                  // in the order of their commands
     std::vector<Saving> savings_;
-    std::shared_ptr<const Snapshot> snapshot_;
+    std::vector<std::function<bool()>> questions_;  // true: answered
+    std::shared_ptr<const Snapshot> live_, snapshot_;
+    std::optional<std::uint64_t> looked_at_;
+    std::optional<double> replay_progress_;
     std::shared_ptr<const Corpus> corpus_;
     QString probe_text_;
     std::size_t focus_ = 0;

@@ -21,7 +21,7 @@ void LessonGuide::carryOut(const LessonAction& action) {
     SessionController& session = bench_.session();
     switch (action.kind) {
         case LessonAction::Kind::play:
-            if (session.snapshot().state != SessionState::running) Q_EMIT playAsked();
+            if (session.live().state != SessionState::running) Q_EMIT playAsked();
             break;
         case LessonAction::Kind::pause:
             session.pause();
@@ -30,7 +30,7 @@ void LessonGuide::carryOut(const LessonAction& action) {
             session.runSteps(1);
             break;
         case LessonAction::Kind::epochs:
-            if (session.snapshot().state == SessionState::finished)
+            if (session.live().state == SessionState::finished)
                 session.trainOn(std::uint64_t(action.number));
             else
                 session.runEpochs(std::uint64_t(action.number));

@@ -93,7 +93,7 @@ void MainWindow::connectTransport() {
     connect(actions_->play, &QAction::triggered, this, &MainWindow::playOrPause);
     connect(actions_->batch, &QAction::triggered, this, [this] {
         // Single batches add up; an epoch or a run under way is not broken off by one.
-        if (session_.snapshot().state == SessionState::running && !single_batches_) return;
+        if (session_.live().state == SessionState::running && !single_batches_) return;
         single_batches_ = true;
         session_.runSteps(1);
     });
@@ -105,7 +105,7 @@ void MainWindow::connectTransport() {
     connect(transport_, &TransportBar::speedChanged, &session_, &SessionController::setSpeed);
     connect(transport_, &TransportBar::offerTaken, this, &MainWindow::trainMore);
     connect(transport_, &TransportBar::seedEntered, this, [this](quint64 seed) {
-        Experiment experiment = presentExperiment(session_.snapshot());
+        Experiment experiment = presentExperiment(session_.live());
         experiment.train.seed = seed;
         bench_->restart(experiment, [this, seed](const QString& error) {
             if (error.isEmpty())
@@ -140,7 +140,7 @@ void MainWindow::connectTransport() {
     connect(menu_, &WindowMenu::lessonAsked, this, [this](std::size_t i) { openLesson(options_.lessons.lessons[i]); });
     connect(actions_->keys, &QAction::triggered, this, [this] { showKeys(*actions_, this); });
     connect(actions_->about, &QAction::triggered, this,
-            [this] { showAbout(QString::fromStdString(session_.snapshot().device), this); });
+            [this] { showAbout(QString::fromStdString(session_.live().device), this); });
 }
 
 void MainWindow::connectColumn() {
@@ -150,7 +150,7 @@ void MainWindow::connectColumn() {
     connect(column_->lesson(), &LessonPanel::stepEntered, guide_, &LessonGuide::enter);
     connect(column_->lesson(), &LessonPanel::actionAsked, guide_, &LessonGuide::carryOut);
     connect(column_->experiment(), &ExperimentPanel::changeAsked, this, [this] {
-        column_->editor()->edit(presentExperiment(session_.snapshot()), session_.corpus());
+        column_->editor()->edit(presentExperiment(session_.live()), session_.corpus());
         column_->showEditor(true);
     });
     connect(column_->experiment(), &ExperimentPanel::ownTextAsked, models_, [this] { models_->ownText(); });
@@ -175,6 +175,9 @@ void MainWindow::connectColumn() {
 
 void MainWindow::connectBench() {
     connect(&session_, &SessionController::valuesChanged, this, &MainWindow::showValues);
+    connect(&session_, &SessionController::liveChanged, this, [this] {
+        if (session_.lookedAt()) showValues();  // else it was just done
+    });
     connect(&session_, &SessionController::structureChanged, this,
             [this] { column_->lesson()->setStructure(session_.sharedSnapshot()); });
     connect(bench_, &Workbench::identityChanged, this, &MainWindow::showIdentity);
@@ -191,7 +194,7 @@ void MainWindow::connectBench() {
     connect(bench_, &Workbench::opened, this, [this] {
         notice_->withdraw(Notice::Kind::refused);
         if (DockFrame* stage = docks_->stage(); stage && !column_->showsEditor()) stage->view()->setFocus();
-        if (column_->showsEditor()) column_->editor()->edit(presentExperiment(session_.snapshot()), session_.corpus());
+        if (column_->showsEditor()) column_->editor()->edit(presentExperiment(session_.live()), session_.corpus());
     });
     const auto undoTexts = [this] {
         const QUndoStack& stack = bench_->undoStack();
@@ -247,7 +250,7 @@ void MainWindow::openLesson(const Lesson& lesson) {
 
 void MainWindow::playOrPause() {
     single_batches_ = false;
-    switch (session_.snapshot().state) {
+    switch (session_.live().state) {
         case SessionState::running:
             session_.pause();
             break;
@@ -262,11 +265,11 @@ void MainWindow::playOrPause() {
 }
 
 void MainWindow::trainMore() {
-    session_.trainOn(session_.snapshot().experiment.train.epochs);
+    session_.trainOn(session_.live().experiment.train.epochs);
 }
 
 void MainWindow::showValues() {
-    const Snapshot& s = session_.snapshot();
+    const Snapshot& s = session_.live();
     transport_->showSnapshot(s);
     if (s.state != SessionState::empty && transport_->speed() != s.speed_limit && s.state != SessionState::running)
         transport_->setSpeed(s.speed_limit);
@@ -278,7 +281,7 @@ void MainWindow::showValues() {
 }
 
 void MainWindow::showState() {
-    const Snapshot& s = session_.snapshot();
+    const Snapshot& s = session_.live();
     shown_state_ = s.state;
     const bool any = s.state != SessionState::empty, finished = s.state == SessionState::finished;
     actions_->play->setEnabled(any);
@@ -314,11 +317,11 @@ void MainWindow::showIdentity() {
     setWindowTitle(run.name.isEmpty() ? QStringLiteral("MoE Lab")
                                       : QStringLiteral("%1[*] – MoE Lab").arg(shownText(run.name)));
     if (column_->lesson()->player().lesson() != run.lesson) {
-        transport_->setSpeed(session_.snapshot().speed_limit);
+        transport_->setSpeed(session_.live().speed_limit);
         column_->lesson()->setLesson(run.lesson, run.lesson && run.lesson != &lessons.back());
     }
     if (!run.lesson) docks_->pointAt({});
-    column_->showRun(run.lesson ? QString() : shownText(run.name), session_.corpus().get(), session_.snapshot());
+    column_->showRun(run.lesson ? QString() : shownText(run.name), session_.corpus().get(), session_.live());
 }
 
 WindowState MainWindow::presentState() const {

@@ -95,8 +95,7 @@ void ModelActions::saveAs(std::function<void()> done) {
 
 CorpusDialog* ModelActions::makeCorpusDialog() {
     if (corpus_dialog_) corpus_dialog_->close();
-    auto* dialog =
-        new CorpusDialog(presentExperiment(bench_.session().snapshot()), options_, bench_.background(), window_);
+    auto* dialog = new CorpusDialog(presentExperiment(bench_.session().live()), options_, bench_.background(), window_);
     dialog->setAttribute(Qt::WA_DeleteOnClose);
     corpus_dialog_ = dialog;
     connect(dialog, &CorpusDialog::chosen, this, [this, dialog](const std::shared_ptr<const Corpus>& corpus) {

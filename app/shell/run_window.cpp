@@ -40,7 +40,7 @@ public:
 
 protected:
     bool eventFilter(QObject* watched, QEvent* event) override {
-        const bool model = window_.session().snapshot().state != SessionState::empty;
+        const bool model = window_.session().live().state != SessionState::empty;
         if (watched == &window_ && event->type() == QEvent::UpdateRequest && model && !told_) {
             told_ = true;
             // After this event the frame is on the screen.

@@ -19,6 +19,8 @@ std::size_t bytesOf(const KeptRun& run) {
     std::size_t bytes = 0;
     for (const auto* arrays : {&run.saved.state.parameters, &run.saved.state.momentum, &run.saved.state.velocity})
         for (const NamedArray& a : *arrays) bytes += a.values.size() * sizeof(float);
+    if (run.saved.timeline)
+        for (const auto& moment : run.saved.timeline->checkpoints) bytes += checkpoint_bytes(*moment);
     return bytes;
 }
 
@@ -28,6 +30,7 @@ SessionSetup setupOf(const SavedRun& run) {
     setup.corpus = run.corpus;
     setup.state = run.state;
     setup.history = run.history;
+    setup.timeline = run.timeline;
     setup.probe = run.probe;
     setup.focus = run.focus;
     return setup;
@@ -73,7 +76,7 @@ Workbench::Workbench(SessionController& session, QObject* parent) : QObject(pare
 }
 
 bool Workbench::hasUnsavedTraining() const {
-    const Snapshot& s = session_.snapshot();
+    const Snapshot& s = session_.live();
     // A lesson's run, and any that nothing was saved or brought in for, is had again by its seed.
     const bool own = !identity_.file.empty() || !identity_.lesson;
     return own && s.step != identity_.saved_step && s.step > 0;
@@ -111,7 +114,7 @@ void Workbench::restart(const Experiment& experiment, std::function<void(const Q
 
 void Workbench::useCorpus(std::shared_ptr<const Corpus> corpus, std::function<void(const QString&)> done) {
     SessionSetup setup;
-    setup.experiment = withoutCorpus(session_.snapshot().experiment);
+    setup.experiment = withoutCorpus(session_.live().experiment);
     setup.probe = firstPhrase(*corpus);
     setup.focus = lastPrefix(*corpus, setup.probe);
     setup.corpus = std::move(corpus);
@@ -121,7 +124,7 @@ void Workbench::useCorpus(std::shared_ptr<const Corpus> corpus, std::function<vo
 }
 
 void Workbench::reset() {
-    if (busy() || session_.snapshot().state == SessionState::empty || session_.snapshot().step == 0) return;
+    if (busy() || session_.live().state == SessionState::empty || session_.live().step == 0) return;
     session_.save([this, identity = identity_](SavedRun before) {
         pushRun(tr("reset"), {std::move(before), identity});
     });
@@ -135,7 +138,7 @@ void Workbench::start(SessionSetup setup, RunIdentity identity, const QString& u
                       std::function<void(const QString&)> done) {
     if (busy()) return;
     auto before = std::make_shared<std::optional<KeptRun>>();
-    if (session_.snapshot().state != SessionState::empty)
+    if (session_.live().state != SessionState::empty)
         session_.save([before, now = identity_](SavedRun run) { *before = KeptRun{std::move(run), now}; });
     open(std::move(setup), std::move(identity), [this, before, undo_text, done](const QString& error) {
         if (error.isEmpty() && *before) pushRun(undo_text, **before);
@@ -156,7 +159,7 @@ void Workbench::open(SessionSetup setup, RunIdentity identity, std::function<voi
         --opening_;
         if (error.isEmpty()) {
             identity_ = identity;
-            planned_epochs_ = session_.snapshot().experiment.train.epochs;
+            planned_epochs_ = session_.live().experiment.train.epochs;
         }
         if (done) done(error);
         Q_EMIT busyChanged();
@@ -176,12 +179,12 @@ void Workbench::pushRun(const QString& text, const KeptRun& before) {
 }
 
 void Workbench::setLive(const char* key, const QString& value) {
-    const QString before = ExperimentDraft(presentExperiment(session_.snapshot()), nullptr).value(key);
+    const QString before = ExperimentDraft(presentExperiment(session_.live()), nullptr).value(key);
     if (before != value) undo_.push(new LiveCommand(*this, key, before, value));
 }
 
 void Workbench::applyLive(const char* key, const QString& value) {
-    ExperimentDraft draft(presentExperiment(session_.snapshot()), nullptr);
+    ExperimentDraft draft(presentExperiment(session_.live()), nullptr);
     if (!draft.set(key, value).isEmpty()) return;
     const Experiment& x = draft.experiment();
     const std::string_view k = key;
@@ -192,7 +195,7 @@ void Workbench::applyLive(const char* key, const QString& value) {
 }
 
 void Workbench::applySettings(const std::vector<std::pair<std::string, std::string>>& wanted) {
-    Experiment experiment = presentExperiment(session_.snapshot());
+    Experiment experiment = presentExperiment(session_.live());
     bool fresh = false;
     std::vector<std::pair<const char*, QString>> live;
     try {
@@ -268,7 +271,7 @@ void Workbench::openModel(const std::filesystem::path& path) {
 }
 
 void Workbench::saveModel(const std::filesystem::path& path, std::function<void()> done) {
-    if (session_.snapshot().state == SessionState::empty) return;
+    if (session_.live().state == SessionState::empty) return;
     Q_EMIT working(tr("Saving %1 …").arg(fileNameOf(path)));
     session_.save([this, path, done](SavedRun run) {
         const auto failed = [this](const QString& sentence) {
