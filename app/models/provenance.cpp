@@ -393,15 +393,13 @@ Derivation Provenance::derive(TraceNumber number) const {
                 e);
             break;
         case Q::expert_weights:
-            if (!chooses())
-                d.terms = {{at(Q::gate_probs, n * E_ + e), {}}};
-            else
-                members(
-                    Form::softmax, K_,
-                    [&](std::size_t i) {
-                        return Term{at(Q::gate_logits, n * E_ + expertOf(n, i)), {}};
-                    },
-                    k);
+            if (!chooses()) return derive(at(Q::gate_probs, n * E_ + e));  // the weights are the probabilities
+            members(
+                Form::softmax, K_,
+                [&](std::size_t i) {
+                    return Term{at(Q::gate_logits, n * E_ + expertOf(n, i)), {}};
+                },
+                k);
             break;
         case Q::hidden_sums:
             for (std::size_t i = 0; i < D_; ++i)
@@ -513,8 +511,8 @@ Derivation Provenance::derive(TraceNumber number) const {
                 e);
             break;
         case Q::d_gate_logits:
-            d.terms = {{same(Q::d_gate_logits_task), {}}};
-            if (model.balance_loss > 0) d.terms.push_back({same(Q::d_gate_logits_balance), {}});
+            if (!(model.balance_loss > 0)) return derive(same(Q::d_gate_logits_task));
+            d.terms = {{same(Q::d_gate_logits_task), {}}, {same(Q::d_gate_logits_balance), {}}};
             break;
         case Q::d_hidden:
             for (std::size_t i = 0; i < D_; ++i)

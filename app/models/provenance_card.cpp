@@ -1,5 +1,6 @@
 #include "app/models/provenance_card.h"
 
+#include "app/models/run_settings.h"
 #include "app/models/text_format.h"
 #include "app/models/theme.h"
 #include "engine/core/numbers.h"
@@ -80,7 +81,7 @@ double shownValue(double value, int digits) {
 
 QString NumberName::text() const {
     QStringList parts{symbol};
-    if (expert) parts << expertName(*expert);
+    if (expert) parts << (marked ? expertName(*expert) : ProvenanceCards::tr("expert %1").arg(expertName(*expert)));
     if (!detail.isEmpty()) parts << detail;
     return parts.join(u' ');
 }
@@ -158,8 +159,12 @@ std::vector<ProvenancePart> ProvenanceCards::values(TraceNumber number, const De
             const bool many = d.terms.size() > 1 && d.divisor > 1;
             if (many) say(QStringLiteral("( "));
             for (std::size_t i = 0; i < d.terms.size(); ++i) {
-                if (i > 0) say(QStringLiteral(" + "));
-                link(d.terms[i].a);
+                const bool taken = i > 0 && d.terms[i].b.what == Q::none && raw(d.terms[i].a) < 0;
+                if (i > 0) say(taken ? minus_sign : QStringLiteral(" + "));
+                if (taken)
+                    out.push_back({valueText(-raw(d.terms[i].a), digits), provenance_.ref(d.terms[i].a)});
+                else
+                    link(d.terms[i].a);
                 if (d.terms[i].b.what == Q::none) continue;
                 say(QStringLiteral(" · "));
                 link(d.terms[i].b);
@@ -301,6 +306,7 @@ std::optional<ProvenanceSum> ProvenanceCards::sum(TraceNumber number, const Deri
         const auto& t = d.terms[order[i]];
         ProvenanceRow row;
         label(row, number, t);
+        row.marked = provenance_.experts() <= max_coloured_experts;
         const long long units = rounded(parts[order[i]]);
         rest -= units;
         row.result = text(units);
@@ -374,7 +380,8 @@ QString ProvenanceCards::text(const ProvenanceCard& card) {
             QString factors;
             for (const ProvenancePart& part : row.parts) factors += part.text;
             QStringList head;
-            if (row.expert) head << expertName(*row.expert);
+            if (row.expert)
+                head << (row.marked ? expertName(*row.expert) : tr("expert %1").arg(expertName(*row.expert)));
             if (!row.label.isEmpty()) head << row.label;
             lines << QStringLiteral("  %1: %2 = %3").arg(head.join(u' '), factors, row.result);
         }

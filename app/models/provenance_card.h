@@ -29,6 +29,7 @@ struct ProvenanceRow {
     QString label;                      // "dim 3", "“hello”"
     std::optional<std::size_t> expert;  // its mark stands before the label
     std::vector<ProvenancePart> parts;  // ".39 · −.21"
+    bool marked = true;                 // as in NumberName
     QString result;                     // "−.082"
     double shown = 0;                   // what `result` says
 };
@@ -48,6 +49,7 @@ struct NumberName {
     QString symbol;                                    // "∂L/∂z"
     std::optional<std::size_t> expert = std::nullopt;  // its mark and letter follow
     QString detail;                                    // "“hello”, dim 3"
+    bool marked = true;                                // few experts: each has its colour and shape
 
     QString text() const;  // in one line, the expert by its letter
 };

@@ -1,5 +1,6 @@
 #include "app/models/provenance_card.h"
 
+#include "app/models/run_settings.h"
 #include "app/models/text_format.h"
 #include "engine/core/numbers.h"
 
@@ -38,6 +39,7 @@ NumberName ProvenanceCards::name(TraceNumber n) const {
     const NumberPlace p = provenance_.place(n);
     NumberName name;
     name.expert = p.expert;
+    name.marked = provenance_.experts() <= max_coloured_experts;
     QStringList details;
     if (n.isParameter()) {
         QString array;
@@ -239,7 +241,7 @@ QString ProvenanceCards::formula(TraceNumber n, const Derivation& d) const {
         case Q::gate_probs:
             return tr("e^z ÷ Σ e^z");
         case Q::expert_weights:
-            return provenance_.chooses() ? tr("e^z ÷ Σ e^z, over the chosen") : tr("the gate's probability");
+            return provenance_.chooses() ? tr("e^z ÷ Σ e^z, over the chosen") : tr("e^z ÷ Σ e^z");
         case Q::hidden_sums:
             return tr("x · hidden kernel + bias");
         case Q::hidden:
@@ -269,7 +271,7 @@ QString ProvenanceCards::formula(TraceNumber n, const Derivation& d) const {
         case Q::d_gate_logits_balance:
             return provenance_.chooses() ? tr("P · ( ∂L/∂P − Σ P · ∂L/∂P )") : tr("g · ( ∂L/∂g − Σ g · ∂L/∂g )");
         case Q::d_gate_logits:
-            return d.terms.size() > 1 ? tr("through the answers + balance") : tr("through the answers");
+            return d.form == Form::sum ? tr("through the answers + balance") : tr("g · ( ∂L/∂g − Σ g · ∂L/∂g )");
         case Q::d_hidden:
             return tr("output kernel · ∂L/∂answer");
         case Q::d_hidden_sums:
@@ -323,7 +325,7 @@ QString ProvenanceCards::note(TraceNumber n, const Derivation& d) const {
     if (d.form == Form::relu_gradient)
         return provenance_.value(d.terms[0].b) > 0 ? tr("The unit is on: the gradient passes.")
                                                    : tr("The unit is off: no gradient passes.");
-    if (n.what == Q::d_gate_logits_task && provenance_.trace().experts_per_token() == 1)
+    if (d.form == Form::softmax_gradient && d.terms.size() == 1 && provenance_.chooses())
         return tr("With one chosen expert its weight is always 1: no gradient.");
     return {};
 }

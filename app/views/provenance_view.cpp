@@ -75,15 +75,19 @@ double ProvenanceBody::nameAt(const NumberName& name, double x, double y, double
         painter->setFont(strong);
         painter->setPen(theme_.ink);
     }
-    label(painter, {x, y, bold.horizontalAdvance(name.symbol), row}, Qt::AlignLeft | Qt::AlignVCenter, name.symbol);
-    x += bold.horizontalAdvance(name.symbol) + theme_.px(6);
+    const QString letter = !name.expert  ? QString()
+                           : name.marked ? expertName(*name.expert)
+                                         : tr("expert %1").arg(expertName(*name.expert));
+    const double mark = name.expert && name.marked ? theme_.px(9) : 0;
+    const double after = name.expert ? tabularWidth(bold, letter) + mark + theme_.px(16) : 0;
+    const QString symbol = elided(bold, name.symbol, right - x - after);
+    label(painter, {x, y, right - x, row}, Qt::AlignLeft | Qt::AlignVCenter, symbol);
+    x += tabularWidth(bold, symbol) + theme_.px(6);
     if (name.expert) {
-        const double mark = theme_.px(9);
-        if (painter)
+        if (painter && name.marked)
             painter->fillPath(expertShape(*name.expert, {x + mark / 2, y + row / 2}, mark),
                               theme_.expert(*name.expert));
-        x += mark + theme_.px(4);
-        const QString letter = expertName(*name.expert);
+        if (name.marked) x += mark + theme_.px(4);
         label(painter, {x, y, bold.horizontalAdvance(letter), row}, Qt::AlignLeft | Qt::AlignVCenter, letter);
         x += tabularWidth(bold, letter) + theme_.px(6);
     }
@@ -219,15 +223,18 @@ double ProvenanceBody::layoutSum(const ProvenanceSum& sum, double y, double widt
         double x = left;
         if (r.expert) {
             const double mark = theme_.px(8);
-            if (painter)
+            if (painter && r.marked)
                 painter->fillPath(expertShape(*r.expert, {x + mark / 2, y + row / 2}, mark), theme_.expert(*r.expert));
-            x += mark + theme_.px(4);
-            const QString letter = expertName(*r.expert);
+            if (r.marked) x += mark + theme_.px(4);
+            const QString letter = r.marked ? expertName(*r.expert) : tr("expert %1").arg(expertName(*r.expert));
             quiet(letter, x, tabularWidth(thin, letter) + 1);
             x += tabularWidth(thin, letter) + theme_.px(5);
         }
-        if (start - x > theme_.px(16)) quiet(r.label, x, start - x - theme_.px(6));
-        layoutParts(r.parts, std::max(start, x), y, right, painter);
+        const bool beside = start >= x;
+        const double room = (beside ? start : right) - x - theme_.px(6);
+        if (room > theme_.px(10)) quiet(r.label, x, room);
+        if (!beside) y += row;  // many digits have a line of their own
+        layoutParts(r.parts, std::max(start, left), y, right, painter);
         number(r.result);
         y += row;
     }
