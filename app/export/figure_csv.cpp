@@ -104,7 +104,7 @@ void curveRows(CsvWriter& csv, const Snapshot& snapshot, const History& history,
         csv.row(loss ? std::vector<QString>{QString::number(at), number(record.loss), number(record.balance)}
                      : std::vector<QString>{QString::number(at), number(record.accuracy)});
     };
-    for (std::size_t i = 0; i < history.epochs.size(); ++i) row(i + 1, history.epochs[i]);
+    for (std::size_t i = 0; i < history.epochs.size(); ++i) row(history.epochs.epoch(i), history.epochs[i]);
     if (history.epochs.empty())
         for (const HistoryPoint& point : history.points) row(point.step, point);
 }

@@ -39,7 +39,7 @@ double measureAt(const Snapshot& snapshot, Measure measure) {
     const History* history = snapshot.history.get();
     if (!hasCurve(history) || snapshot.step == 0) return NAN;
     if (snapshot.epoch > 0 && !history->epochs.empty())
-        return valueOf(history->epochs[std::min<std::size_t>(snapshot.epoch, history->epochs.size()) - 1], measure);
+        return valueOf(history->epochs[history->epochs.index(snapshot.epoch)], measure);
     const auto point = std::lower_bound(history->points.begin(), history->points.end(), snapshot.step,
                                         [](const HistoryPoint& p, std::uint64_t step) { return p.step < step; });
     return point == history->points.end() ? NAN : valueOf(*point, measure);

@@ -64,7 +64,7 @@ Series epochSeries(const History& history, Measure measure) {
     Series series;
     series.points.reserve(history.epochs.size());
     for (std::size_t i = 0; i < history.epochs.size(); ++i)
-        add(series, double(i + 1), pick(history.epochs[i], measure));
+        add(series, double(history.epochs.epoch(i)), pick(history.epochs[i], measure));
     return thinned(series, max_chart_points);
 }
 

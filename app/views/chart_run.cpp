@@ -88,7 +88,7 @@ Table runTable(const Snapshot& snapshot, const QString& title, const std::vector
         for (const Measure measure : measures) row.push_back(number(valueOf(record, measure)));
         table.rows.push_back(std::move(row));
     };
-    for (std::size_t i = 0; i < history->epochs.size(); ++i) add(i + 1, history->epochs[i]);
+    for (std::size_t i = 0; i < history->epochs.size(); ++i) add(history->epochs.epoch(i), history->epochs[i]);
     if (!epochs)
         for (const HistoryPoint& point : history->points) add(point.step, point);
     return table;

@@ -1,4 +1,5 @@
 #pragma once
+#include "engine/core/epoch_curve.h"
 #include "engine/core/spec.h"
 
 #include <array>
@@ -27,13 +28,6 @@ struct EpochSums {
     bool operator==(const EpochSums&) const = default;
 };
 
-/// One finished epoch.
-struct EpochRecord {
-    double loss = 0, accuracy = 0, balance = 0;
-
-    bool operator==(const EpochRecord&) const = default;
-};
-
 /// Everything from which training goes on to the same bits. Parameters in the order of canonical_parameters().
 struct RunState {
     Experiment experiment;                    // vocabulary and max_seq_len resolved
@@ -43,9 +37,9 @@ struct RunState {
     std::uint64_t epoch = 0;                  // epochs finished
     std::uint64_t next_example = 0;           // position in the current epoch's order
     EpochSums sums;
-    std::vector<double> load_sums;    // (E) gate weight that each expert got in the epoch so far; empty: none
-    std::vector<float> load;          // (E) shares of it in the last finished epoch; empty before the first
-    std::vector<EpochRecord> epochs;  // one per finished epoch
+    std::vector<double> load_sums;  // (E) gate weight that each expert got in the epoch so far; empty: none
+    std::vector<float> load;        // (E) shares of it in the last finished epoch; empty before the first
+    EpochCurve epochs;              // the finished ones; thinned in a very long run
     std::vector<NamedArray> parameters;
     std::vector<NamedArray> momentum, velocity;  // Adam's m and v; empty: all zero
 

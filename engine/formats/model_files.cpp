@@ -106,7 +106,11 @@ std::string run_json(const SavedModel& model) {
                 json_number(epoch.balance) + "]";
         first = false;
     }
-    return text + "]}";
+    text += "]";
+    if (state.epochs.spacing() > 1)  // thinned
+        text += ", \"epoch_spacing\": " + whole(state.epochs.spacing()) +
+                ", \"epochs_finished\": " + whole(state.epochs.finished());
+    return text + "}";
 }
 
 // The number that was meant by a float: 0.001 rather than 0.0010000000474974513.
@@ -172,11 +176,19 @@ void read_run(const std::string& text, const std::string& name, SavedModel& mode
     shares("load", state.load);
     const Json& corpus_name = json_field(json, "corpus_name", name);
     if (corpus_name.is_string()) model.corpus_name = corpus_name.get<std::string>();
+    std::vector<EpochRecord> epochs;
     for (const Json& epoch : json_field(json, "epochs", name)) {
         if (!epoch.is_array() || epoch.size() != 3) throw Error("'" + name + "': its history of epochs is damaged.");
-        state.epochs.push_back({json_real(epoch[0], "an epoch's loss", name),
-                                json_real(epoch[1], "an epoch's accuracy", name),
-                                json_real(epoch[2], "an epoch's balance loss", name)});
+        epochs.push_back({json_real(epoch[0], "an epoch's loss", name),
+                          json_real(epoch[1], "an epoch's accuracy", name),
+                          json_real(epoch[2], "an epoch's balance loss", name)});
+    }
+    const bool thinned = json.contains("epoch_spacing");
+    try {
+        state.epochs = EpochCurve::restored(epochs, thinned ? whole(json, "epoch_spacing") : 1,
+                                            thinned ? whole(json, "epochs_finished") : epochs.size());
+    } catch (const Error& error) {
+        throw Error("'" + name + "' is damaged. " + error.what());
     }
 }
 

@@ -1,6 +1,7 @@
 #include "engine/session/history_builder.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace moe {
 
@@ -8,6 +9,7 @@ namespace {
 
 constexpr std::size_t most_points = 1024, fewest_points = 64, enough_numbers = std::size_t(1) << 17,
                       most_numbers = std::size_t(1) << 20;
+constexpr std::uint64_t no_base = ~std::uint64_t(0);
 
 // Few experts get all points; very many get fewer, so that a snapshot stays small: 2 where a point is a million
 // numbers.
@@ -34,7 +36,9 @@ void HistoryBuilder::resume(const History& history) {
     max_points_ = points_for(history.num_experts);
     max_gate_ = points_for(history.prefixes * history.num_experts);
     const std::vector<std::uint64_t>& steps = history.gate_steps;
-    gate_interval_ = steps.size() > 1 ? std::max<std::uint64_t>(1, steps[1] - steps[0]) : 1;
+    const std::size_t n = steps.size();  // the first may lie apart from the others
+    gate_interval_ = n > 1 ? std::max<std::uint64_t>(1, steps[n - 1] - steps[n - 2]) : 1;
+    gate_base_ = n > 0 ? steps[n - 1] % gate_interval_ : 0;
     while (history_.points.size() >= max_points_) join_pairs();
 }
 
@@ -93,18 +97,23 @@ void HistoryBuilder::add_epoch(const EpochRecord& epoch) {
     history_.epochs.push_back(epoch);
 }
 
-void HistoryBuilder::rewind(std::uint64_t step, std::size_t epochs) {
+void HistoryBuilder::set_epochs(EpochCurve epochs) {
+    shared_.reset();
+    history_.epochs = std::move(epochs);
+}
+
+void HistoryBuilder::rewind(std::uint64_t step, EpochCurve epochs) {
     shared_.reset();
     while (!history_.points.empty() && history_.points.back().step > step) history_.points.pop_back();
     history_.load.resize(history_.points.size() * history_.num_experts);
     while (!history_.gate_steps.empty() && history_.gate_steps.back() > step) history_.gate_steps.pop_back();
     history_.gate.resize(history_.gate_steps.size() * history_.prefixes * history_.num_experts);
-    history_.epochs.resize(std::min(epochs, history_.epochs.size()));
+    history_.epochs = std::move(epochs);
     sums_ = {};
     sums_.load.assign(history_.num_experts, 0.0);
 }
 
-void HistoryBuilder::start_gate(const std::string& probe, std::size_t prefixes) {
+void HistoryBuilder::start_gate(const std::string& probe, std::size_t prefixes, std::optional<std::uint64_t> base) {
     if (!history_.gate_steps.empty() && history_.gate_probe == probe && history_.prefixes == prefixes) return;
     shared_.reset();
     history_.gate_probe = probe;
@@ -113,28 +122,61 @@ void HistoryBuilder::start_gate(const std::string& probe, std::size_t prefixes) 
     history_.gate.clear();
     max_gate_ = points_for(prefixes * history_.num_experts);
     gate_interval_ = 1;
+    gate_base_ = base.value_or(no_base);
 }
 
 bool HistoryBuilder::wants_gate(std::uint64_t step) const {
-    return history_.prefixes > 0 &&
-           (history_.gate_steps.empty() || step >= history_.gate_steps.back() + gate_interval_);
+    return history_.prefixes > 0 && (history_.gate_steps.empty() || (step - gate_base_) % gate_interval_ == 0);
 }
 
 void HistoryBuilder::add_gate(std::uint64_t step, std::span<const float> weights) {
-    if (weights.empty() || (!history_.gate_steps.empty() && history_.gate_steps.back() == step)) return;
+    if (weights.empty() || (!history_.gate_steps.empty() && history_.gate_steps.back() >= step)) return;
     shared_.reset();
+    if (gate_base_ == no_base) gate_base_ = step;
     history_.gate_steps.push_back(step);
     history_.gate.insert(history_.gate.end(), weights.begin(), weights.end());
-    if (history_.gate_steps.size() < max_gate_) return;
-    const std::size_t width = weights.size(), kept = (history_.gate_steps.size() + 1) / 2;
-    for (std::size_t i = 1; i < kept; ++i) {  // every second sample stays, the first of all always
-        history_.gate_steps[i] = history_.gate_steps[2 * i];
-        std::copy_n(history_.gate.begin() + std::ptrdiff_t(2 * i * width), width,
-                    history_.gate.begin() + std::ptrdiff_t(i * width));
+    while (history_.gate_steps.size() >= max_gate_ && history_.gate_steps.size() > 1) thin_gate(2 * gate_interval_);
+}
+
+// The first sample of all always stays.
+void HistoryBuilder::thin_gate(std::uint64_t interval) {
+    const std::size_t width = history_.prefixes * history_.num_experts;
+    std::size_t kept = 1;
+    for (std::size_t i = 1; i < history_.gate_steps.size(); ++i) {
+        if ((history_.gate_steps[i] - gate_base_) % interval != 0) continue;
+        history_.gate_steps[kept] = history_.gate_steps[i];
+        std::copy_n(history_.gate.begin() + std::ptrdiff_t(i * width), width,
+                    history_.gate.begin() + std::ptrdiff_t(kept * width));
+        ++kept;
     }
     history_.gate_steps.resize(kept);
     history_.gate.resize(kept * width);
-    gate_interval_ *= 2;
+    gate_interval_ = interval;
+}
+
+void HistoryBuilder::fill_gate(std::span<const std::uint64_t> steps, std::span<const float> weights, std::uint64_t base,
+                               std::uint64_t interval) {
+    const std::size_t width = history_.prefixes * history_.num_experts;
+    if (steps.empty() || width == 0 || weights.size() != steps.size() * width) return;
+    shared_.reset();
+    std::vector<std::uint64_t> later = std::exchange(history_.gate_steps, {steps.begin(), steps.end()});
+    const std::vector<float> later_weights = std::exchange(history_.gate, {weights.begin(), weights.end()});
+    for (std::size_t i = 0; i < later.size(); ++i) {
+        if (later[i] <= steps.back()) continue;
+        history_.gate_steps.push_back(later[i]);
+        const auto first = later_weights.begin() + std::ptrdiff_t(i * width);
+        history_.gate.insert(history_.gate.end(), first, first + std::ptrdiff_t(width));
+    }
+    gate_base_ = base;
+    thin_gate(std::max(interval, gate_interval_));
+    while (history_.gate_steps.size() >= max_gate_ && history_.gate_steps.size() > 1) thin_gate(2 * gate_interval_);
+}
+
+std::uint64_t HistoryBuilder::gate_interval(std::uint64_t steps, std::size_t numbers_a_sample) {
+    const std::size_t most = points_for(numbers_a_sample);
+    std::uint64_t interval = 1;
+    while (steps / interval + 1 >= most && interval <= steps) interval *= 2;
+    return interval;
 }
 
 History HistoryBuilder::publish() const {

@@ -3,6 +3,7 @@
 #include "engine/train/trainer.h"
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -19,15 +20,28 @@ public:
     /// One trained step; `load` is the sum of gate weight that each expert got, (E).
     void add(std::uint64_t step, const StepResult& result, std::span<const float> load);
     void add_epoch(const EpochRecord& epoch);
+    void set_epochs(EpochCurve epochs);
 
-    /// Forgets what came after `step`: a diverged run is back in an earlier state.
-    void rewind(std::uint64_t step, std::size_t epochs);
+    /// Forgets what came after `step`; `epochs` are those finished until then.
+    void rewind(std::uint64_t step, EpochCurve epochs);
 
-    /// The gate's history begins anew, unless it is this text's already.
-    void start_gate(const std::string& probe, std::size_t prefixes);
+    /// The gate's history begins anew, unless it is this text's already. Samples lie a whole number of intervals after
+    /// `base`, the first one apart; where no base is given, after the first one.
+    void start_gate(const std::string& probe, std::size_t prefixes, std::optional<std::uint64_t> base = std::nullopt);
     /// Whether the gate's weights are wanted after this step.
     bool wants_gate(std::uint64_t step) const;
     void add_gate(std::uint64_t step, std::span<const float> weights);  // (P, E)
+
+    /// What of the run a text's lines need that was entered late: `steps` (ascending, up to where they were had again)
+    /// with their weights (steps, P, E), `interval` apart after `base`. Those that were added here later stay.
+    void fill_gate(std::span<const std::uint64_t> steps, std::span<const float> weights, std::uint64_t base,
+                   std::uint64_t interval);
+    /// Steps between two samples of a run of so many steps, recorded from its start.
+    static std::uint64_t gate_interval(std::uint64_t steps, std::size_t numbers_a_sample);
+    const std::string& gate_probe() const { return history_.gate_probe; }
+    std::optional<std::uint64_t> gate_begins() const {
+        return history_.gate_steps.empty() ? std::nullopt : std::optional(history_.gate_steps.front());
+    }
 
     /// A copy with the points in the making as its last one.
     History publish() const;
@@ -39,11 +53,12 @@ public:
 private:
     void close_point();
     void join_pairs();
+    void thin_gate(std::uint64_t interval);
 
     History history_;
     std::shared_ptr<const History> shared_;  // null: there is something new
     std::size_t max_points_ = 0, max_gate_ = 0;
-    std::uint64_t gate_interval_ = 1;
+    std::uint64_t gate_interval_ = 1, gate_base_ = 0;
 
     // The point in the making: sums over its steps.
     struct Sums {

@@ -6,6 +6,13 @@
 
 namespace moe {
 
+namespace {
+
+constexpr std::size_t most_passed = 64, passed_bytes = std::size_t(32) << 20;
+constexpr std::uint64_t passed_spacing = 16;  // steps
+
+}  // namespace
+
 Replayer::Replayer(BackendOptions options, std::shared_ptr<const Corpus> corpus)
     : options_(std::move(options)), corpus_(std::move(corpus)) {}
 
@@ -35,12 +42,33 @@ void Replayer::use(const Experiment& settings) {
     if (mine.model.balance_loss != settings.model.balance_loss) trainer_->set_balance_loss(settings.model.balance_loss);
 }
 
+const Checkpoint& Replayer::nearest(const Timeline& timeline, std::uint64_t step) const {
+    const Checkpoint* best = timeline.before(step).get();
+    for (const Checkpoint& c : passed_)
+        if (c.step <= step && c.step > best->step) best = &c;
+    if (known_ && known_->step <= step && known_->step > best->step) best = known_.get();
+    return *best;
+}
+
+void Replayer::remember(std::uint64_t step) {
+    if (step % passed_spacing != 0) return;
+    for (const Checkpoint& c : passed_)
+        if (c.step == step) return;
+    const std::size_t room = std::clamp<std::size_t>(passed_bytes / trainer_->checkpoint_size(), 1, most_passed);
+    if (passed_.size() < room) {
+        trainer_->keep(passed_.emplace_back());
+        return;
+    }
+    trainer_->keep(passed_[next_passed_]);
+    next_passed_ = (next_passed_ + 1) % room;
+}
+
 bool Replayer::go(const Timeline& timeline, std::uint64_t step, const std::function<bool(std::uint64_t)>& each) {
-    const Checkpoint& nearest = *timeline.before(step);
-    if (!trainer_ || trainer_->steps() > step || trainer_->steps() < nearest.step) {
-        const Experiment settings = timeline.settings_at(nearest.step);
+    const Checkpoint& from = nearest(timeline, step);
+    if (!trainer_ || trainer_->steps() > step || trainer_->steps() < from.step) {
+        const Experiment settings = timeline.settings_at(from.step);
         if (!trainer_ || trainer_->experiment().train.batch_size != settings.train.batch_size) build(settings);
-        trainer_->restore(nearest);
+        trainer_->restore(from);
     }
     // Commands of a step are in force before its batch; one that came since this model got here, too.
     use(timeline.settings_at(trainer_->steps()));
@@ -52,6 +80,7 @@ bool Replayer::go(const Timeline& timeline, std::uint64_t step, const std::funct
             use(timeline.settings_at(trainer_->steps()));
             while (next != timeline.log.end() && next->step <= trainer_->steps()) ++next;
         }
+        remember(trainer_->steps());
         if (!each(trainer_->steps())) return false;
     }
     return true;

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace moe {
 
@@ -17,6 +18,9 @@ class Replayer {
 public:
     /// One thread of the run's own device.
     Replayer(BackendOptions options, std::shared_ptr<const Corpus> corpus);
+
+    /// A moment of the run that is known beside its checkpoints: where it is now.
+    void know(std::shared_ptr<const Checkpoint> moment) { known_ = std::move(moment); }
 
     /// Goes to `step`, which lies between the timeline's first and the newest. Calls `each` after every batch that it
     /// trains again; where it says no, stays there and returns false. A little way ahead it just goes on.
@@ -29,6 +33,8 @@ public:
     Probe& probe(const std::string& text);
 
 private:
+    const Checkpoint& nearest(const Timeline& timeline, std::uint64_t step) const;
+    void remember(std::uint64_t step);
     void build(const Experiment& settings);
     void use(const Experiment& settings);
 
@@ -37,6 +43,11 @@ private:
     std::unique_ptr<Backend<float>> backend_;
     std::unique_ptr<Trainer> trainer_;
     std::unique_ptr<Probe> probe_;
+
+    // Moments passed lately: the way back to a neighbour is short. Overwritten in turn.
+    std::vector<Checkpoint> passed_;
+    std::size_t next_passed_ = 0;
+    std::shared_ptr<const Checkpoint> known_;  // null: none
 };
 
 }  // namespace moe

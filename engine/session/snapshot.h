@@ -35,7 +35,7 @@ struct History {
     std::size_t prefixes = 0;
     std::vector<float> gate;  // (gate_steps, prefixes, E)
 
-    std::vector<EpochRecord> epochs;  // one per finished epoch, all of them
+    EpochCurve epochs;  // the finished ones; thinned in a very long run
 };
 
 /// A word of the probe text.

@@ -65,6 +65,7 @@ public:
     /// Forgets what came after `step`.
     void rewind(std::uint64_t step);
 
+    std::uint64_t first_step() const { return timeline_.first_step(); }
     void set_budget(std::size_t bytes);
     std::size_t budget() const { return budget_; }
     CheckpointUse use() const;

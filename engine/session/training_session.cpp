@@ -57,8 +57,7 @@ struct Run {
             history.resume(*setup.history);
         else
             history.start(model.num_experts);
-        if (!setup.history)
-            for (const EpochRecord& epoch : trainer->epochs()) history.add_epoch(epoch);
+        if (!setup.history) history.set_epochs(trainer->epochs());
         if (target_epochs == 0) target_epochs = trainer->experiment().train.epochs;
         start_timeline();
         setup.state.reset();  // large, and read by now
@@ -273,12 +272,12 @@ public:
             replace_run(std::move(setup));
         }
         Run& run = *run_;
-        std::vector<EpochRecord> epochs = run.trainer->epochs();
-        epochs.resize(std::min<std::size_t>(epochs.size(), moment.epoch));
-        run.trainer->restore(moment, std::move(epochs));
+        EpochCurve epochs = run.trainer->epochs();
+        epochs.truncate(epochs.finished() - (run.trainer->epoch() - moment.epoch), moment.last);
+        run.trainer->restore(moment, epochs);
         run.trainer->set_learning_rate(settings.train.learning_rate);
         run.trainer->set_balance_loss(settings.model.balance_loss);
-        run.history.rewind(moment.step, moment.epoch);
+        run.history.rewind(moment.step, std::move(epochs));
         run.timeline.rewind(moment.step);
         run.target_epochs = timeline.target_at(moment.step);
         ++branch_;
@@ -339,10 +338,8 @@ private:
             s->next_example = trainer.next_example();
             s->examples = trainer.corpus().examples();
             s->target_epochs = run_->target_epochs;
-            if (!trainer.epochs().empty()) {
-                const EpochRecord& last = trainer.epochs().back();
-                s->loss = last.loss, s->accuracy = last.accuracy, s->balance = last.balance;
-            }
+            if (const auto& last = trainer.last_epoch())
+                s->loss = last->loss, s->accuracy = last->accuracy, s->balance = last->balance;
             s->best_correct = run_->best_correct;
             s->load = trainer.load();
             s->parameters = parameter_count(s->experiment.model);
@@ -369,8 +366,10 @@ private:
             feed.initial = run_->trainer->initial();
             feed.probe = run_->setup.probe;
             feed.focus = run_->setup.focus;
+            if (viewer_.in_use() && state_ != SessionState::running) feed.tip = tip();
         }
         viewer_.feed(std::move(feed));
+        recall_gate();
         const std::scoped_lock lock(mutex_);
         newest_ = std::move(s);
     }
@@ -379,6 +378,17 @@ private:
         return run_->finished()             ? SessionState::finished
                : run_->trainer->steps() > 0 ? SessionState::paused
                                             : SessionState::ready;
+    }
+
+    /// The present moment, kept once a step.
+    std::shared_ptr<const Checkpoint> tip() {
+        if (!tip_ || tip_branch_ != branch_ || tip_->step != run_->trainer->steps()) {
+            auto moment = std::make_shared<Checkpoint>();
+            run_->trainer->keep(*moment);
+            tip_ = std::move(moment);
+            tip_branch_ = branch_;
+        }
+        return tip_;
     }
 
     // The same run in another workspace: its past and its curves come along.
@@ -454,7 +464,7 @@ private:
             train(run);
         } catch (const std::exception& e) {
             fail(e.what());
-            run.history.rewind(run.trainer->steps(), run.trainer->epochs().size());
+            run.history.rewind(run.trainer->steps(), run.trainer->epochs());
             run.timeline.rewind(run.trainer->steps());
             run.timeline.note(run.trainer->steps(), run.trainer->experiment(), run.target_epochs);
             ++branch_;
@@ -475,7 +485,7 @@ private:
             --steps_left_;
         if (!endless_ && epochs_left_ == 0 && steps_left_ == 0) state_ = SessionState::paused;
         if (result.epoch_ended) {
-            const EpochRecord& record = run.trainer->epochs().back();
+            const EpochRecord record = *run.trainer->last_epoch();
             run.history.add_epoch(record);
             if (on_epoch_) on_epoch_(run.trainer->epoch(), record);
             if (run.finished()) state_ = SessionState::finished;
@@ -503,9 +513,21 @@ private:
         Run& run = *run_;
         run.setup.probe = std::move(text);
         run.probe->set_text(run.setup.probe);
-        run.history.start_gate(run.setup.probe, run.probe->prefixes());
+        run.history.start_gate(run.setup.probe, run.probe->prefixes(), run.timeline.first_step());
         run.probe->gate_weights(run.gate);
         run.history.add_gate(run.trainer->steps(), run.gate);
+        recall_gate_ = run.history.gate_begins() > run.timeline.first_step();
+    }
+
+    // A text that was entered late gets its lines from the start of the run: the viewer has them again.
+    void recall_gate() {
+        if (!std::exchange(recall_gate_, false)) return;
+        viewer_.recall_gate([this](GatePast past) {
+            post([this, past = std::move(past)] {
+                if (run_ && past.branch == branch_ && past.probe == run_->history.gate_probe())
+                    run_->history.fill_gate(past.steps, past.weights, past.base, past.interval);
+            });
+        });
     }
 
     const SessionOptions options_;
@@ -522,6 +544,9 @@ private:
     std::string message_;
     std::uint64_t generation_ = 0, branch_ = 0;
     std::size_t budget_ = TimelineBuilder::default_budget;
+    bool recall_gate_ = false;  // when the viewer knows the text
+    std::shared_ptr<const Checkpoint> tip_;
+    std::uint64_t tip_branch_ = 0;
     bool endless_ = true;  // else until none of these is left
     std::uint64_t steps_left_ = 0, epochs_left_ = 0;
     bool changed_ = false;  // trained since the last snapshot

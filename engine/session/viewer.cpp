@@ -1,6 +1,7 @@
 #include "engine/session/viewer.h"
 
 #include "engine/core/float_mode.h"
+#include "engine/session/history_builder.h"
 
 #include <algorithm>
 #include <chrono>
@@ -39,6 +40,8 @@ Viewer::~Viewer() {
 }
 
 void Viewer::start_thread() {
+    in_use_ = true;
+    ++urgent_;
     if (!thread_.joinable()) thread_ = std::thread([this] { loop(); });
     wake_.notify_all();
 }
@@ -52,6 +55,7 @@ void Viewer::feed(ViewFeed feed) {
         failed_.clear();
         ++looks_;
     }
+    if (feed.branch != feed_.branch || feed.probe != feed_.probe) recalled_ = nullptr, ++urgent_;
     feed_ = std::move(feed);
     if (thread_.joinable()) wake_.notify_all();
 }
@@ -104,7 +108,7 @@ bool Viewer::look_is_due() const {
 
 bool Viewer::busy() const {
     const std::scoped_lock lock(mutex_);
-    return working_ || !tasks_.empty() || look_is_due();
+    return working_ || !tasks_.empty() || look_is_due() || gate_is_due();
 }
 
 void Viewer::post(Task task) {
@@ -117,7 +121,7 @@ void Viewer::loop() {
     const FlushDenormals flush;
     std::unique_lock lock(mutex_);
     while (!stopping_) {
-        if (!look_is_due() && tasks_.empty()) {
+        if (!look_is_due() && tasks_.empty() && !gate_is_due()) {
             wake_.wait(lock);
             continue;
         }
@@ -130,9 +134,11 @@ void Viewer::loop() {
 void Viewer::work(std::unique_lock<std::mutex>& lock) {
     const ViewFeed feed = feed_;
     look_ = looks_;
+    urgency_ = urgent_;
     if (feed.branch != branch_) {
         replayer_.reset();
         norms_.clear();
+        past_ = {};
         branch_ = feed.branch;
     }
     if (look_is_due()) {
@@ -154,6 +160,21 @@ void Viewer::work(std::unique_lock<std::mutex>& lock) {
         if (wanted_ == step) failed_ = std::move(error);
         return;
     }
+    if (tasks_.empty()) {
+        lock.unlock();
+        background_ = true;
+        try {
+            recall(feed);
+        } catch (const Interrupted&) {
+        } catch (const std::exception&) {
+            past_ = {};  // the lines begin where the text was entered
+            const std::scoped_lock again(mutex_);
+            recalled_ = nullptr;
+        }
+        background_ = false;
+        lock.lock();
+        return;
+    }
     Task task = std::move(tasks_.front());
     tasks_.pop_front();
     lock.unlock();
@@ -171,20 +192,66 @@ void Viewer::work(std::unique_lock<std::mutex>& lock) {
 Replayer& Viewer::at(const ViewFeed& feed, std::uint64_t step) {
     if (!feed.timeline) throw Error("There is no model yet.");
     if (!replayer_) replayer_ = std::make_unique<Replayer>(options_, feed.corpus);
+    replayer_->know(feed.tip);
     from_ = to_ = now_ = 0;
     const std::int64_t start = nanoseconds();
-    since_ = start;
+    since_ = background_ ? 0 : start;
     std::uint64_t steps = 0;
     const bool arrived = replayer_->go(*feed.timeline, step, [&](std::uint64_t at) {
         if (to_ == 0) from_ = at, to_ = step;
         now_ = at;
         ++steps;
-        return !stopping_ && looks_ == look_;
+        return !stopping_ && looks_ == look_ && !(background_ && urgent_ != urgency_);
     });
     since_ = 0;
     if (steps >= enough_steps) step_seconds_ = double(nanoseconds() - start) * 1e-9 / double(steps);
     if (!arrived) throw Interrupted{};
     return *replayer_;
+}
+
+void Viewer::recall_gate(std::function<void(GatePast)> done) {
+    const std::scoped_lock lock(mutex_);
+    recalled_ = std::move(done);
+    start_thread();
+}
+
+bool Viewer::gate_is_due() const {
+    return recalled_ && feed_.timeline;
+}
+
+// Comes back after an interruption, and goes on where it was.
+void Viewer::recall(const ViewFeed& feed) {
+    const Timeline& timeline = *feed.timeline;
+    const std::uint64_t first = timeline.first_step(), last = feed.clamped(feed.newest->step);
+    Replayer& start = at(feed, std::max(first, past_.steps.empty() ? first : past_.steps.back()));
+    const std::size_t width = start.probe(feed.probe).prefixes() * timeline.start.model.num_experts;
+    if (past_.branch != feed.branch || past_.probe != feed.probe || past_.steps.empty()) {
+        past_ = {};
+        past_.branch = feed.branch, past_.probe = feed.probe;
+        past_.base = first;
+        past_.interval = HistoryBuilder::gate_interval(last - first, width);
+        if (past_.interval < timeline.interval && step_seconds_ * double(last - first) > patience) {
+            past_.base = 0;  // the checkpoints have to do
+            past_.interval = timeline.interval;
+        }
+    }
+    std::vector<float> weights;
+    while (past_.steps.empty() || past_.steps.back() < last) {
+        std::uint64_t step = first;
+        if (!past_.steps.empty())
+            step = past_.base + ((past_.steps.back() - past_.base) / past_.interval + 1) * past_.interval;
+        if (step > last) break;
+        at(feed, step).probe(feed.probe).gate_weights(weights);
+        if (urgent_ != urgency_) throw Interrupted{};
+        past_.steps.push_back(step);
+        past_.weights.insert(past_.weights.end(), weights.begin(), weights.end());
+    }
+    std::function<void(GatePast)> done;
+    {
+        const std::scoped_lock lock(mutex_);
+        if (feed_.branch == feed.branch && feed_.probe == feed.probe) done = std::exchange(recalled_, nullptr);
+    }
+    if (done) done(std::exchange(past_, {}));
 }
 
 Tracer& Viewer::tracer() {
@@ -270,8 +337,8 @@ RunState Viewer::state(const ViewFeed& feed, Replayer& replayer) {
     s.initial = feed.initial;
     const std::uint64_t target = feed.timeline->target_at(s.step);
     if (target != s.experiment.train.epochs) s.target_epochs = target;
-    const std::vector<EpochRecord>& epochs = feed.newest->history->epochs;
-    s.epochs.assign(epochs.begin(), epochs.begin() + std::ptrdiff_t(std::min<std::size_t>(epochs.size(), s.epoch)));
+    s.epochs = feed.newest->history->epochs;
+    s.epochs.truncate(s.epochs.finished() - (feed.newest->epoch - s.epoch), trainer.last_epoch());
     return s;
 }
 

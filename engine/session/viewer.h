@@ -27,9 +27,19 @@ struct ViewFeed {
     std::shared_ptr<const RunState> initial;  // where the run began, if not with the seed's own weights
     std::string probe;
     std::size_t focus = 0;
+    std::shared_ptr<const Checkpoint> tip;  // the newest moment, where it is known
 
     /// The nearest step that can be gone to.
     std::uint64_t clamped(std::uint64_t step) const;
+};
+
+/// Gate weights of a probe text that was entered late, had again from the start of the run.
+struct GatePast {
+    std::uint64_t branch = 0;
+    std::string probe;
+    std::uint64_t base = 0, interval = 1;  // steps lie whole intervals after the base, the first one apart
+    std::vector<std::uint64_t> steps;
+    std::vector<float> weights;  // (steps, P, E)
 };
 
 /// The time machine: a second thread with a model of its own that goes to any moment of the run, shows it, and answers
@@ -55,6 +65,13 @@ public:
     using Task = std::function<void(const ViewFeed& feed)>;
     void post(Task task);
 
+    /// Has the lines of the probe text again from the start of the run to the newest step, when nothing else is asked;
+    /// a newer text takes the place of an older one. `done` is called on the viewer thread.
+    void recall_gate(std::function<void(GatePast)> done);
+
+    /// Whether anything was ever asked of it: what is only for it costs nothing before.
+    bool in_use() const { return in_use_; }
+
     struct Interrupted {};
     /// Viewer thread: the model at `step` of the run. Throws Interrupted where a look comes first.
     Replayer& at(const ViewFeed& feed, std::uint64_t step);
@@ -69,6 +86,8 @@ private:
     void start_thread();
     void loop();
     void work(std::unique_lock<std::mutex>& lock);
+    void recall(const ViewFeed& feed);
+    bool gate_is_due() const;  // with the mutex held
     std::shared_ptr<const Snapshot> moment(const ViewFeed& feed, std::uint64_t step);
     bool look_is_due() const;  // with the mutex held
 
@@ -80,11 +99,14 @@ private:
     std::shared_ptr<const Snapshot> shown_;  // the moment, with the newest history
     std::uint64_t shown_for_ = 0;            // the step that was asked for
     std::deque<Task> tasks_;
-    bool working_ = false, stale_ = false;  // shown_ is of a past that is gone
-    std::string failed_;                    // why the moment asked for cannot be shown; it is not tried again
+    std::function<void(GatePast)> recalled_;  // null: nothing to recall
+    bool working_ = false, stale_ = false;    // shown_ is of a past that is gone
+    std::string failed_;                      // why the moment asked for cannot be shown; it is not tried again
 
     std::atomic<bool> stopping_{false};
-    std::atomic<std::uint64_t> looks_{0};  // counts requests: another one ends the present replay
+    std::atomic<bool> in_use_{false};
+    std::atomic<std::uint64_t> looks_{0};   // counts requests: another one ends the present replay
+    std::atomic<std::uint64_t> urgent_{0};  // counts looks and tasks: another one ends what is done in the background
     std::atomic<std::uint64_t> from_{0}, to_{0}, now_{0};
     std::atomic<std::int64_t> since_{0};  // when the present replay began, nanoseconds; 0: there is none
 
@@ -93,7 +115,9 @@ private:
     std::unique_ptr<Tracer> tracer_;
     std::map<std::uint64_t, std::vector<float>> norms_;  // by step, of this past
     double step_seconds_ = 0;                            // what a replayed step takes; 0: not known
-    std::uint64_t branch_ = 0, look_ = 0;
+    std::uint64_t branch_ = 0, look_ = 0, urgency_ = 0;
+    bool background_ = false;
+    GatePast past_;  // in the making
 
     std::thread thread_;  // started by the first request
 };

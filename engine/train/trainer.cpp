@@ -50,7 +50,6 @@ Trainer::Trainer(Backend<float>& backend, Experiment experiment, std::shared_ptr
     good_.load_sums = load_sums_;
     for (auto* shares : {&epoch_load_, &good_.load}) shares->reserve(experiment_.model.num_experts);
     good_.values.resize(3 * parameter_count(experiment_.model));
-    epochs_.reserve(std::min<std::size_t>(experiment_.train.epochs, 1 << 20));  // no growth in a step
     upload_parameters(backend_, parameters_, initial_parameters(experiment_.model, experiment_.train.seed));
     start_epoch();
 }
@@ -189,7 +188,7 @@ void Trainer::take(const Checkpoint& moment) {
     start_epoch();
 }
 
-void Trainer::restore(const Checkpoint& moment, std::vector<EpochRecord> epochs) {
+void Trainer::restore(const Checkpoint& moment, EpochCurve epochs) {
     take(moment);
     epochs_ = std::move(epochs);
     has_good_ = false;
@@ -197,14 +196,13 @@ void Trainer::restore(const Checkpoint& moment, std::vector<EpochRecord> epochs)
 
 void Trainer::keep_good() {
     keep(good_);
-    good_epochs_ = epochs_.size();
     has_good_ = true;
 }
 
 void Trainer::restore_good() {
     if (!has_good_) return;
+    epochs_.truncate(epochs_.finished() - (epoch_ - good_.epoch), good_.last);
     take(good_);
-    epochs_.resize(good_epochs_);
 }
 
 std::vector<float> Trainer::load() const {

@@ -26,8 +26,8 @@ public:
 };
 
 /// The one training step of the program: batch, forward, loss, backward, Adam. Single-threaded to its caller,
-/// deterministic (design.md section 4), allocates nothing in a step. Every epoch's order is a pure function of (seed,
-/// epoch).
+/// deterministic (design.md section 4), allocates nothing in a step (but a block for 256 finished epochs). Every
+/// epoch's order is a pure function of (seed, epoch).
 class Trainer {
 public:
     /// Fresh weights from the seed. `experiment` as resolve() returns it.
@@ -52,7 +52,7 @@ public:
     std::size_t checkpoint_size() const;  // bytes that keep() fills
     /// Goes to a moment of this run, with the epochs finished until then where they are wanted. Settings stay as they
     /// are. Throws Error where the checkpoint is another model's.
-    void restore(const Checkpoint& moment, std::vector<EpochRecord> epochs = {});
+    void restore(const Checkpoint& moment, EpochCurve epochs = {});
 
     const Experiment& experiment() const { return experiment_; }
     const Corpus& corpus() const { return *corpus_; }
@@ -61,7 +61,7 @@ public:
     std::uint64_t epoch() const { return epoch_; }
     std::uint64_t next_example() const { return next_example_; }
     std::uint64_t steps_per_epoch() const;
-    const std::vector<EpochRecord>& epochs() const { return epochs_; }
+    const EpochCurve& epochs() const { return epochs_; }
     const std::optional<EpochRecord>& last_epoch() const { return last_epoch_; }
     /// Where the run began, if not with the seed's own weights.
     const std::shared_ptr<const RunState>& initial() const { return initial_; }
@@ -94,13 +94,12 @@ private:
     EpochSums sums_;
     std::vector<double> load_sums_;  // (E), of the epoch so far
     std::vector<float> epoch_load_;  // (E) shares of the last finished epoch; empty before the first
-    std::vector<EpochRecord> epochs_;
+    EpochCurve epochs_;
     std::optional<EpochRecord> last_epoch_;
 
     /// The last state whose loss was a number. On the host: a diverged run must find its way back even where the device
     /// is the one that failed.
     Checkpoint good_;
-    std::size_t good_epochs_ = 0;
     bool has_good_ = false;
 };
 

@@ -60,6 +60,13 @@ std::unique_ptr<MeasureView> make(const char* id, SessionController& session) {
     return {};
 }
 
+void changeLast(History& history, double loss) {
+    EpochRecord last = history.epochs.back();
+    last.loss = loss;
+    history.epochs.truncate(history.epochs.finished() - 1);
+    history.epochs.push_back(last);
+}
+
 /// All measures in their places, on their panels: for a person's eyes.
 QImage board(const std::shared_ptr<const Snapshot>& snapshot, SessionController& session, const Theme& theme,
              bool second_faces) {
@@ -433,7 +440,7 @@ void ViewsTest::divergenceIsShown() {
     const auto trained = test::snapshot();
     auto history = std::make_shared<History>(*trained->history);
     history->points.back().loss = NAN;
-    history->epochs.back().loss = std::numeric_limits<double>::infinity();
+    changeLast(*history, std::numeric_limits<double>::infinity());
     auto s = std::make_shared<Snapshot>(*trained);
     s->history = history;
     s->state = SessionState::failed;
@@ -466,7 +473,7 @@ void ViewsTest::chartsStaySmallAndSlow() {
     auto last = std::make_shared<Snapshot>(*s);
     while (clock.elapsed() < 300) {
         auto history = std::make_shared<History>(*s->history);
-        history->epochs.back().loss = 1 + 0.01 * double(clock.elapsed());
+        changeLast(*history, 1 + 0.01 * double(clock.elapsed()));
         last = std::make_shared<Snapshot>(*s);
         last->history = history;
         view.display(last);

@@ -59,7 +59,7 @@ TEST_CASE("a resumed history goes on where it was, and a rewound one forgets") {
     for (std::uint64_t s = 301; s <= 400; ++s) resumed.add(s, step_result(s), step_load(s));
     CHECK(resumed.publish().points.size() == 400);
     CHECK(resumed.publish().points.back().step == 400);
-    resumed.rewind(128, 0);
+    resumed.rewind(128, {});
     CHECK(resumed.publish().points.back().step == 128);
     CHECK(resumed.publish().load.size() == 256);
 }

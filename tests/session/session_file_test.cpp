@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <functional>
+#include <thread>
 
 using namespace moe;
 using namespace moe::test;
@@ -56,6 +57,8 @@ void train(TrainingSession& session) {
     session.set_probe("how are you", 1);
     session.set_batch_size(5);
     session.run_steps(14);
+    session.wait();
+    while (session.replaying()) std::this_thread::yield();  // the late text's lines
     session.wait();
 }
 

@@ -378,6 +378,71 @@ TEST_CASE("norms are those of the weights at their steps") {
     }
 }
 
+TEST_CASE("a phrase entered late gets its gate lines from the start of the run, as if it had been there") {
+    for (const std::uint64_t before : {40u, 700u, 3000u}) {
+        CAPTURE(before);
+        TrainingSession late(cpu()), early(cpu());
+        SessionSetup setup = tutorial(kinds[2]);
+        late.open(setup);
+        setup.probe = "how are you";
+        early.open(setup);
+        run(late, before), run(early, before);
+        late.set_learning_rate(0.01), early.set_learning_rate(0.01);
+        late.set_probe("hello", 0);  // overtaken
+        late.set_probe("how are you", 0);
+        run(late, 100), run(early, 100);
+        while (late.replaying()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        late.wait();
+        run(late, 60), run(early, 60);
+        const auto a = late.take()->history, b = early.take()->history;
+        CHECK(a->gate_probe == "how are you");
+        CHECK(a->gate_steps == b->gate_steps);
+        CHECK(a->gate == b->gate);
+    }
+}
+
+TEST_CASE("looking goes before the lines of a late phrase, and both come") {
+    TrainingSession session(cpu());
+    session.open(tutorial());
+    run(session, 6000);
+    session.set_probe("how are you", 1);
+    session.wait();
+    for (const std::uint64_t step : {5u, 5000u, 300u}) {
+        session.look_at(step);
+        const auto start = std::chrono::steady_clock::now();
+        while (!session.looked_at() || session.looked_at()->step != step)
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        CHECK(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() < 1);
+    }
+    while (session.replaying()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    session.wait();
+    const auto history = session.take()->history;
+    CHECK(history->gate_steps.front() == 0);
+    CHECK(history->gate_steps.size() > 500);
+    CHECK(session.looked_at()->history == history);
+}
+
+TEST_CASE("a neighbour of the moment looked at is near, before it as well as after it") {
+    TrainingSession session(cpu());
+    session.set_checkpoint_budget(0);
+    session.open(tutorial());
+    run(session, 20000);
+    const auto seconds = [&](std::uint64_t step) {
+        const auto start = std::chrono::steady_clock::now();
+        CHECK(moment(session, step)->step == step);
+        return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    };
+    const double far = seconds(10000);
+    double near = 1e9;
+    for (const std::uint64_t step : {9999u, 9998u, 9990u, 10001u, 9950u}) near = std::min(near, seconds(step));
+    CHECK(near < far / 4);
+    CHECK(state_at(session, 9985).step == 9985);
+    TrainingSession fresh(cpu());
+    fresh.open(tutorial());
+    run(fresh, 9985);
+    CHECK(state_at(session, 9985) == fresh.save().get().state);
+}
+
 TEST_CASE("a run that diverged and went on has its past") {
     TrainingSession session(cpu());
     session.open(tutorial());
