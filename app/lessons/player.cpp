@@ -9,6 +9,17 @@ namespace moe::app {
 
 LessonPlayer::LessonPlayer(const Lesson* lesson) : lesson_(lesson), guesses_(lesson ? lesson->steps.size() : 0) {}
 
+LessonPlayer::LessonPlayer(const Lesson* lesson, std::size_t index, const std::vector<std::optional<int>>& guesses)
+    : LessonPlayer(lesson) {
+    if (index < count()) index_ = index;
+    for (std::size_t i = 0; i < std::min(guesses.size(), count()); ++i) {
+        const std::optional<Guess>& asked = lesson->steps[i].guess;
+        if (!asked || !guesses[i] || *guesses[i] < 0) continue;
+        const bool there = asked->kind == Guess::Kind::expert || *guesses[i] < int(asked->options.size());
+        if (there) guesses_[i] = guesses[i];
+    }
+}
+
 bool LessonPlayer::goOn() {
     if (!canGoOn()) return false;
     ++index_;

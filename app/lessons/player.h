@@ -17,6 +17,8 @@ class LessonPlayer {
 public:
     LessonPlayer() = default;
     explicit LessonPlayer(const Lesson* lesson);  // kept by the caller; null: no lesson
+    /// As it was left: what does not fit the lesson is left out.
+    LessonPlayer(const Lesson* lesson, std::size_t index, const std::vector<std::optional<int>>& guesses);
 
     const Lesson* lesson() const { return lesson_; }
     std::size_t count() const { return lesson_ ? lesson_->steps.size() : 0; }
@@ -33,6 +35,7 @@ public:
     /// What was guessed at this step; an option may be changed as long as the learner likes.
     std::optional<int> guessed() const { return guesses_.empty() ? std::nullopt : guesses_[index_]; }
     void guess(int option);
+    const std::vector<std::optional<int>>& guesses() const { return guesses_; }
 
     /// "You said B. It has 44 %.": what was said, and what the running model says to it. Empty before the guess.
     QString reveal(const Snapshot& snapshot) const;

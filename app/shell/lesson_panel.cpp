@@ -236,6 +236,13 @@ void LessonPanel::setLesson(const Lesson* lesson, bool anotherFollows) {
     enter();
 }
 
+void LessonPanel::resume(LessonPlayer player, bool anotherFollows, const std::string& probe) {
+    another_follows_ = anotherFollows;
+    player_ = std::move(player);
+    answered_probe_ = probe;
+    rebuild();
+}
+
 void LessonPanel::setTheme(const Theme& theme) {
     theme_ = theme;
     static_cast<ProgressLines*>(progress_)->set(player_.index(), player_.count(), theme);

@@ -45,6 +45,8 @@ public:
 
     /// Kept by the caller; null: no lesson.
     void setLesson(const Lesson* lesson, bool anotherFollows);
+    /// As it was left, with the phrase that guesses were about: no step is entered anew.
+    void resume(LessonPlayer player, bool anotherFollows, const std::string& probe);
     const LessonPlayer& player() const { return player_; }
     void setTheme(const Theme& theme);
     /// Next and Back: the column puts them below the part that scrolls.

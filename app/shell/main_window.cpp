@@ -52,6 +52,8 @@ MainWindow::MainWindow(WindowOptions options, QWidget* parent)
     connectTransport();
     connectColumn();
     connectBench();
+    desk_ = new SessionDesk({*bench_, *models_, *actions_, *menu_, *column_, *docks_, *notice_},
+                            {options_.settings, &options_.lessons, options_.autosave, options_.program}, this);
     rescale_.setSingleShot(true);
     rescale_.setInterval(rescale_pause);
     connect(&rescale_, &QTimer::timeout, this, &MainWindow::applyTheme);
@@ -277,7 +279,7 @@ void MainWindow::showValues() {
     column_->lesson()->setValues(session_.sharedSnapshot());
     if (column_->showsEditor()) column_->editor()->follow(presentExperiment(s));
     if (s.state != shown_state_) showState();
-    setWindowModified(bench_->hasUnsavedTraining());
+    setWindowModified(bench_->hasUnsavedWork());
 }
 
 void MainWindow::showState() {
@@ -335,7 +337,7 @@ WindowState MainWindow::presentState() const {
 }
 
 void MainWindow::closeEvent(QCloseEvent* event) {
-    if (!leaving_ && bench_->hasUnsavedTraining()) {
+    if (!leaving_ && bench_->hasUnsavedWork()) {
         event->ignore();
         models_->beforeLeaving([this] {
             leaving_ = true;
@@ -344,6 +346,7 @@ void MainWindow::closeEvent(QCloseEvent* event) {
         return;
     }
     presentState().write(options_.settings);
+    desk_->leaveInPeace();
     session_.pause();
     event->accept();
 }

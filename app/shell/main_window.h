@@ -2,6 +2,7 @@
 #include "app/lessons/loader.h"
 #include "app/models/theme.h"
 #include "app/session/session_controller.h"
+#include "app/shell/session_desk.h"
 #include "app/shell/window_state.h"
 
 #include <QMainWindow>
@@ -28,6 +29,8 @@ struct WindowOptions {
     QSettings* settings = nullptr;  // where layout, theme and last lesson are kept; null: nowhere
     LessonList lessons;
     SessionOptions session;
+    AutosaveOptions autosave;  // root empty: nothing is kept
+    QStringList program;       // what New window starts; empty: there is no such command
 };
 
 /// The window: transport on top, lesson and experiment at the left, the views in the middle. It puts the parts together
@@ -51,6 +54,7 @@ public:
     DockArea& docks() { return *docks_; }
     TransportBar& transport() { return *transport_; }
     LeftColumn& column() { return *column_; }
+    SessionDesk& desk() { return *desk_; }
     Notice& notice() { return *notice_; }
     ExportActions& exports() { return *exports_; }
     const Theme& theme() const { return theme_; }
@@ -90,6 +94,7 @@ private:
     TransportBar* transport_ = nullptr;
     LeftColumn* column_ = nullptr;
     DockArea* docks_ = nullptr;
+    SessionDesk* desk_ = nullptr;
     Notice* notice_ = nullptr;
     ExportActions* exports_ = nullptr;
     Theme theme_;

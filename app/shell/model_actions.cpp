@@ -27,10 +27,10 @@ ModelActions::ModelActions(Workbench& bench, SessionOptions options, QWidget* wi
     : QObject(window), bench_(bench), options_(std::move(options)), window_(window) {}
 
 void ModelActions::open() {
-    auto* dialog = new QFileDialog(window_, tr("Open a model or a text"));
+    auto* dialog = new QFileDialog(window_, tr("Open a session, a model or a text"));
     dialog->setAttribute(Qt::WA_DeleteOnClose);
     dialog->setFileMode(QFileDialog::ExistingFile);
-    dialog->setNameFilters({tr("Models and texts (*.keras *.txt *.md *.csv)"), tr("All files (*)")});
+    dialog->setNameFilters({tr("Sessions, models and texts (*.keras *.txt *.md *.csv)"), tr("All files (*)")});
     connect(dialog, &QFileDialog::fileSelected, this, [this](const QString& file) { openPath(pathOf(file)); });
     dialog->open();
 }
@@ -43,6 +43,29 @@ void ModelActions::openPath(const std::filesystem::path& path) {
     CorpusDialog* dialog = makeCorpusDialog();
     dialog->openFile(path);
     dialog->open();
+}
+
+void ModelActions::openRecent(const std::filesystem::path& path, std::function<void()> missing) {
+    bench_.background().run(
+        [this, path, missing = std::move(missing)]() -> Background::Finish {
+            std::error_code none;
+            const bool there = std::filesystem::exists(path, none);
+            return [this, path, there, missing] {
+                if (there) return openPath(path);
+                missing();
+                Q_EMIT bench_.refused(tr("%1 is no longer in %2, so it was taken off the list.")
+                                          .arg(QString::fromStdString(path.filename().string()),
+                                               QString::fromStdString(path.parent_path().string())));
+            };
+        },
+        {});
+}
+
+void ModelActions::restore(const std::filesystem::path& autosave, std::function<void(const QString&)> done) {
+    bench_.restore(autosave, [this, done = std::move(done)](const QString& error) {
+        if (!error.isEmpty()) Q_EMIT bench_.refused(error);
+        done(error);
+    });
 }
 
 QMessageBox* ModelActions::ask(const QString& text, const QString& more) {
@@ -81,12 +104,12 @@ void ModelActions::save(std::function<void()> done) {
 }
 
 void ModelActions::saveAs(std::function<void()> done) {
-    auto* dialog = new QFileDialog(window_, tr("Save the model"));
+    auto* dialog = new QFileDialog(window_, tr("Save the session"));
     dialog->setAttribute(Qt::WA_DeleteOnClose);
     dialog->setAcceptMode(QFileDialog::AcceptSave);
     dialog->setFileMode(QFileDialog::AnyFile);
     dialog->setDefaultSuffix(QStringLiteral("keras"));
-    dialog->setNameFilter(tr("Keras models (*.keras)"));
+    dialog->setNameFilter(tr("Sessions, which Keras opens as models (*.keras)"));
     dialog->selectFile(QStringLiteral("model.keras"));
     connect(dialog, &QFileDialog::fileSelected, this,
             [this, done](const QString& file) { bench_.saveModel(pathOf(file), done); });
@@ -133,11 +156,14 @@ void ModelActions::drop(const QMimeData& data) {
 }
 
 void ModelActions::beforeLeaving(std::function<void()> leave) {
-    if (!bench_.hasUnsavedTraining()) {
+    if (!bench_.hasUnsavedWork()) {
         leave();
         return;
     }
-    QMessageBox* box = ask(tr("The model has learned since it was last saved."), tr("Save it before it goes?"));
+    QMessageBox* box =
+        bench_.hasUnsavedTraining()
+            ? ask(tr("The model has learned since it was last saved."), tr("Save it before it goes?"))
+            : ask(tr("The notes have changed since they were last saved."), tr("Save them before they go?"));
     auto* keep = box->addButton(tr("Save"), QMessageBox::AcceptRole);
     auto* lose = box->addButton(tr("Do not save"), QMessageBox::DestructiveRole);
     box->addButton(tr("Cancel"), QMessageBox::RejectRole);

@@ -25,6 +25,10 @@ public:
     void open();
     /// A .keras file or a folder of the tutorial's three files opens as a model, anything else as a text.
     void openPath(const std::filesystem::path& path);
+    /// A file of the list of recent ones; `missing` where it is no longer there, which is said.
+    void openRecent(const std::filesystem::path& path, std::function<void()> missing);
+    /// From an autosave. `done` with an empty sentence, or with why it could not be; that is said here.
+    void restore(const std::filesystem::path& autosave, std::function<void(const QString& error)> done);
     /// To the run's file, or as Save As; asks first where somebody else has changed that file.
     void save(std::function<void()> done = {});
     void saveAs(std::function<void()> done = {});
@@ -33,7 +37,7 @@ public:
     static bool takes(const QMimeData& data);
     void drop(const QMimeData& data);
 
-    /// Asks whether unsaved training may be lost, then calls `leave`, at once where there is none.
+    /// Asks whether unsaved training or notes may be lost, then calls `leave`, at once where there is none.
     void beforeLeaving(std::function<void()> leave);
 
     CorpusDialog* corpusDialog() const { return corpus_dialog_; }

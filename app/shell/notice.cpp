@@ -89,6 +89,7 @@ void Notice::withdraw(Kind kind) {
     if (kind_ != kind) return;
     kind_ = Kind::none;
     hide();
+    Q_EMIT closed();
 }
 
 }  // namespace moe::app

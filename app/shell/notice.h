@@ -13,7 +13,7 @@ class QPushButton;
 namespace moe::app {
 
 /// One quiet card for what the run has to say: that it is finished, why it stopped, what was refused, what is being
-/// read.
+/// read, what can be restored.
 class Notice : public QFrame {
     Q_OBJECT
 
@@ -22,7 +22,7 @@ public:
         QString text;
         std::function<void()> press;
     };
-    enum class Kind { none, failed, refused, working, told };
+    enum class Kind { none, failed, refused, working, told, offered };
 
     explicit Notice(QWidget* parent);
 
@@ -32,6 +32,9 @@ public:
     void withdraw(Kind kind);
     Kind kind() const { return kind_; }
     QString text() const;
+
+Q_SIGNALS:
+    void closed();  // nothing is said any more
 
 protected:
     bool eventFilter(QObject* watched, QEvent* event) override;

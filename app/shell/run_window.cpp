@@ -7,6 +7,7 @@
 
 #include <QApplication>
 #include <QSettings>
+#include <QStandardPaths>
 #include <QTimer>
 
 #include <unistd.h>
@@ -57,6 +58,18 @@ private:
     bool told_ = false;
 };
 
+/// Another window of the same kind; which lesson it opens is its own.
+QStringList programFor(const WindowRequest& request) {
+    QStringList program{QCoreApplication::applicationFilePath()};
+    if (!request.lessons.empty())
+        program << QStringLiteral("--lessons")
+                << QString::fromStdString(std::filesystem::absolute(request.lessons).string());
+    if (request.backend.device != "auto")
+        program << QStringLiteral("--device") << QString::fromStdString(request.backend.device);
+    if (request.backend.threads > 0) program << QStringLiteral("--threads") << QString::number(request.backend.threads);
+    return program;
+}
+
 }  // namespace
 
 int runWindow(int argc, char** argv, const WindowRequest& request) {
@@ -73,11 +86,17 @@ int runWindow(int argc, char** argv, const WindowRequest& request) {
     options.settings = request.measure_first_frame ? nullptr : &settings;
     options.lessons = loadLessons(QString::fromStdString(request.lessons.string()));
     options.session.backend = request.backend;
+    if (!request.measure_first_frame) {
+        const QString data = QStandardPaths::writableLocation(QStandardPaths::AppDataLocation);
+        if (!data.isEmpty()) options.autosave.root = (data + QStringLiteral("/autosave")).toStdString();
+        options.program = programFor(request);
+    }
     MainWindow window(std::move(options));
     const FirstFrame* first = request.measure_first_frame ? new FirstFrame(window) : nullptr;
     window.show();
     window.openFirstLesson(QString::fromStdString(request.lesson));
     if (!request.file.empty()) window.openPath(request.file);
+    window.desk().start();
     const int code = QApplication::exec();
     delete first;
     return code;

@@ -35,9 +35,13 @@ WindowActions::WindowActions(QWidget* window) : QObject(window), window_(window)
     play = make(tr("Play or pause"), Qt::Key_Space);
     batch = make(tr("One batch"), Qt::Key_Right);
     epoch = make(tr("One epoch"), QKeySequence(Qt::SHIFT | Qt::Key_Right));
+    newWindow = make(tr("New window"), QKeySequence(Qt::CTRL | Qt::Key_N));
+    newWindow->setToolTip(tr("Another window with a session of its own."));
     open = make(tr("Open…"), QKeySequence(Qt::CTRL | Qt::Key_O));
     save = make(tr("Save"), QKeySequence(Qt::CTRL | Qt::Key_S));
     saveAs = make(tr("Save As…"), QKeySequence(Qt::CTRL | Qt::SHIFT | Qt::Key_S));
+    notes = make(tr("Notes…"), QKeySequence(Qt::CTRL | Qt::SHIFT | Qt::Key_N));
+    notes->setToolTip(tr("What you want to say to this session; kept in its file."));
     ownText = make(tr("Own text…"), QKeySequence(Qt::CTRL | Qt::Key_T));
     paste = make(tr("Paste a text…"), QKeySequence(Qt::CTRL | Qt::Key_V));
     exporting = make(tr("Export…"), QKeySequence(Qt::CTRL | Qt::Key_E));
@@ -45,6 +49,8 @@ WindowActions::WindowActions(QWidget* window) : QObject(window), window_(window)
     undo = make(tr("Undo"), QKeySequence(Qt::CTRL | Qt::Key_Z));
     redo = make(tr("Redo"), QKeySequence(Qt::CTRL | Qt::SHIFT | Qt::Key_Z));
     restoreLayout = make(tr("Restore layout"));
+    sessionLayout = make(tr("Layout of this session"));
+    sessionLayout->setToolTip(tr("Puts the pictures where they were when this session was saved."));
     themeSystem = make(tr("As the desktop"));
     themeLight = make(tr("Light"));
     themeDark = make(tr("Dark"));

@@ -19,9 +19,9 @@ public:
     explicit WindowActions(QWidget* window);
 
     QAction *reset, *play, *batch, *epoch;
-    QAction *open, *save, *saveAs, *ownText, *paste, *exporting, *quit;
+    QAction *newWindow, *open, *save, *saveAs, *notes, *ownText, *paste, *exporting, *quit;
     QAction *undo, *redo;
-    QAction *restoreLayout, *themeSystem, *themeLight, *themeDark, *reducedMotion;
+    QAction *restoreLayout, *sessionLayout, *themeSystem, *themeLight, *themeDark, *reducedMotion;
     QAction *keys, *about;
 
     /// Those that have a key, for the list of keys.

@@ -8,7 +8,9 @@ namespace moe::app {
 WindowMenu::WindowMenu(const WindowActions& actions, const LessonList& lessons, QWidget* parent)
     : QMenu(parent), lessons_(lessons) {
     QMenu* file = addMenu(tr("File"));
-    for (QAction* a : {actions.open, actions.save, actions.saveAs, actions.ownText, actions.exporting})
+    for (QAction* a : {actions.newWindow, actions.open}) file->addAction(a);
+    recent_ = file->addMenu(tr("Open recent"));
+    for (QAction* a : {actions.save, actions.saveAs, actions.notes, actions.ownText, actions.exporting})
         file->addAction(a);
     file->addSeparator();
     file->addAction(actions.quit);
@@ -32,6 +34,7 @@ WindowMenu::WindowMenu(const WindowActions& actions, const LessonList& lessons, 
             if (d->area() != ViewArea::stage) view->addAction(d->toggleViewAction());
         view->addSeparator();
         view->addAction(actions.restoreLayout);
+        view->addAction(actions.sessionLayout);
         view->addSeparator();
         for (QAction* a : {actions.themeSystem, actions.themeLight, actions.themeDark}) view->addAction(a);
         view->addSeparator();

@@ -18,6 +18,7 @@ public:
     WindowMenu(const WindowActions& actions, const LessonList& lessons, QWidget* parent);
 
     void setDocks(const DockArea* docks) { docks_ = docks; }
+    QMenu* recentMenu() const { return recent_; }
     /// Null: none of them.
     void checkLesson(const Lesson* lesson);
 
@@ -27,7 +28,7 @@ Q_SIGNALS:
 private:
     const LessonList& lessons_;
     const DockArea* docks_ = nullptr;
-    QMenu* lessons_menu_;
+    QMenu *lessons_menu_, *recent_;
 };
 
 }  // namespace moe::app

@@ -5,9 +5,9 @@
 #include "app/shell/undo_commands.h"
 #include "engine/core/error.h"
 #include "engine/core/settings.h"
-#include "engine/formats/model_files.h"
 
 #include <algorithm>
+#include <chrono>
 
 namespace moe::app {
 
@@ -82,6 +82,48 @@ bool Workbench::hasUnsavedTraining() const {
     return own && s.step != identity_.saved_step && s.step > 0;
 }
 
+bool Workbench::hasUnsavedWork() const {
+    const auto found = notes_.find(identity_.session);
+    return hasUnsavedTraining() || (found != notes_.end() && found->second.text != found->second.saved);
+}
+
+void Workbench::setSurroundings(std::function<SessionScene()> scene,
+                                std::function<const Lesson*(const QString&)> lesson) {
+    scene_ = std::move(scene);
+    find_lesson_ = std::move(lesson);
+}
+
+SessionScene Workbench::scene() const {
+    SessionScene scene = scene_ ? scene_() : SessionScene();
+    scene.notes = notes().toStdString();
+    return scene;
+}
+
+QString Workbench::notes() const {
+    const auto found = notes_.find(identity_.session);
+    return found == notes_.end() ? QString() : found->second.text;
+}
+
+void Workbench::setNotes(const QString& notes) {
+    notes_[identity_.session].text = notes;
+}
+
+WholeSession Workbench::whole(SavedRun run, bool place) const {
+    WholeSession session;
+    session.run = std::move(run);
+    session.scene = scene();
+    session.title = identity_.name.toStdString();
+    session.devices = identity_.devices;
+    const std::string here = session_.live().device;
+    if (session.devices.empty() || session.devices.back() != here) session.devices.push_back(here);
+    session.saved_at =
+        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+    if (place)
+        session.place = SavedPlace{identity_.file.string(), identity_.saved_step,
+                                   std::int64_t(file_time_.time_since_epoch().count()), std::uint64_t(file_size_)};
+    return session;
+}
+
 void Workbench::openLesson(const Lesson& lesson) {
     SessionSetup setup;
     try {
@@ -97,7 +139,11 @@ void Workbench::openLesson(const Lesson& lesson) {
     RunIdentity identity;
     identity.name = lesson.title;
     identity.lesson = &lesson;
-    start(std::move(setup), identity, tr("opening of a lesson"), {});
+    identity.session = ++sessions_;
+    start(std::move(setup), identity, tr("opening of a lesson"), [this](const QString& error) {
+        if (!error.isEmpty()) return void(Q_EMIT refused(error));
+        Q_EMIT settled(0);
+    });
 }
 
 void Workbench::restart(const Experiment& experiment, std::function<void(const QString&)> done) {
@@ -109,6 +155,7 @@ void Workbench::restart(const Experiment& experiment, std::function<void(const Q
     RunIdentity identity = identity_;
     identity.file.clear();
     identity.saved_step = 0;
+    identity.devices.clear();
     start(std::move(setup), identity, tr("start of a new model"), std::move(done));
 }
 
@@ -120,6 +167,7 @@ void Workbench::useCorpus(std::shared_ptr<const Corpus> corpus, std::function<vo
     setup.corpus = std::move(corpus);
     RunIdentity identity;
     identity.name = QString::fromStdString(setup.corpus->name());
+    identity.session = identity_.session;  // the notes stay
     start(std::move(setup), identity, tr("another text"), std::move(done));
 }
 
@@ -160,6 +208,7 @@ void Workbench::open(SessionSetup setup, RunIdentity identity, std::function<voi
         if (error.isEmpty()) {
             identity_ = identity;
             planned_epochs_ = session_.live().experiment.train.epochs;
+            if (pending_scene_) Q_EMIT sceneRead(*pending_scene_, identity_.lesson, pending_restored_);
         }
         if (done) done(error);
         Q_EMIT busyChanged();
@@ -168,6 +217,7 @@ void Workbench::open(SessionSetup setup, RunIdentity identity, std::function<voi
             return;
         }
         Q_EMIT identityChanged();
+        Q_EMIT notesChanged();
         Q_EMIT opened();
     });
 }
@@ -221,53 +271,93 @@ void Workbench::applySettings(const std::vector<std::pair<std::string, std::stri
 }
 
 void Workbench::openModel(const std::filesystem::path& path) {
+    read(path, false, [this](const QString& error) {
+        if (!error.isEmpty()) Q_EMIT refused(error);
+    });
+}
+
+void Workbench::restore(const std::filesystem::path& autosave, std::function<void(const QString&)> done) {
+    read(autosave, true, std::move(done));
+}
+
+void Workbench::read(const std::filesystem::path& path, bool restored, std::function<void(const QString&)> done) {
     if (busy()) {  // the window's first lesson is still being opened: the file comes after it
         connect(
-            this, &Workbench::busyChanged, this, [this, path] { openModel(path); }, Qt::SingleShotConnection);
+            this, &Workbench::busyChanged, this, [this, path, restored, done] { read(path, restored, done); },
+            Qt::SingleShotConnection);
         return;
     }
-    Q_EMIT working(tr("Reading %1 …").arg(fileNameOf(path)));
+    Q_EMIT working(restored ? tr("Restoring the session …") : tr("Reading %1 …").arg(fileNameOf(path)));
     const std::shared_ptr<const Corpus> present = session_.corpus();
-    const auto failed = [this](const QString& sentence) {
+    const auto failed = [this, done](const QString& sentence) {
         Q_EMIT working({});
-        Q_EMIT refused(sentence);
+        done(sentence);
     };
     background_.run(
-        [this, path, present, failed]() -> Background::Finish {
-            SavedModel model = load_model(path);
-            auto setup = std::make_shared<SessionSetup>();
-            if (!model.corpus_text.empty()) {
-                setup->corpus = model.tokenizer
-                                    ? Corpus::from_text(model.corpus_name, model.corpus_text, *model.tokenizer)
-                                    : Corpus::from_text(model.corpus_name, model.corpus_text);
-            } else if (present && model.tokenizer) {
-                setup->corpus = Corpus::from_text(present->name(), present->text(), *model.tokenizer);
-            } else if (present && present->tokenizer().vocabulary() == model.state.experiment.model.vocabulary) {
-                setup->corpus = present;
-            } else {
-                throw Error(path.filename().string() +
-                            " carries neither its words nor its text, and the present text has another vocabulary; "
-                            "open the text that it was trained on first.");
+        [this, path, present, restored, done]() -> Background::Finish {
+            const auto loaded = std::make_shared<LoadedSession>(load_session(path, present));
+            SessionSetup& setup = loaded->setup;
+            if (!loaded->whole) {
+                setup.probe = firstPhrase(*setup.corpus);
+                setup.focus = lastPrefix(*setup.corpus, setup.probe);
             }
-            setup->experiment = model.state.experiment;
-            setup->state = std::move(model.state);
-            setup->probe = firstPhrase(*setup->corpus);
-            setup->focus = lastPrefix(*setup->corpus, setup->probe);
-            return [this, path, setup, failed] {
+            return [this, path, loaded, restored, done] {
                 Q_EMIT working({});
-                RunIdentity identity;
-                identity.name = fileNameOf(path);
-                std::error_code none;
-                if (!std::filesystem::is_directory(path, none)) identity.file = path;
-                identity.saved_step = setup->state->step;
-                start(std::move(*setup), identity, tr("opening of a model"),
-                      [this, path, failed](const QString& error) {
-                          if (!error.isEmpty()) return failed(error);
-                          rememberFile(path);
-                      });
+                finishReading(path, loaded, restored, done);
             };
         },
         failed);
+}
+
+void Workbench::finishReading(const std::filesystem::path& path, const std::shared_ptr<LoadedSession>& loaded,
+                              bool restored, const std::function<void(const QString&)>& done) {
+    if (busy()) {  // a lesson was opened while the file was read
+        connect(
+            this, &Workbench::busyChanged, this,
+            [this, path, loaded, restored, done] { finishReading(path, loaded, restored, done); },
+            Qt::SingleShotConnection);
+        return;
+    }
+    RunIdentity identity;
+    identity.session = ++sessions_;
+    identity.devices = loaded->devices;
+    identity.lesson =
+        loaded->whole && find_lesson_ ? find_lesson_(QString::fromStdString(loaded->scene.lesson)) : nullptr;
+    const std::uint64_t step = loaded->setup.state->step;
+    std::error_code none;
+    if (restored) {
+        identity.name = QString::fromStdString(loaded->title);
+        if (loaded->place) identity.file = loaded->place->file, identity.saved_step = loaded->place->step;
+    } else {
+        identity.name = fileNameOf(path);
+        if (!std::filesystem::is_directory(path, none)) identity.file = std::filesystem::absolute(path, none);
+        identity.saved_step = step;
+    }
+    const QString notes = QString::fromStdString(loaded->scene.notes);
+    notes_[identity.session] = {notes, restored ? QString() : notes};
+    pending_scene_ = loaded->whole ? std::optional(loaded->scene) : std::nullopt;
+    pending_restored_ = restored;
+    start(std::move(loaded->setup), identity, restored ? tr("restoring of a session") : tr("opening of a model"),
+          [this, path, loaded, restored, step, done](const QString& error) {
+              pending_scene_.reset();
+              if (error.isEmpty() && restored && loaded->place) {
+                  using Time = std::filesystem::file_time_type;
+                  file_time_ = Time(Time::duration(loaded->place->time));
+                  file_size_ = std::uintmax_t(loaded->place->bytes);
+              } else if (error.isEmpty()) {
+                  rememberFile(path);
+                  Q_EMIT fileUsed(path);
+                  Q_EMIT settled(step);
+              }
+              done(error);
+              if (!error.isEmpty()) return;
+              std::vector<std::string> remarks = loaded->remarks;
+              const std::string devices = device_remark(loaded->devices, session_.live().device);
+              if (!devices.empty()) remarks.push_back(devices);
+              QStringList sentences;
+              for (const std::string& remark : remarks) sentences << QString::fromStdString(remark);
+              if (!sentences.isEmpty()) Q_EMIT remarked(sentences.join(u' '));
+          });
 }
 
 void Workbench::saveModel(const std::filesystem::path& path, std::function<void()> done) {
@@ -278,22 +368,22 @@ void Workbench::saveModel(const std::filesystem::path& path, std::function<void(
             Q_EMIT working({});
             Q_EMIT refused(sentence);
         };
-        const std::uint64_t step = run.state.step;
-        auto model = std::make_shared<SavedModel>();
-        model->state = std::move(run.state);
-        model->tokenizer = run.corpus->tokenizer();
-        model->corpus_name = run.corpus->name();
-        model->corpus_text = run.corpus->text();
-        model->complete = true;
+        const std::uint64_t step = run.state.step, saved_session = identity_.session;
+        const auto session = std::make_shared<WholeSession>(whole(std::move(run), false));
         background_.run(
-            [this, path, done, step, model]() -> Background::Finish {
-                save_model_file(path, *model);
-                return [this, path, done, step] {
+            [this, path, done, step, saved_session, session]() -> Background::Finish {
+                save_session(path, *session);
+                return [this, path, done, step, saved_session, session] {
                     Q_EMIT working({});
-                    identity_.file = path;
-                    identity_.saved_step = step;
-                    rememberFile(path);
-                    Q_EMIT identityChanged();
+                    if (identity_.session == saved_session) {  // else another one was opened meanwhile
+                        identity_.file = path;
+                        identity_.saved_step = step;
+                        notes_[saved_session].saved = QString::fromStdString(session->scene.notes);
+                        rememberFile(path);
+                        Q_EMIT identityChanged();
+                        Q_EMIT settled(step);
+                    }
+                    Q_EMIT fileUsed(path);
                     Q_EMIT saved(fileNameOf(path));
                     if (done) done();
                 };

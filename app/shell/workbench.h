@@ -2,11 +2,14 @@
 #include "app/lessons/lesson.h"
 #include "app/session/session_controller.h"
 #include "app/shell/background.h"
+#include "engine/session/session_file.h"
 
 #include <QObject>
+#include <QStringList>
 #include <QUndoStack>
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -18,6 +21,8 @@ struct RunIdentity {
     const Lesson* lesson = nullptr;  // where the run is a lesson's own
     std::filesystem::path file;      // where Save goes; empty: not saved yet
     std::uint64_t saved_step = 0;
+    std::vector<std::string> devices;  // on which it was trained before
+    std::uint64_t session = 0;         // counts lessons and files that were opened: its notes go with it
 };
 
 /// A run as undo keeps it.
@@ -44,6 +49,16 @@ public:
     bool busy() const { return opening_ > 0; }
     /// Whether closing would lose training that cannot be had again by pressing play.
     bool hasUnsavedTraining() const;
+    /// The same, or notes.
+    bool hasUnsavedWork() const;
+
+    /// What a window adds to a session: `scene` says what it shows, `lesson` finds a lesson by its id (null: none).
+    void setSurroundings(std::function<SessionScene()> scene, std::function<const Lesson*(const QString& id)> lesson);
+    SessionScene scene() const;
+    QString notes() const;
+    void setNotes(const QString& notes);
+    /// The run with all that a file or an autosave holds; `place`: also which file it belongs to.
+    WholeSession whole(SavedRun run, bool place) const;
 
     void openLesson(const Lesson& lesson);
     /// Same corpus, another experiment, from step 0. Undo brings the trained model back.
@@ -59,9 +74,11 @@ public:
     /// Key and value as a lesson names them: live ones apply at once, the others start again.
     void applySettings(const std::vector<std::pair<std::string, std::string>>& settings);
 
-    /// Reads a .keras file or a folder of the tutorial's three files on another thread and opens it.
+    /// Reads a session, a .keras file or a folder of the tutorial's three files on another thread and opens it.
     void openModel(const std::filesystem::path& path);
-    /// Writes the model as it is at the next step boundary, on another thread.
+    /// As openModel(), from an autosave: the run belongs to the file that it belonged to.
+    void restore(const std::filesystem::path& autosave, std::function<void(const QString& error)> done);
+    /// Writes the whole session as it is at the next step boundary, on another thread.
     void saveModel(const std::filesystem::path& path, std::function<void()> done = {});
     /// Whether the run's file is not as this window left it.
     bool fileChangedOutside() const;
@@ -73,6 +90,12 @@ Q_SIGNALS:
     void refused(const QString& sentence);  // the present model stays
     void working(const QString& what);      // reading or writing; empty: done
     void saved(const QString& name);
+    void fileUsed(const std::filesystem::path& path);  // opened or saved
+    void settled(std::uint64_t step);                  // a lesson's play button or a file gives the run up to this step
+    void notesChanged();                               // another session's
+    /// Before identityChanged() of a session that was opened: what it showed.
+    void sceneRead(const SessionScene& scene, const Lesson* lesson, bool restored);
+    void remarked(const QString& sentences);  // what must be known of a file that was opened
 
 private:
     friend class RunCommand;
@@ -85,10 +108,23 @@ private:
     void open(SessionSetup setup, RunIdentity identity, std::function<void(const QString&)> done);
     void applyLive(const char* key, const QString& value);
     void pushRun(const QString& text, const KeptRun& before);
+    void read(const std::filesystem::path& path, bool restored, std::function<void(const QString& error)> done);
+    void finishReading(const std::filesystem::path& path, const std::shared_ptr<LoadedSession>& loaded, bool restored,
+                       const std::function<void(const QString& error)>& done);
     void rememberFile(const std::filesystem::path& path);
     void probeEdited(const QString& before, const QString& after);
 
+    struct Notes {
+        QString text, saved;
+    };
+
     SessionController& session_;
+    std::function<SessionScene()> scene_;
+    std::function<const Lesson*(const QString&)> find_lesson_;
+    std::map<std::uint64_t, Notes> notes_;  // by RunIdentity::session
+    std::uint64_t sessions_ = 0;
+    std::optional<SessionScene> pending_scene_;  // of the session that is being opened
+    bool pending_restored_ = false;
     QUndoStack undo_;
     RunIdentity identity_;
     Background background_;
