@@ -15,6 +15,11 @@ inline constexpr const char* session_member = "moe-lab/session.json";
 /// Throws Error where `json`, a member of the file `name`, is of a later version than `known`: the sentence names both.
 void check_version(const Json& json, std::uint64_t known, const std::string& name);
 
+/// Every setting by its key, as text: {"num_experts": "4", ...}. And back, over those of `experiment`; throws Error
+/// naming the file where one is unknown or out of range.
+std::string settings_json(const Experiment& experiment);
+void read_settings(const Json& settings, const std::string& name, Experiment& experiment);
+
 /// The archive on the disk, its table alone. Throws Error where the file is something else: the sentence says what.
 ZipReader open_keras_archive(const std::filesystem::path& file);
 

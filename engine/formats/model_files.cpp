@@ -75,13 +75,7 @@ std::string write_weights(const KerasModel& model, const RunState& state) {
 }
 
 std::string experiment_json(const Experiment& experiment) {
-    std::string text = "{\"format\": \"moe-lab experiment\", \"version\": 1, \"settings\": {";
-    bool first = true;
-    for (const Setting& setting : settings()) {
-        text += (first ? "" : ", ") + json_quote(setting.key) + ": " + json_quote(setting.get(experiment));
-        first = false;
-    }
-    return text + "}}";
+    return "{\"format\": \"moe-lab experiment\", \"version\": 1, \"settings\": " + settings_json(experiment) + "}";
 }
 
 std::string run_json(const SavedModel& model) {
@@ -129,14 +123,7 @@ Json read_member(const std::string& text, const std::string& member, std::uint64
 void read_experiment(const std::string& text, const std::string& name, Experiment& experiment) {
     const ModelSpec built = experiment.model;
     const Json json = read_member(text, experiment_member, experiment_version, name);
-    for (const auto& [key, value] : json_field(json, "settings", name).items()) {
-        try {
-            if (!value.is_string()) throw UsageError("The setting " + key + " is no text.");
-            apply_setting(experiment, key, value.get<std::string>());
-        } catch (const UsageError& error) {
-            throw Error("'" + name + "': " + experiment_member + " cannot be read. " + error.what());
-        }
-    }
+    read_settings(json_field(json, "settings", name), name, experiment);
     experiment.model.vocabulary = built.vocabulary;
     ModelSpec compared = experiment.model;
     compared.balance_loss = built.balance_loss;
@@ -257,6 +244,24 @@ void check_vocabulary(const Tokenizer& tokenizer, const ModelSpec& spec, const s
 }
 
 }  // namespace
+
+std::string settings_json(const Experiment& experiment) {
+    std::string text;
+    for (const Setting& setting : settings())
+        text += (text.empty() ? "{" : ", ") + json_quote(setting.key) + ": " + json_quote(setting.get(experiment));
+    return text + "}";
+}
+
+void read_settings(const Json& settings, const std::string& name, Experiment& experiment) {
+    for (const auto& [key, value] : settings.items()) {
+        try {
+            if (!value.is_string()) throw UsageError("The setting " + key + " is no text.");
+            apply_setting(experiment, key, value.get<std::string>());
+        } catch (const UsageError& error) {
+            throw Error("'" + name + "': its settings cannot be read. " + error.what());
+        }
+    }
+}
 
 std::string program_name() {
     return "MoE Lab " MOELAB_VERSION;

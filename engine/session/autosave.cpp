@@ -22,6 +22,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char *session_name = "session.keras", *host_name = "host.txt";
+// Written every few seconds: a little of the past is enough to have all of it again by replay.
+constexpr std::size_t checkpoint_budget = std::size_t(2) << 20;
 constexpr std::chrono::minutes other_machine_is_dead{10};
 
 std::string this_host() {
@@ -99,7 +101,7 @@ void AutosaveSlot::write(const WholeSession& session) {
         text_name_ = name;
         text_ = session.run.corpus;
     }
-    write_file(file(), pack_session(session, text_name_));
+    write_file(file(), pack_session(session, checkpoint_budget, text_name_));
     // Only now does nothing that is kept need the text before.
     std::error_code none;
     if (before != text_name_)

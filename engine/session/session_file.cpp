@@ -4,6 +4,7 @@
 #include "engine/core/numbers.h"
 #include "engine/formats/keras_archive.h"
 #include "engine/session/history_file.h"
+#include "engine/session/timeline_file.h"
 
 #include <algorithm>
 #include <limits>
@@ -171,6 +172,7 @@ void read_session_members(const ZipReader& archive, const SavedModel& model, Loa
         to.setup.history =
             unpack_history(archive.read(history_member, largest_history), archive.name() + ": " + history_member,
                            model.state, in.text(in.all(), "gate_probe"));
+    to.setup.timeline = unpack_timeline(archive, model.state.experiment, model.state.step);
     if (archive.has(notes_member)) to.scene.notes = archive.read(notes_member, largest_notes);
     if (archive.has(window_member)) to.scene.arrangement = archive.read(window_member, largest_window);
 }
@@ -186,7 +188,8 @@ void read_text_beside(const std::filesystem::path& file, const std::string& text
 
 }  // namespace
 
-std::string pack_session(const WholeSession& session, const std::string& text_elsewhere) {
+std::string pack_session(const WholeSession& session, std::size_t checkpoint_budget,
+                         const std::string& text_elsewhere) {
     const SavedRun& run = session.run;
     if (!run.corpus) throw Error("There is no session to save; open a lesson or a text first.");
     SavedModel model;
@@ -199,6 +202,8 @@ std::string pack_session(const WholeSession& session, const std::string& text_el
     }
     std::vector<ZipMember> more{{session_member, session_json(session, text_elsewhere)}};
     if (run.history) more.push_back({history_member, pack_history(*run.history)});
+    if (run.timeline)
+        for (ZipMember& member : pack_timeline(*run.timeline, checkpoint_budget)) more.push_back(std::move(member));
     if (!session.scene.notes.empty()) more.push_back({notes_member, session.scene.notes});
     if (!session.scene.arrangement.empty()) more.push_back({window_member, session.scene.arrangement});
     return write_keras(model, std::move(more));

@@ -54,10 +54,14 @@ struct WholeSession {
     std::optional<SavedPlace> place;
 };
 
+/// How much of the past goes into a file, in bytes: checkpoints are thinned to it, replay fills the rest.
+inline constexpr std::size_t file_checkpoint_budget = std::size_t(16) << 20;
+
 /// The bytes of a `.keras` archive that Keras opens as a model; what Keras does not know rides along under `moe-lab/`.
 /// Equal sessions give equal bytes. With `text_elsewhere`, the name of a file beside it that holds pack_text(), corpus
 /// and tokenizer are left out: an autosave writes them once. Any thread. Throws Error.
-std::string pack_session(const WholeSession& session, const std::string& text_elsewhere = {});
+std::string pack_session(const WholeSession& session, std::size_t checkpoint_budget = file_checkpoint_budget,
+                         const std::string& text_elsewhere = {});
 std::string pack_text(const Corpus& corpus);
 
 /// pack_session() into a file, replaced atomically.

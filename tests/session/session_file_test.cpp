@@ -140,6 +140,11 @@ std::uint32_t crc(const std::string& bytes) {  // as zip has it
     return ~sum;
 }
 
+bool same(const Timeline& a, const Timeline& b) {
+    return std::ranges::equal(a.checkpoints, b.checkpoints, [](const auto& x, const auto& y) { return *x == *y; }) &&
+           a.interval == b.interval && a.log == b.log;
+}
+
 double milliseconds(const std::function<void()>& act) {
     const auto start = std::chrono::steady_clock::now();
     act();
@@ -175,6 +180,11 @@ TEST_CASE("a session comes back whole and trains on to the same bits") {
         CHECK(after.setup.corpus->tokenizer() == before.run.corpus->tokenizer());
         CHECK(after.setup.probe == "how are you");
         CHECK(after.setup.focus == 1);
+        REQUIRE(after.setup.timeline);
+        CHECK(after.setup.timeline->log == before.run.timeline->log);
+        CHECK(after.setup.timeline->start == before.run.timeline->start);
+        CHECK(after.setup.timeline->start_target == before.run.timeline->start_target);
+        CHECK(same(*after.setup.timeline, *before.run.timeline));
         REQUIRE(after.setup.history);
         CHECK(same(*after.setup.history, *before.run.history));
 
@@ -195,6 +205,49 @@ TEST_CASE("a session comes back whole and trains on to the same bits") {
         CHECK(reopened.save().get().state == session.save().get().state);
         CHECK(reopened.take()->history->points.size() == session.take()->history->points.size());
     }
+}
+
+TEST_CASE("the past can be looked at after opening, whatever was thinned, and trained on from") {
+    const Folder folder;
+    const fs::path file = folder.path / "long.keras";
+    TrainingSession session(cpu());
+    SessionSetup setup = tutorial();
+    setup.experiment.train.epochs = 100'000;
+    session.open(setup);
+    for (const double rate : {0.004, 0.0005, 0.001}) {
+        session.run_steps(1'700);
+        session.wait();
+        session.set_learning_rate(rate);
+        session.set_balance_loss(rate);
+    }
+    session.run_steps(233);
+    session.wait();
+    WholeSession before = whole(session);
+    CHECK(before.run.timeline->checkpoints.size() == 21);
+    CHECK(before.run.timeline->log.size() == 6);
+    const std::size_t one = checkpoint_bytes(*before.run.timeline->checkpoints.back());
+    for (const std::size_t kept : {std::size_t(100), std::size_t(6), std::size_t(0)}) {
+        CAPTURE(kept);
+        write_file(file, pack_session(before, kept * one));
+        const LoadedSession after = load_session(file);
+        REQUIRE(after.setup.timeline);
+        CHECK(after.setup.timeline->checkpoints.size() <= std::max<std::size_t>(kept, 1));
+        CHECK(after.setup.timeline->log == before.run.timeline->log);
+        TrainingSession reopened(cpu());
+        reopened.open(after.setup);
+        for (const std::uint64_t step : {0, 1, 1'699, 1'700, 2'900, 5'333}) {
+            CAPTURE(step);
+            const auto was = session.state_at(step).get(), is = reopened.state_at(step).get();
+            REQUIRE(was.value);
+            REQUIRE(is.value);
+            CHECK(*is.value == *was.value);
+        }
+        CHECK(reopened.continue_from(2'900).get().empty());
+        reopened.run_steps(10);
+        reopened.wait();
+        CHECK(reopened.save().get().state == *session.state_at(2'910).get().value);
+    }
+    CHECK(fs::file_size(file) < 600'000);
 }
 
 TEST_CASE("a session is a model too, and a model alone opens as one") {
@@ -286,6 +339,11 @@ TEST_CASE("files that are something else, or put together from two, are one sent
         });
     };
     has(from_other("moe-lab/history.safetensors"), "contradicts itself");
+    has(from_other("moe-lab/checkpoints.safetensors"), "contradicts itself");
+    has(from_other("moe-lab/commands.json"), "contradicts itself");
+    has(with("moe-lab/commands.json",
+             [](std::string& b) { b.replace(b.find("\"version\": 1"), 12, "\"version\": 9"); }),
+        "in version 9 of the format");
     has(from_other("model.weights.h5"), "are of the shape");
     has(from_other("moe-lab/tokenizer.json"), "belong to different models");
     has(with("moe-lab/history.safetensors", [](std::string& b) { b.resize(b.size() - 4); }),
