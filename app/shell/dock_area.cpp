@@ -159,6 +159,14 @@ bool DockArea::restoreArrangement(const QByteArray& state) {
     return state.isEmpty();
 }
 
+void DockArea::setLayout(const DockLayout& layout) {
+    const QScopedValueRollback busy(arranging_, true);
+    if (layout.apply(*this))
+        rearranged_ = true;
+    else
+        arrange();
+}
+
 void DockArea::pointAt(const QStringList& ids) {
     for (DockFrame* d : docks_) {
         const bool on = ids.contains(d->objectName());

@@ -1,5 +1,6 @@
 #pragma once
 #include "app/shell/dock_frame.h"
+#include "app/shell/dock_layout.h"
 
 #include <QMainWindow>
 
@@ -24,6 +25,9 @@ public:
     void arrange();
     /// Whether a person has moved, closed or resized something since arrange().
     bool isRearranged() const { return rearranged_; }
+
+    /// The arrangement of a session's file, which is from then on the user's; the default one where it is empty.
+    void setLayout(const DockLayout& layout);
 
     QByteArray arrangement() const;
     /// False, and arrange(), where `state` is of another program version.

@@ -53,8 +53,7 @@ void SessionDesk::connectFiles() {
     parts_.actions.newWindow->setVisible(!options_.program.isEmpty());
     connect(parts_.actions.newWindow, &QAction::triggered, this, &SessionDesk::openWindow);
     parts_.actions.sessionLayout->setEnabled(false);
-    connect(parts_.actions.sessionLayout, &QAction::triggered, this,
-            [this] { parts_.docks.restoreArrangement(layout_); });
+    connect(parts_.actions.sessionLayout, &QAction::triggered, this, [this] { parts_.docks.setLayout(layout_); });
 }
 
 SessionScene SessionDesk::scene() const {
@@ -71,7 +70,7 @@ SessionScene SessionDesk::scene() const {
     scene.speed = session.live().speed_limit;
     scene.expert = session.focusedExpert();
     scene.looked_at = session.lookedAt();
-    scene.arrangement = parts_.docks.arrangement().toStdString();
+    scene.arrangement = DockLayout::of(parts_.docks).text();
     return scene;
 }
 
@@ -87,9 +86,9 @@ void SessionDesk::show(const SessionScene& scene, const Lesson* lesson, bool res
         parts_.docks.pointAt(parts_.column.lesson()->player().step()->look);
     }
     if (scene.looked_at) session.lookAt(*scene.looked_at);
-    layout_ = QByteArray::fromStdString(scene.arrangement);
-    parts_.actions.sessionLayout->setEnabled(!layout_.isEmpty());
-    if (restored) parts_.docks.restoreArrangement(layout_);
+    layout_ = DockLayout::read(scene.arrangement);
+    parts_.actions.sessionLayout->setEnabled(!layout_.cells.empty());
+    if (restored) parts_.docks.setLayout(layout_);
 }
 
 NotesWindow& SessionDesk::notes() {

@@ -1,6 +1,7 @@
 #pragma once
 #include "app/lessons/loader.h"
 #include "app/shell/autosaver.h"
+#include "app/shell/dock_layout.h"
 #include "app/shell/recovery.h"
 
 #include <QPointer>
@@ -65,7 +66,7 @@ private:
     Recovery* recovery_;
     RecentFiles* recent_;
     QPointer<NotesWindow> notes_;
-    QByteArray layout_;  // of the session that is open; empty: the default one
+    DockLayout layout_;  // of the session that is open; no cells: the default one
 };
 
 }  // namespace moe::app

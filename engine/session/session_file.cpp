@@ -14,7 +14,7 @@ namespace moe {
 namespace {
 
 constexpr const char *history_member = "moe-lab/history.safetensors", *notes_member = "moe-lab/notes.txt",
-                     *window_member = "moe-lab/window.bin", *corpus_member = "moe-lab/corpus.txt",
+                     *window_member = "moe-lab/window.json", *corpus_member = "moe-lab/corpus.txt",
                      *tokenizer_member = "moe-lab/tokenizer.json";
 constexpr std::size_t largest_session = std::size_t(1) << 24, largest_history = std::size_t(1) << 26,
                       largest_notes = std::size_t(1) << 22, largest_window = std::size_t(1) << 16, most_guesses = 4096;

@@ -28,7 +28,7 @@ struct SessionScene {
     std::optional<std::uint64_t> looked_at;   // the moment shown, where it is not the present
     std::optional<SteppingPlace> stepping;
     std::string notes;        // the teacher's, plain text
-    std::string arrangement;  // of the docks, as the window packs it; empty: the default one
+    std::string arrangement;  // of the docks, in the window's own words; empty: the default one
 
     bool operator==(const SessionScene&) const = default;
 };

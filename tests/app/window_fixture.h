@@ -50,12 +50,18 @@ public:
 
     QString path(const QString& name) const { return dir_.filePath(name); }
 
+    AutosaveOptions autosave;  // of the windows made from now on
+    QStringList program;
+
     /// Shown, active, with `lesson` open and its first snapshot there.
     std::unique_ptr<MainWindow> window(const QString& lesson = QStringLiteral("91-first")) {
-        settings_ = std::make_unique<QSettings>(path(QStringLiteral("window.ini")), QSettings::IniFormat);
+        if (!settings_)
+            settings_ = std::make_unique<QSettings>(path(QStringLiteral("window.ini")), QSettings::IniFormat);
         WindowOptions options;
         options.settings = settings_.get();
         options.lessons = loadLessons(path(QStringLiteral("lessons")));
+        options.autosave = autosave;
+        options.program = program;
         auto window = std::make_unique<MainWindow>(std::move(options));
         window->show();
         window->openFirstLesson(lesson);

@@ -388,7 +388,8 @@ private Q_SLOTS:
         window->bench().restart(session.snapshot().experiment);
         QVERIFY(window->bench().busy());
         window->bench().openModel(file);
-        QTRY_VERIFY_WITH_TIMEOUT(session.snapshot().step == step && session.snapshot().history->points.empty(), 10000);
+        QTRY_VERIFY_WITH_TIMEOUT(session.snapshot().step == step && session.snapshot().history->points.size() == step,
+                                 10000);
         for (const View* view : window->findChildren<View*>())
             if (view->title() == QStringLiteral("Loss")) QTRY_VERIFY(!view->value().isEmpty());
     }
