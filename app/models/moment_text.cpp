@@ -18,7 +18,7 @@ QString say(const char* text) {
 }  // namespace
 
 std::uint64_t newestStep(const Snapshot& snapshot) {
-    return snapshot.step;
+    return std::max(snapshot.step, snapshot.newest_step);
 }
 
 bool isPast(const Snapshot& snapshot) {

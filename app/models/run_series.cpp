@@ -99,8 +99,11 @@ Series gateSeries(const History& history, std::size_t prefix, std::size_t expert
 std::optional<double> epochsPerStep(const Snapshot& snapshot) {
     const std::uint64_t steps = snapshot.steps_per_epoch;
     if (steps == 0) return {};
-    const std::uint64_t done = snapshot.epoch * steps;
-    if (snapshot.step < done || snapshot.step > done + steps) return {};
+    // Of a moment of the past the whole run counts, and its epochs are in the history.
+    const bool past = snapshot.newest_step > snapshot.step && snapshot.history;
+    const std::uint64_t done = (past ? snapshot.history->epochs.size() : snapshot.epoch) * steps;
+    const std::uint64_t step = past ? snapshot.newest_step : snapshot.step;
+    if (step < done || step > done + steps) return {};
     return 1.0 / double(steps);
 }
 

@@ -66,7 +66,8 @@ std::vector<std::size_t> shownExperts(const std::vector<float>& load, std::size_
 std::vector<float> presentLoad(const Snapshot& snapshot) {
     if (!snapshot.load.empty()) return snapshot.load;
     const History* history = snapshot.history.get();
-    if (!history || history->points.empty() || history->num_experts == 0) return {};
+    // At step 0 of a run that went on nothing was trained: its history is that of later.
+    if (!history || isPast(snapshot) || history->points.empty() || history->num_experts == 0) return {};
     return {history->load.end() - std::ptrdiff_t(history->num_experts), history->load.end()};
 }
 

@@ -27,13 +27,13 @@ void LessonGuide::carryOut(const LessonAction& action) {
             session.pause();
             break;
         case LessonAction::Kind::batch:
-            session.runSteps(1);
+            bench_.train([&session] { session.runSteps(1); });
             break;
         case LessonAction::Kind::epochs:
-            if (session.live().state == SessionState::finished)
+            if (session.live().state == SessionState::finished && !session.lookedAt())
                 session.trainOn(std::uint64_t(action.number));
             else
-                session.runEpochs(std::uint64_t(action.number));
+                bench_.train([&session, n = std::uint64_t(action.number)] { session.runEpochs(n); });
             break;
         case LessonAction::Kind::reset:
             bench_.reset();

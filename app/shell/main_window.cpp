@@ -12,6 +12,7 @@
 #include "app/shell/model_actions.h"
 #include "app/shell/notice.h"
 #include "app/shell/style.h"
+#include "app/shell/time_control.h"
 #include "app/shell/transport_bar.h"
 #include "app/shell/window_actions.h"
 #include "app/shell/window_menu.h"
@@ -75,6 +76,7 @@ void MainWindow::build() {
     menu_->setDocks(docks_);
     notice_ = new Notice(docks_);
     exports_ = new ExportActions(*bench_, *docks_, *notice_, *actions_, this);
+    time_ = new TimeControl(*bench_, *docks_, *notice_, *actions_, this);
     auto* rows = new QVBoxLayout(page);
     rows->setContentsMargins(0, 0, 0, 0);
     rows->setSpacing(0);
@@ -97,11 +99,11 @@ void MainWindow::connectTransport() {
         // Single batches add up; an epoch or a run under way is not broken off by one.
         if (session_.live().state == SessionState::running && !single_batches_) return;
         single_batches_ = true;
-        session_.runSteps(1);
+        bench_->train([this] { session_.runSteps(1); });
     });
     connect(actions_->epoch, &QAction::triggered, this, [this] {
         single_batches_ = false;
-        session_.runEpochs(1);
+        bench_->train([this] { session_.runEpochs(1); });
     });
     connect(actions_->reset, &QAction::triggered, bench_, &Workbench::reset);
     connect(transport_, &TransportBar::speedChanged, &session_, &SessionController::setSpeed);
@@ -182,6 +184,9 @@ void MainWindow::connectBench() {
     });
     connect(&session_, &SessionController::structureChanged, this,
             [this] { column_->lesson()->setStructure(session_.sharedSnapshot()); });
+    connect(&session_, &SessionController::momentChanged, this, [this] {
+        if (shown_state_ == SessionState::finished) showState();
+    });
     connect(bench_, &Workbench::identityChanged, this, &MainWindow::showIdentity);
     connect(bench_, &Workbench::refused, this,
             [this](const QString& sentence) { notice_->tell(Notice::Kind::refused, sentence); });
@@ -231,6 +236,7 @@ void MainWindow::applyTheme() {
     column_->setTheme(theme);
     docks_->setTheme(theme);
     exports_->setTheme(theme);
+    time_->setTheme(theme);
 }
 
 void MainWindow::openFirstLesson(const QString& asked) {
@@ -252,21 +258,15 @@ void MainWindow::openLesson(const Lesson& lesson) {
 
 void MainWindow::playOrPause() {
     single_batches_ = false;
-    switch (session_.live().state) {
-        case SessionState::running:
-            session_.pause();
-            break;
-        case SessionState::finished:
-            trainMore();
-            break;
-        case SessionState::empty:
-            break;
-        default:
-            session_.play();
-    }
+    const SessionState state = session_.live().state;
+    if (state == SessionState::running) return session_.pause();
+    if (state == SessionState::empty) return;
+    if (state == SessionState::finished && !session_.lookedAt()) return trainMore();
+    bench_->train([this] { session_.play(); });
 }
 
 void MainWindow::trainMore() {
+    session_.lookAtNow();
     session_.trainOn(session_.live().experiment.train.epochs);
 }
 
@@ -285,7 +285,9 @@ void MainWindow::showValues() {
 void MainWindow::showState() {
     const Snapshot& s = session_.live();
     shown_state_ = s.state;
-    const bool any = s.state != SessionState::empty, finished = s.state == SessionState::finished;
+    const bool any = s.state != SessionState::empty;
+    // From a moment of a finished run training goes on.
+    const bool finished = s.state == SessionState::finished && !session_.lookedAt();
     actions_->play->setEnabled(any);
     actions_->reset->setEnabled(any);
     const QString more = tr("Train %1 epochs more").arg(countText(s.experiment.train.epochs));

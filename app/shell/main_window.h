@@ -20,6 +20,7 @@ class LeftColumn;
 class LessonGuide;
 class ModelActions;
 class Notice;
+class TimeControl;
 class TransportBar;
 class WindowActions;
 class WindowMenu;
@@ -57,6 +58,7 @@ public:
     SessionDesk& desk() { return *desk_; }
     Notice& notice() { return *notice_; }
     ExportActions& exports() { return *exports_; }
+    TimeControl& time() { return *time_; }
     const Theme& theme() const { return theme_; }
     void setThemeChoice(ThemeChoice choice);
 
@@ -97,6 +99,7 @@ private:
     SessionDesk* desk_ = nullptr;
     Notice* notice_ = nullptr;
     ExportActions* exports_ = nullptr;
+    TimeControl* time_ = nullptr;
     Theme theme_;
     ThemeChoice theme_choice_ = ThemeChoice::system;
     QTimer rescale_;

@@ -22,7 +22,8 @@ bool keepsKey(const QWidget* widget, const QKeyEvent& key) {
     if (qobject_cast<const QLineEdit*>(widget) || qobject_cast<const QPlainTextEdit*>(widget) ||
         qobject_cast<const QTextEdit*>(widget) || qobject_cast<const QAbstractSpinBox*>(widget) ||
         qobject_cast<const QComboBox*>(widget) || qobject_cast<const QAbstractItemView*>(widget))
-        return key.key() == Qt::Key_Space || key.key() == Qt::Key_Right || key.key() == Qt::Key_R;
+        return key.key() == Qt::Key_Space || key.key() == Qt::Key_Right || key.key() == Qt::Key_R ||
+               key.key() == Qt::Key_N;
     if (qobject_cast<const QAbstractButton*>(widget)) return key.key() == Qt::Key_Space;
     if (qobject_cast<const QAbstractSlider*>(widget)) return key.key() == Qt::Key_Right;
     return false;
@@ -48,6 +49,8 @@ WindowActions::WindowActions(QWidget* window) : QObject(window), window_(window)
     quit = make(tr("Quit"), QKeySequence(Qt::CTRL | Qt::Key_Q));
     undo = make(tr("Undo"), QKeySequence(Qt::CTRL | Qt::Key_Z));
     redo = make(tr("Redo"), QKeySequence(Qt::CTRL | Qt::SHIFT | Qt::Key_Z));
+    backToNow = make(tr("Back to now"), Qt::Key_N);
+    goToStep = make(tr("Look at a step…"), QKeySequence(Qt::CTRL | Qt::Key_G));
     restoreLayout = make(tr("Restore layout"));
     sessionLayout = make(tr("Layout of this session"));
     sessionLayout->setToolTip(tr("Puts the pictures where they were when this session was saved."));

@@ -16,6 +16,8 @@ WindowMenu::WindowMenu(const WindowActions& actions, const LessonList& lessons, 
     file->addAction(actions.quit);
     QMenu* edit = addMenu(tr("Edit"));
     for (QAction* a : {actions.undo, actions.redo, actions.paste}) edit->addAction(a);
+    edit->addSeparator();
+    for (QAction* a : {actions.goToStep, actions.backToNow}) edit->addAction(a);
     lessons_menu_ = addMenu(tr("Lessons"));
     for (std::size_t i = 0; i < lessons_.lessons.size(); ++i) {
         const Lesson& lesson = lessons_.lessons[i];

@@ -2,6 +2,7 @@
 
 #include "app/lessons/loader.h"
 #include "app/models/experiment_draft.h"
+#include "app/models/text_format.h"
 #include "app/shell/undo_commands.h"
 #include "engine/core/error.h"
 #include "engine/core/settings.h"
@@ -180,6 +181,31 @@ void Workbench::reset() {
     if (planned_epochs_ > 0) session_.setTargetEpochs(planned_epochs_);  // "train on" was for the run before
     identity_.saved_step = 0;
     Q_EMIT identityChanged();
+}
+
+void Workbench::train(const std::function<void()>& command) {
+    if (const std::optional<std::uint64_t> step = session_.lookedAt())
+        Q_EMIT pastTrainingAsked(*step, command);
+    else
+        command();
+}
+
+void Workbench::continueFrom(std::uint64_t step, std::function<void()> then) {
+    if (busy()) return;
+    ++opening_;
+    Q_EMIT busyChanged();
+    session_.pause();
+    session_.save([this, step, then = std::move(then), now = identity_](SavedRun before) {
+        session_.continueFrom(step, [this, step, then, kept = KeptRun{std::move(before), now}](const QString& error) {
+            --opening_;
+            if (error.isEmpty()) pushRun(tr("training on from step %1").arg(countText(step)), kept);
+            Q_EMIT busyChanged();
+            if (!error.isEmpty())
+                Q_EMIT refused(error);
+            else if (then)
+                then();
+        });
+    });
 }
 
 void Workbench::start(SessionSetup setup, RunIdentity identity, const QString& undo_text,

@@ -67,6 +67,10 @@ public:
     void useCorpus(std::shared_ptr<const Corpus> corpus, std::function<void(const QString& error)> done = {});
     /// The same initial weights, step 0. Undo brings the trained model back.
     void reset();
+    /// Training (play, a batch, an epoch): at once; where the past is shown after pastTrainingAsked() was answered.
+    void train(const std::function<void()>& command);
+    /// Makes that moment the present, then calls `then`. Undo brings the run with all its steps back.
+    void continueFrom(std::uint64_t step, std::function<void()> then);
     /// A setting that applies at once: learning_rate, batch_size, balance_loss, epochs.
     void setLive(const char* key, const QString& value);
     /// A lesson's own phrase: not a change that undo knows.
@@ -86,6 +90,8 @@ public:
 Q_SIGNALS:
     void identityChanged();
     void busyChanged();
+    /// Somebody wants to train while `step` of the past is shown; who answers calls continueFrom() or `command`.
+    void pastTrainingAsked(std::uint64_t step, const std::function<void()>& command);
     void opened();                          // another model is on the bench
     void refused(const QString& sentence);  // the present model stays
     void working(const QString& what);      // reading or writing; empty: done

@@ -18,7 +18,7 @@ void AccuracyView::resizeEvent(QResizeEvent* event) {
 }
 
 QString AccuracyView::value() const {
-    if (!hasCurve(history())) return {};
+    if (!hasCurve(history()) || snapshot().step == 0) return {};
     return percentText(measureAt(snapshot(), Measure::accuracy));
 }
 
@@ -28,12 +28,7 @@ QString AccuracyView::bestText() const {
 
 void AccuracyView::refresh() {
     const RunAxis axis = runAxis(snapshot());
-    ChartContent content;
-    content.x_max = axis.end;
-    content.x_left = axis.left;
-    content.x_right = axis.right;
-    content.x_name = axis.name;
-    content.empty = tr("Press Space: the curve starts with the first batch");
+    ChartContent content = runContent(snapshot(), axis);
     content.percent = true;
     content.lines = curveOfRun(snapshot(), Measure::accuracy, axis, theme_);
     double largest = 0.01;

@@ -12,6 +12,7 @@ public:
     AccuracyView(SessionController& session, QWidget* parent);
 
     QString title() const override { return tr("Next word right"); }
+    QString scope() const override { return atMoment({}); }
     QString value() const override;
     Table table() const override;
     QString labelFault() const override { return chart_->labelFault(); }

@@ -1,5 +1,6 @@
 #include "app/views/chart_measure.h"
 
+#include "app/models/moment_text.h"
 #include "app/models/run_settings.h"
 #include "app/models/text_format.h"
 
@@ -25,24 +26,35 @@ MeasureView::MeasureView(SessionController& session, QWidget* parent) : View(ses
         takeFocus();
         refreshSoon();
     });
+    connect(&session, &SessionController::liveChanged, this, [this] {
+        if (session_.lookedAt()) refreshSoon();
+    });
     newest_ = session.sharedSnapshot();
     adopt();
 }
 
 void MeasureView::display(std::shared_ptr<const Snapshot> snapshot) {
     newest_ = std::move(snapshot);
+    foreign_ = newest_ != session_.sharedSnapshot();
     refreshSoon();
 }
 
 void MeasureView::adopt() {
-    snapshot_ = newest_;
+    snapshot_ = shown_ = newest_;
+    const Snapshot& live = session_.live();
+    if (isSession() && isPast(*shown_) && live.generation == shown_->generation && live.step >= shown_->step) {
+        auto grown = std::make_shared<Snapshot>(*shown_);
+        grown->history = live.history;
+        grown->newest_step = live.step;
+        snapshot_ = std::move(grown);
+    }
     takeFocus();
 }
 
 void MeasureView::takeFocus() {
     // The session knows a click before its snapshot does.
     const std::size_t prefixes = snapshot_->probe.prefix_words.size();
-    prefix_ = snapshot_ == session_.sharedSnapshot() ? session_.focusedPrefix() : snapshot_->probe.focus;
+    prefix_ = shown_ == session_.sharedSnapshot() ? session_.focusedPrefix() : snapshot_->probe.focus;
     if (prefix_ >= prefixes) prefix_ = prefixes ? prefixes - 1 : 0;
     expert_ = session_.focusedExpert();
     if (expert_ && *expert_ >= numExperts()) expert_.reset();
@@ -90,6 +102,12 @@ void MeasureView::showEvent(QShowEvent* event) {
 void MeasureView::changeEvent(QEvent* event) {
     View::changeEvent(event);
     if (event->type() == QEvent::LanguageChange) refreshSoon();
+}
+
+QString MeasureView::atMoment(const QString& scope) const {
+    if (!isPast(*snapshot_)) return scope;
+    const QString step = tr("step %1").arg(countText(snapshot_->step));
+    return scope.isEmpty() ? step : scope + QStringLiteral(", ") + step;
 }
 
 QString MeasureView::onButton(const LabelBook& labels, const QWidget& button) {

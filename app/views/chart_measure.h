@@ -29,8 +29,13 @@ protected:
     /// One sentence with the numbers, for screen readers.
     virtual QString summary() const = 0;
 
+    /// Of a moment of the past with the history as long as the run is by now.
     const Snapshot& snapshot() const { return *snapshot_; }
     const History* history() const { return snapshot_->history.get(); }
+    /// Whether what is shown is the session's own, and no snapshot that was given to display() alone.
+    bool isSession() const { return !foreign_; }
+    /// What a number is of, with the step where the past is shown: "mean per example, step 120".
+    QString atMoment(const QString& scope) const;
     std::size_t numExperts() const { return snapshot_->experiment.model.num_experts; }
     std::size_t prefix() const { return prefix_; }
     const std::optional<std::size_t>& expert() const { return expert_; }
@@ -61,12 +66,13 @@ private:
     void adopt();
 
     std::shared_ptr<const Snapshot> newest_ = std::make_shared<const Snapshot>();
-    std::shared_ptr<const Snapshot> snapshot_ = newest_;  // the one that was refreshed from, or soon will be
+    std::shared_ptr<const Snapshot> shown_ = newest_;     // the one that was refreshed from, or soon will be
+    std::shared_ptr<const Snapshot> snapshot_ = newest_;  // the same; of the past with the run's growing history
     std::size_t prefix_ = 0;
     std::optional<std::size_t> expert_;
     QElapsedTimer since_refresh_;
     QTimer later_;
-    bool stale_ = true;
+    bool stale_ = true, foreign_ = false;
     QString header_;
 };
 

@@ -207,6 +207,7 @@ void ChartPanel::paintEvent(QPaintEvent* event) {
         return;
     }
     paintMarkers(painter);
+    paintMoment(painter);
     paintReference(painter);
     paintLabels(painter);
     paintEndLabels(painter);
@@ -337,6 +338,22 @@ void ChartPanel::paintEndLabels(QPainter& painter) {
         painter.setPen(marked ? theme_.ink : line.color);
         labels_.draw(painter, {marked ? x + theme_.px(mark_size) : left + theme_.px(1), places[i] - row / 2, 1, row},
                      Qt::AlignLeft, expertName(*line.expert));
+    }
+}
+
+void ChartPanel::paintMoment(QPainter& painter) {
+    if (!content_.moment) return;
+    const double moment = std::clamp(*content_.moment, content_.x_min, content_.x_max), x = at({moment, 0}).x();
+    painter.fillRect(QRectF(x - 0.75, plot_.top() - theme_.px(2), 1.5, plot_.height() + theme_.px(2)), theme_.ink);
+    for (const ChartLine& line : content_.lines) {
+        // The last point that was known then.
+        const auto& points = line.series.points;
+        const auto after = std::upper_bound(points.begin(), points.end(), moment + 1e-9,
+                                            [](double wanted, const QPointF& p) { return wanted < p.x(); });
+        if (after == points.begin()) continue;
+        painter.setPen(QPen(theme_.panel, theme_.px(1)));
+        painter.setBrush(line.color);
+        painter.drawEllipse(QPointF(x, at(*std::prev(after)).y()), theme_.px(3), theme_.px(3));
     }
 }
 

@@ -40,9 +40,10 @@ struct ChartContent {
     std::optional<double> reference;  // a dashed line
     QString reference_name;
     std::optional<double> diverged_at;
-    QString empty;            // said in the middle while there is no point
-    std::size_t experts = 0;  // of the model: marks have colour up to eight
-    double foot_room = 0;     // and at the right of the captions' line, for a button
+    std::optional<double> moment;  // that is looked at: a line there, and each curve's point
+    QString empty;                 // said in the middle while there is no point
+    std::size_t experts = 0;       // of the model: marks have colour up to eight
+    double foot_room = 0;          // and at the right of the captions' line, for a button
 };
 
 /// Lines over the run, drawn by Qt Charts, with labels in the window's type: ends of the axis, few round ticks, a named
@@ -81,6 +82,7 @@ private:
     void paintEndLabels(QPainter& painter);
     void paintMarkers(QPainter& painter);
     void paintReference(QPainter& painter);
+    void paintMoment(QPainter& painter);
     QRectF referencePlace(double width, double height);
     void paintHover(QPainter& painter);
     std::optional<double> nearest(double pixel) const;  // x of the point that the pointer is nearest to

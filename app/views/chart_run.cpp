@@ -1,5 +1,6 @@
 #include "app/views/chart_run.h"
 
+#include "app/models/moment_text.h"
 #include "app/models/run_settings.h"
 #include "app/models/text_format.h"
 #include "engine/core/numbers.h"
@@ -31,7 +32,8 @@ RunAxis runAxis(const Snapshot& snapshot) {
     axis.epochs = per_step.has_value() || (history && !history->epochs.empty());
     axis.per_step = axis.epochs ? per_step.value_or(0) : 1;
     if (axis.epochs) {
-        const double trained = per_step ? double(snapshot.step) * *per_step : double(snapshot.epoch);
+        const double epochs = isPast(snapshot) && history ? double(history->epochs.size()) : double(snapshot.epoch);
+        const double trained = per_step ? double(newestStep(snapshot)) * *per_step : epochs;
         axis.end = std::max(1.0, trained);
         axis.name = say("epoch");
         axis.left = say("epoch 0");
@@ -39,12 +41,25 @@ RunAxis runAxis(const Snapshot& snapshot) {
         const bool parted = axis.end < 10 && axis.end != std::floor(axis.end);
         axis.right = parted ? QString::fromStdString(to_fixed(axis.end, 1)) : countText(std::uint64_t(axis.end + 1e-9));
     } else {
-        axis.end = std::max(1.0, double(snapshot.step));
+        axis.end = std::max(1.0, double(newestStep(snapshot)));
         axis.name = say("step");
         axis.left = say("step 0");
-        axis.right = countText(snapshot.step);
+        axis.right = countText(newestStep(snapshot));
     }
+    if (isPast(snapshot)) axis.moment = axis.epochs ? epochsAt(snapshot) : double(snapshot.step);
     return axis;
+}
+
+ChartContent runContent(const Snapshot& snapshot, const RunAxis& axis) {
+    ChartContent content;
+    content.x_max = axis.end;
+    content.x_left = axis.left;
+    content.x_right = axis.right;
+    content.x_name = axis.name;
+    content.moment = axis.moment;
+    content.empty = say("Press Space: the curve starts with the first batch");
+    if (snapshot.state == SessionState::failed) content.empty = shownText(snapshot.message);
+    return content;
 }
 
 std::vector<ChartLine> curveOfRun(const Snapshot& snapshot, Measure measure, const RunAxis& axis, const Theme& theme) {

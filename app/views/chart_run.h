@@ -9,11 +9,15 @@ namespace moe::app {
 /// The axis of a run's curve: epochs where they all had the same number of steps, else steps.
 struct RunAxis {
     bool epochs = true;
-    double per_step = 1;  // x of one step
-    double end = 1;
+    double per_step = 1;           // x of one step
+    double end = 1;                // of the run, whatever moment of it is shown
+    std::optional<double> moment;  // of the past, where one is shown
     QString left, right, name;
 };
 RunAxis runAxis(const Snapshot& snapshot);
+
+/// A chart over that axis with its captions, the moment that is looked at, and what is said while there is no point.
+ChartContent runContent(const Snapshot& snapshot, const RunAxis& axis);
 
 /// A curve measured each epoch, and behind it each batch; of one of them alone its points.
 std::vector<ChartLine> curveOfRun(const Snapshot& snapshot, Measure measure, const RunAxis& axis, const Theme& theme);

@@ -1,5 +1,6 @@
 #include "app/views/expert_load_view.h"
 
+#include "app/models/moment_text.h"
 #include "app/models/run_settings.h"
 #include "app/models/text_format.h"
 #include "engine/core/numbers.h"
@@ -32,6 +33,7 @@ ExpertLoadView::ExpertLoadView(SessionController& session, QWidget* parent)
 }
 
 QString ExpertLoadView::scope() const {
+    if (isPast(snapshot())) return atMoment(tr("share of weight"));
     if (toggle_->isChecked()) return tr("share of weight");
     return snapshot().epoch > 0 ? tr("share of weight, last epoch") : tr("share of weight so far");
 }
@@ -91,9 +93,10 @@ void ExpertLoadView::showLines() {
     content.experts = numExperts();
     content.percent = true;
     content.x_left = tr("step 0");
-    content.x_right = countText(snapshot().step);
+    content.x_right = countText(newestStep(snapshot()));
     content.x_name = tr("step");
-    content.x_max = std::max(1.0, double(snapshot().step));
+    content.x_max = std::max(1.0, double(newestStep(snapshot())));
+    if (isPast(snapshot())) content.moment = double(snapshot().step);
     content.empty = snapshot().step == 0 ? tr("Press Space: the load is counted from the first batch")
                                          : tr("The load is recorded from the next batch on");
     content.foot_room = toggle_->isVisibleTo(this) ? toggle_->sizeHint().width() + theme_.px(10) : 0;
@@ -184,8 +187,9 @@ void ExpertLoadView::paintEvent(QPaintEvent*) {
     const double y = std::min(bottom + theme_.px(3), height() - small.height());
     if (load_.empty()) {
         const QString text = elided(small,
-                                    snapshot().step == 0 ? tr("Press Space: counted from the first batch")
-                                                         : tr("Counted from the next batch on"),
+                                    isPast(snapshot())     ? tr("Nothing was trained at step 0")
+                                    : snapshot().step == 0 ? tr("Press Space: counted from the first batch")
+                                                           : tr("Counted from the next batch on"),
                                     width());
         labels_.draw(painter, {0, height() - small.height(), double(width()), small.height()}, Qt::AlignHCenter, text);
         return;

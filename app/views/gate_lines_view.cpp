@@ -1,5 +1,6 @@
 #include "app/views/gate_lines_view.h"
 
+#include "app/models/moment_text.h"
 #include "app/models/run_settings.h"
 #include "app/models/text_format.h"
 #include "engine/core/numbers.h"
@@ -40,6 +41,7 @@ GateLinesView::GateLinesView(SessionController& session, QWidget* parent)
 QString GateLinesView::title() const {
     if (snapshot().probe.prefix_words.empty()) return tr("Gate weights");
     if (toggle_->isChecked()) return tr("Gate weights of each token, now");
+    if (isPast(snapshot())) return tr("Gate weights, %1").arg(atMoment({}));
     const QString text = prefixText(prefix());
     // A long phrase is known by its last word.
     const qsizetype most = 14;
@@ -49,8 +51,19 @@ QString GateLinesView::title() const {
 
 QString GateLinesView::scope() const {
     const History* run = history();
+    if (isPast(snapshot())) return valuesAtMoment();
     if (toggle_->isChecked() || !run || run->gate_steps.empty() || run->gate_steps.front() == 0) return {};
     return tr("entered at step %1").arg(countText(run->gate_steps.front()));
+}
+
+// "A .21  B .30  C .08  D .41"
+QString GateLinesView::valuesAtMoment() const {
+    QStringList values;
+    const std::vector<float>& weights = snapshot().probe.gate_weights;
+    for (std::size_t e = 0; e < numExperts() && numExperts() <= max_coloured_experts; ++e)
+        if ((prefix() + 1) * numExperts() <= weights.size())
+            values << expertName(e) + u' ' + gateCellText(double(weights[prefix() * numExperts() + e]));
+    return values.join(QStringLiteral("  "));
 }
 
 std::vector<std::size_t> GateLinesView::experts(std::size_t room, bool over_run) const {
@@ -109,12 +122,14 @@ void GateLinesView::showLines() {
                                            : tr("The lines of this phrase start with the next batch");
     const bool fits = run && known && run->num_experts == numExperts() &&
                       run->prefixes == snapshot().probe.prefix_words.size() && !run->gate_steps.empty();
-    if (fits && snapshot().step > run->gate_steps.front()) {
+    const std::uint64_t newest = newestStep(snapshot());
+    if (fits && newest > run->gate_steps.front()) {
         const double first = double(run->gate_steps.front());
         content.x_min = first;
-        content.x_max = double(snapshot().step);
+        content.x_max = double(newest);
+        if (isPast(snapshot()) && snapshot().step >= run->gate_steps.front()) content.moment = double(snapshot().step);
         content.x_left = first > 0 ? tr("step %1").arg(countText(run->gate_steps.front())) : QStringLiteral("0");
-        content.x_right = tr("step %1").arg(countText(snapshot().step));
+        content.x_right = tr("step %1").arg(countText(newest));
         double largest = 0;
         for (const std::size_t e : experts(lines_of_many, true)) {
             ChartLine line;
@@ -122,7 +137,7 @@ void GateLinesView::showLines() {
             line.series = gateSeries(*run, prefix(), e);
             // The history keeps every n-th step; the line ends where the model is now.
             const float now = snapshot().probe.gate_weights[prefix() * numExperts() + e];
-            if (std::isfinite(now) && run->gate_steps.back() < snapshot().step)
+            if (std::isfinite(now) && run->gate_steps.back() < snapshot().step && !isPast(snapshot()))
                 line.series.points.emplace_back(double(snapshot().step), double(now));
             line.color = lineColor(e);
             line.width = expert() == e ? 2.5 : 1.75;

@@ -31,6 +31,7 @@ protected:
     void mousePressEvent(QMouseEvent* event) override;
 
 private:
+    QString valuesAtMoment() const;
     struct Bar {
         std::size_t prefix = 0, expert = 0;
         double weight = 0;

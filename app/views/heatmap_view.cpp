@@ -1,5 +1,6 @@
 #include "app/views/heatmap_view.h"
 
+#include "app/models/moment_text.h"
 #include "app/models/run_settings.h"
 #include "app/models/text_format.h"
 #include "engine/core/numbers.h"
@@ -51,8 +52,10 @@ QString HeatmapView::scope() const {
     QStringList unknown;
     for (const ProbeWord& w : snapshot().probe.words)
         if (w.id == 0) unknown << shownText(w.text);
-    if (unknown.isEmpty()) return tr("gate weight");
-    return tr("gate weight; left out: %1").arg(unknown.join(QStringLiteral(", ")));
+    // The past has less room: the title stays whole beside it.
+    const QString what = isPast(snapshot()) ? atMoment(tr("weight")) : tr("gate weight");
+    if (unknown.isEmpty()) return what;
+    return what + tr("; left out: %1").arg(unknown.join(QStringLiteral(", ")));
 }
 
 QString HeatmapView::word(std::size_t prefix) const {
@@ -216,7 +219,7 @@ void HeatmapView::paintCells(QPainter& painter) {
     const auto fits = [&](double pixels) {
         const QFontMetricsF metrics(theme_.font(pixels));
         return tabularWidth(metrics, sample) <= cell_.width() - theme_.px(5) &&
-               metrics.capHeight() <= cell_.height() - theme_.px(3);
+               1.3 * theme_.px(pixels) <= cell_.height();  // air above and below, else colours alone
     };
     if (!fits(size)) size = smallest_number;
     const bool numbers = fits(size);

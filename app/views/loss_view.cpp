@@ -19,19 +19,13 @@ void LossView::resizeEvent(QResizeEvent* event) {
 }
 
 QString LossView::value() const {
-    if (!hasCurve(history())) return {};
+    if (!hasCurve(history()) || snapshot().step == 0) return {};
     return lossText(measureAt(snapshot(), Measure::loss));
 }
 
 void LossView::refresh() {
     const RunAxis axis = runAxis(snapshot());
-    ChartContent content;
-    content.x_max = axis.end;
-    content.x_left = axis.left;
-    content.x_right = axis.right;
-    content.x_name = axis.name;
-    content.empty = tr("Press Space: the curve starts with the first batch");
-    if (snapshot().state == SessionState::failed) content.empty = shownText(snapshot().message);
+    ChartContent content = runContent(snapshot(), axis);
     content.lines = curveOfRun(snapshot(), Measure::loss, axis, theme_);
     for (const ChartLine& line : content.lines)
         if (line.series.diverged_at) content.diverged_at = line.series.diverged_at;

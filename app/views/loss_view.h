@@ -12,7 +12,7 @@ public:
     LossView(SessionController& session, QWidget* parent);
 
     QString title() const override { return tr("Loss"); }
-    QString scope() const override { return tr("mean per example"); }
+    QString scope() const override { return atMoment(tr("mean per example")); }
     QString value() const override;
     Table table() const override;
     QString labelFault() const override { return chart_->labelFault(); }

@@ -237,9 +237,9 @@ NextWordView::NextWordView(SessionController& session, QWidget* parent)
 
 QString NextWordView::scope() const {
     const ProbeForward& probe = snapshot().probe;
-    if (probe.prefix_words.empty() || prefix() + 1 == probe.prefix_words.size()) return {};
+    if (probe.prefix_words.empty() || prefix() + 1 == probe.prefix_words.size()) return atMoment({});
     const QString text = prefixText(prefix());
-    return tr("after %1").arg(quoted(text.size() <= 24 ? text : u'…' + text.right(23)));
+    return atMoment(tr("after %1").arg(quoted(text.size() <= 24 ? text : u'…' + text.right(23))));
 }
 
 QString NextWordView::value() const {

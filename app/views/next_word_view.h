@@ -23,9 +23,9 @@ public:
         std::vector<WordProbability> top;
         std::vector<std::pair<std::size_t, double>> gate;  // expert, weight
         std::size_t experts = 0, other_experts = 0;
-        QString others;           // "and %1 more"
+        QString others;                  // "and %1 more"
         std::vector<ServingStage> path;  // empty: folded
-        QString empty;            // instead of an answer
+        QString empty;                   // instead of an answer
         std::optional<std::size_t> focused;
         bool can_unfold = false;
     };

@@ -56,7 +56,7 @@ public:
     bool moving() const { return moving_; }  // towards the snapshot
     /// From 9 experts on the focused word shows its strongest ribbons, at most this many.
     static constexpr std::size_t focused_ribbons = 64;
-    bool flowing() const;                    // tokens travel: training runs and motion is not reduced
+    bool flowing() const;  // tokens travel: training runs and motion is not reduced
     double animationTime() const { return time_; }
 
     const QImage& frame();
