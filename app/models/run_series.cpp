@@ -101,7 +101,7 @@ std::optional<double> epochsPerStep(const Snapshot& snapshot) {
     if (steps == 0) return {};
     // Of a moment of the past the whole run counts, and its epochs are in the history.
     const bool past = snapshot.newest_step > snapshot.step && snapshot.history;
-    const std::uint64_t done = (past ? snapshot.history->epochs.size() : snapshot.epoch) * steps;
+    const std::uint64_t done = (past ? snapshot.history->epochs.finished() : snapshot.epoch) * steps;
     const std::uint64_t step = past ? snapshot.newest_step : snapshot.step;
     if (step < done || step > done + steps) return {};
     return 1.0 / double(steps);

@@ -32,7 +32,7 @@ RunAxis runAxis(const Snapshot& snapshot) {
     axis.epochs = per_step.has_value() || (history && !history->epochs.empty());
     axis.per_step = axis.epochs ? per_step.value_or(0) : 1;
     if (axis.epochs) {
-        const double epochs = isPast(snapshot) && history ? double(history->epochs.size()) : double(snapshot.epoch);
+        const double epochs = isPast(snapshot) && history ? double(history->epochs.finished()) : double(snapshot.epoch);
         const double trained = per_step ? double(newestStep(snapshot)) * *per_step : epochs;
         axis.end = std::max(1.0, trained);
         axis.name = say("epoch");
