@@ -23,7 +23,7 @@ bool keepsKey(const QWidget* widget, const QKeyEvent& key) {
         qobject_cast<const QTextEdit*>(widget) || qobject_cast<const QAbstractSpinBox*>(widget) ||
         qobject_cast<const QComboBox*>(widget) || qobject_cast<const QAbstractItemView*>(widget))
         return key.key() == Qt::Key_Space || key.key() == Qt::Key_Right || key.key() == Qt::Key_R ||
-               key.key() == Qt::Key_N;
+               key.key() == Qt::Key_N || key.key() == Qt::Key_I;
     if (qobject_cast<const QAbstractButton*>(widget)) return key.key() == Qt::Key_Space;
     if (qobject_cast<const QAbstractSlider*>(widget)) return key.key() == Qt::Key_Right;
     return false;
@@ -51,6 +51,7 @@ WindowActions::WindowActions(QWidget* window) : QObject(window), window_(window)
     redo = make(tr("Redo"), QKeySequence(Qt::CTRL | Qt::SHIFT | Qt::Key_Z));
     backToNow = make(tr("Back to now"), Qt::Key_N);
     goToStep = make(tr("Look at a step…"), QKeySequence(Qt::CTRL | Qt::Key_G));
+    inspector = make(tr("Inspector"), Qt::Key_I);
     restoreLayout = make(tr("Restore layout"));
     sessionLayout = make(tr("Layout of this session"));
     sessionLayout->setToolTip(tr("Puts the pictures where they were when this session was saved."));

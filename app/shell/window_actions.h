@@ -21,7 +21,7 @@ public:
     QAction *reset, *play, *batch, *epoch;
     QAction *newWindow, *open, *save, *saveAs, *notes, *ownText, *paste, *exporting, *quit;
     QAction *undo, *redo;
-    QAction *backToNow, *goToStep;
+    QAction *backToNow, *goToStep, *inspector;
     QAction *restoreLayout, *sessionLayout, *themeSystem, *themeLight, *themeDark, *reducedMotion;
     QAction *keys, *about;
 
