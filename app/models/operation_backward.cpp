@@ -1,0 +1,418 @@
+// The backward pass's pages. L is the batch's mean loss plus the balance loss B; every gradient is of this example.
+#include "app/models/operation_reader.h"
+#include "app/models/text_format.h"
+
+#include <algorithm>
+
+namespace moe::app {
+
+namespace {
+
+using Kind = OperationColumn::Kind;
+
+QString text(const char* utf8) {
+    return QString::fromUtf8(utf8);
+}
+
+OperationColumn gradientBar() {
+    return {QString(), Kind::bar, true};
+}
+
+}  // namespace
+
+void PageBuilder::vocabularyScoresBackward() {
+    const Values q = value("probs"), ds = value("d_logits"), dy = value("d_mixed");
+    const std::size_t target = targetOr(0), w = pickedIn("d_logits", target);
+    page_.question = tr("How should each word's score move, so that “%1” becomes more likely?")
+                         .arg(shownText(elidedWord(word(target))));
+    page_.formula = text("∂L/∂s_{w} = ( q_{w} − t_{w} ) / N     ∂L/∂y = Σ_{w} ∂L/∂s_{w} U_{w}");
+    shapes(QStringLiteral("(%1)").arg(V_), QStringLiteral("(%1)").arg(D_));
+    page_.heading = tr("word");
+    page_.columns = {
+        {text("q_{w}")}, {text("t_{w}")}, {text("∂L/∂s_{w}")}, gradientBar(), {tr("the score should"), Kind::words}};
+    double most = 0;
+    for (const std::size_t i : listedWords()) most = std::max(most, std::abs(at(ds, i)));
+    for (const std::size_t i : listedWords()) {
+        wordRow(i);
+        OperationRow& r = page_.rows.back();
+        r.cells = {number(at(q, i), ref("probs", i)), plain(i == target ? QStringLiteral("1") : QStringLiteral("0")),
+                   gradientNumber(at(ds, i), ref("d_logits", i), true), bar(at(ds, i), most),
+                   plain(at(ds, i) < 0   ? tr("rise")
+                         : at(ds, i) > 0 ? tr("fall")
+                                         : tr("stay"))};
+    }
+    page_.strips = {strip(text("∂L/∂s"), "d_logits", 0, ds), strip(text("∂L/∂y"), "d_mixed", 0, dy)};
+    page_.worked = {text("∂L/∂s_{%1} = ( %2 − %3 ) / %4 = ~{%5}")
+                        .arg(literal(w), traceText(at(q, w)), w == target ? QStringLiteral("1") : QStringLiteral("0"),
+                             QString::number(N_), traceText(at(ds, w), true))};
+    page_.notice = tr("They add up to 0: the right word rises, the others fall.") + u' ' + ofTheBatch();
+    page_.keras = QStringLiteral("ds, dy = tape.gradient(loss, [s, y])");
+    finish(at(ds, w), (at(q, w) - (w == target ? 1 : 0)) / double(N_), ref("d_logits", w));
+}
+
+void PageBuilder::weightedSumToExperts() {
+    page_.question = tr("How much of the gradient does each expert get?");
+    page_.formula = text("∂L/∂y_{e} = g_{e} · ∂L/∂y");
+    shapes(QStringLiteral("(%1)").arg(D_), QStringLiteral("(%1, %2)").arg(K_).arg(D_));
+    const Values g = value("expert_weights"), dy = value("d_mixed"), all = value("d_answers");
+    const std::size_t picked = pickedIn("d_answers"), k = picked / D_, d = picked % D_;
+    page_.heading = tr("expert");
+    page_.columns = {{text("g_{e}")}, {text("|∂L/∂y_{e}|")}, {text("∂L/∂y_{e}"), Kind::strip}};
+    for (const Visitor& v : visitors()) {
+        OperationRow& r = expertRow(v, true);
+        if (!v.visit) continue;
+        const Values own = value("d_answers", *v.visit);
+        r.cells = {number(at(g, *v.visit), ref("expert_weights", *v.visit)), gradientNumber(lengthOf(own)),
+                   stripCell(text("∂L/∂y_{%1}").arg(expertLetter(v.expert)), "d_answers", *v.visit * D_, own)};
+        r.cells[1].text = traceText(lengthOf(own));
+    }
+    othersRow();
+    page_.strips = {strip(text("∂L/∂y"), "d_mixed", 0, dy)};
+    page_.worked = {text("∂L/∂y_{%1, %2} = %3 · ~{%4} = ~{%5}")
+                        .arg(expertLetter(expertOf(k)), QString::number(d), traceText(at(g, k)), traceText(at(dy, d)),
+                             traceText(at(all, picked), true))};
+    page_.notice =
+        K_ == 1
+            ? tr("The chosen expert gets all of it; the experts that were not chosen learn nothing from this phrase.")
+        : soft_ ? tr("Same direction for all, each as long as its weight: who was trusted most learns most.")
+                : tr("Each as long as its weight; the experts that were not chosen learn nothing from this phrase.");
+    page_.keras = QStringLiteral("danswers = tape.gradient(loss, answers)");
+    finish(at(all, picked), at(g, k) * at(dy, d), ref("d_answers", picked));
+    markVisit(k);
+}
+
+void PageBuilder::weightedSumToGate() {
+    page_.question = tr("Would more of an expert's answer have helped?");
+    page_.formula = text("∂L/∂g_{e} = y_{e} · ∂L/∂y = Σ_{d} y_{e, d} ∂L/∂y_{d}");
+    shapes(QStringLiteral("(%1), (%2, %1)").arg(D_).arg(K_), QStringLiteral("(%1)").arg(K_));
+    const Values dy = value("d_mixed"), dg = value("d_expert_weights");
+    std::size_t k = visitOf(pickedExpert(E_));
+    if (k >= K_) k = largest(dg);
+    page_.heading = tr("expert");
+    page_.columns = {
+        {text("|y_{e}|")}, {text("g_{e}")}, {text("∂L/∂g_{e}")}, gradientBar(), {tr("better were"), Kind::words}};
+    const double most = std::abs(at(dg, largest(dg)));
+    for (const Visitor& v : visitors()) {
+        OperationRow& r = expertRow(v, true);
+        if (!v.visit) continue;
+        const double slope = at(dg, *v.visit);
+        r.cells = {number(lengthOf(value("answers", *v.visit))),
+                   number(at(value("expert_weights"), *v.visit), ref("expert_weights", *v.visit)),
+                   gradientNumber(slope, ref("d_expert_weights", *v.visit), true), bar(slope, most),
+                   plain(slope < 0   ? tr("more of it")
+                         : slope > 0 ? tr("less of it")
+                                     : QStringLiteral("–"))};
+    }
+    othersRow();
+    page_.strips = {strip(text("∂L/∂y"), "d_mixed", 0, dy), strip(text("∂L/∂g"), "d_expert_weights", 0, dg)};
+    const Values y = value("answers", k);
+    std::vector<std::pair<QString, double>> terms;
+    for (std::size_t d = 0; d < D_; ++d)
+        terms.emplace_back(QStringLiteral("%1 · %2").arg(traceText(at(y, d)), traceText(at(dy, d))),
+                           at(y, d) * at(dy, d));
+    page_.worked = {
+        text("∂L/∂g_{%1} = %2 = ~{%3}").arg(expertLetter(expertOf(k)), sumText(terms, 2), traceText(at(dg, k), true))};
+    page_.notice = K_ == 1 ? tr("It leads nowhere: with one chosen expert the weight is 1, whatever its score.")
+                           : tr("Below 0: the answer points where the loss falls, so more of it would have helped.");
+    page_.keras = QStringLiteral("dg = tape.gradient(loss, g)");
+    finish(at(dg, k), dot(y, dy), ref("d_expert_weights", k));
+}
+
+void PageBuilder::balanceToGate() {
+    const double alpha = t_.experiment.model.balance_loss;
+    const QString p = soft_ ? QStringLiteral("g") : QStringLiteral("p");
+    page_.question = tr("Which experts does the balance loss want used less?");
+    page_.formula = text("∂B/∂%1_{e} = α E f_{e} / N").arg(p);
+    shapes(tr("batch (%1, %2)").arg(N_).arg(E_), QStringLiteral("(%1)").arg(E_));
+    const Values db = value("d_gate_probs_balance");
+    const std::size_t e = pickedExpert(largest(db));
+    page_.heading = tr("expert");
+    page_.columns = {{text("f_{e}")}, {text("P_{e}")}, {text("∂B/∂%1_{e}").arg(p)}, gradientBar()};
+    const double most = std::abs(at(db, largest(db)));
+    for (const Visitor& v : visitors()) {
+        OperationRow& r = expertRow({v.expert, 0}, false);
+        r.cells = {number(balanceShare(v.expert)), number(meanProbability(v.expert)),
+                   gradientNumber(at(db, v.expert), ref("d_gate_probs_balance", v.expert), true),
+                   bar(at(db, v.expert), most)};
+    }
+    othersRow(tr("in the strip below"));
+    page_.strips = {strip(text("∂B/∂%1").arg(p), "d_gate_probs_balance", 0, db)};
+    page_.aside = text("α = %1").arg(traceText(alpha));
+    page_.worked = {text("∂B/∂%1_{%2} = %3 · %4 · %5 / %6 = ~{%7}")
+                        .arg(p, expertLetter(e), traceText(alpha), QString::number(E_), traceText(balanceShare(e)),
+                             QString::number(N_), traceText(at(db, e), true))};
+    page_.notice =
+        tr("The same for every example of the batch: the more often an expert was chosen, the stronger it is "
+           "pushed down. f itself has no gradient: a count has no slope.");
+    page_.keras = QStringLiteral("dp = tape.gradient(B, %1)").arg(p);
+    finish(at(db, e), alpha * double(E_) * balanceShare(e) / double(N_), ref("d_gate_probs_balance", e));
+}
+
+void PageBuilder::gateSoftmaxBackward() {
+    const Values g = value("expert_weights"), dg = value("d_expert_weights"), p = value("gate_probs"),
+                 db = value("d_gate_probs_balance"), task = value("d_gate_logits_task"),
+                 balance = value("d_gate_logits_balance"), dz = value("d_gate_logits");
+    const bool moves = lengthOf(dz) > 0;
+    page_.question = t_.targets.empty() ? QString()
+                                        : tr("How should each gate score move, so that “%1” becomes more likely?")
+                                              .arg(shownText(elidedWord(word(targetOr(0)))));
+    page_.formula = text("∂L/∂z_{e} = g_{e} ( ∂L/∂g_{e} − Σ_{j} g_{j} ∂L/∂g_{j} )");
+    if (balanced_) {
+        const QString q = soft_ ? QStringLiteral("g") : QStringLiteral("p");
+        page_.formula += text(" + %1_{e} ( ∂B/∂%1_{e} − Σ_{j} %1_{j} ∂B/∂%1_{j} )").arg(q);
+    }
+    shapes(QStringLiteral("(%1)").arg(K_), QStringLiteral("(%1)").arg(E_));
+    page_.heading = tr("expert");
+    const double mean = dot(g, dg);
+    double balance_mean = 0;
+    for (std::size_t e = 0; e < E_; ++e) balance_mean += at(p, e) * (balanced_ ? at(db, e) : 0);
+    const std::size_t e = pickedExpert(largest(dz)), k = visitOf(e);
+    page_.columns = {{text("g_{e}")}, {text("∂L/∂g_{e}")}};
+    if (balanced_) {
+        page_.columns.push_back({tr("by answers")});
+        page_.columns.push_back({tr("by balance")});
+    } else {
+        page_.columns.push_back({tr("minus Σ")});
+    }
+    page_.columns.push_back({text("∂L/∂z_{e}")});
+    page_.columns.push_back(gradientBar());
+    page_.columns.push_back({tr("the score should"), Kind::words});
+    const double most = std::abs(at(dz, largest(dz)));
+    for (const Visitor& v : visitors()) {
+        OperationRow& r = expertRow(v, !balanced_);
+        if (!v.visit && !balanced_) continue;
+        const double slope = at(dz, v.expert);
+        if (v.visit) {
+            r.cells.push_back(number(at(g, *v.visit), ref("expert_weights", *v.visit)));
+            r.cells.push_back(gradientNumber(at(dg, *v.visit), ref("d_expert_weights", *v.visit)));
+        } else {
+            r.cells.push_back(plain(QStringLiteral("–")));
+            r.cells.push_back(plain(QStringLiteral("–")));
+        }
+        if (balanced_) {
+            r.cells.push_back(gradientNumber(at(task, v.expert), ref("d_gate_logits_task", v.expert)));
+            r.cells.push_back(gradientNumber(at(balance, v.expert), ref("d_gate_logits_balance", v.expert)));
+        } else {
+            r.cells.push_back(signedNumber(at(dg, *v.visit) - mean));
+        }
+        r.cells.push_back(gradientNumber(slope, ref("d_gate_logits", v.expert), true));
+        r.cells.push_back(bar(slope, most));
+        r.cells.push_back(plain(slope < 0 ? tr("rise") : slope > 0 ? tr("fall") : tr("stay")));
+    }
+    othersRow(balanced_ ? tr("in the strip below") : QString());
+    page_.strips = {strip(text("∂L/∂z"), "d_gate_logits", 0, dz)};
+    page_.aside = text("Σ = %1").arg(traceText(mean));
+    const double by_answers = k < K_ ? at(g, k) * (at(dg, k) - mean) : 0,
+                 by_balance = balanced_ ? at(p, e) * (at(db, e) - balance_mean) : 0;
+    const QString letter = expertLetter(e);
+    const auto minus = [](double v) {
+        return v < 0 ? QStringLiteral("+ ") + traceText(-v) : QStringLiteral("− ") + traceText(v);
+    };
+    if (k < K_)
+        page_.worked = {text("%1 = %2 ( ~{%3} %4 ) = ~{%5}")
+                            .arg(balanced_ ? tr("by answers") : text("∂L/∂z_{%1}").arg(letter), traceText(at(g, k)),
+                                 traceText(at(dg, k)), minus(mean), traceText(at(task, e), true))};
+    if (balanced_)
+        page_.worked.push_back(
+            text("∂L/∂z_{%1} = ~{%2} + ~{%3} = ~{%4}")
+                .arg(letter, traceText(at(task, e)), traceText(at(balance, e)), traceText(at(dz, e), true)));
+    if (page_.worked.empty()) page_.worked = {text("∂L/∂z_{%1} = 0").arg(letter)};
+    if (K_ == 1)
+        page_.notice =
+            balanced_ && moves
+                ? tr("One chosen expert has the weight 1 and a softmax of one has no slope: the answers leave "
+                     "the gate no gradient, only the balance loss moves it.")
+                : tr("One chosen expert has the weight 1 and a softmax of one has no slope: the answers leave "
+                     "the gate no gradient, so it does not learn whom to choose.");
+    else
+        page_.notice = soft_
+                           ? tr("The %1 add up to 0: a softmax can only move trust from one expert to another.").arg(E_)
+                           : tr("The %1 chosen add up to 0: trust moves among them alone.").arg(K_);
+    if (balanced_ && K_ > 1) {
+        const double a = lengthOf(task), b = lengthOf(balance);
+        if (a + b > 0)
+            page_.notice +=
+                u' ' + tr("Of the gate's gradient %1 come through the answers and %2 from the balance loss.")
+                           .arg(percentText(a / (a + b)), percentText(b / (a + b)));
+    }
+    page_.keras = QStringLiteral("dz = tape.gradient(loss%1, z)").arg(balanced_ ? QStringLiteral(" + B") : QString());
+    finish(at(dz, e), by_answers + by_balance, ref("d_gate_logits", e));
+    for (OperationRow& r : page_.rows) r.current = r.expert == e;
+}
+
+void PageBuilder::gateScoresBackward() {
+    page_.question = tr("What should the gate see differently?");
+    page_.formula = text("∂L/∂x^{gate} = Σ_{e} ∂L/∂z_{e} W_{e}     ∂L/∂W_{d, e} = Σ_{n} x_{d} ∂L/∂z_{e}");
+    shapes(QStringLiteral("(%1)").arg(E_), QStringLiteral("(%1)").arg(D_));
+    const Values x = value("mean"), dz = value("d_gate_logits"), dx = value("d_mean_gate"),
+                 W = parameter("gate/kernel"), dW = gradient("gate/kernel"), db = gradient("gate/bias");
+    const std::size_t d = pickedIn("d_mean_gate");
+    page_.heading = tr("expert");
+    page_.columns = {
+        {text("∂L/∂z_{e}")}, {text("∂L/∂z_{e} · W_{%1, e}").arg(d)}, {text("|∂L/∂W_{e}|")}, {text("∂L/∂b_{e}")}};
+    double sum = 0;
+    std::vector<std::pair<QString, double>> terms;
+    for (std::size_t e = 0; e < E_; ++e) {
+        const double w = at(W, d * E_ + e);
+        sum += at(dz, e) * w;
+        if (at(dz, e) != 0)
+            terms.emplace_back(text("~{%1} · %2").arg(traceText(at(dz, e)), traceText(w)), at(dz, e) * w);
+    }
+    if (terms.empty()) terms.emplace_back(QStringLiteral("0"), 0);
+    for (const Visitor& v : visitors()) {
+        OperationRow& r = expertRow(v, false);
+        double column = 0;
+        for (std::size_t i = 0; i < D_; ++i) column += std::pow(at(dW, i * E_ + v.expert), 2);
+        r.cells = {gradientNumber(at(dz, v.expert), ref("d_gate_logits", v.expert)),
+                   gradientNumber(at(dz, v.expert) * at(W, d * E_ + v.expert)), gradientNumber(std::sqrt(column)),
+                   gradientNumber(at(db, v.expert), parameterRef("d:gate/bias", v.expert))};
+        r.cells[2].text = traceText(std::sqrt(column));
+    }
+    othersRow(tr("in the strip below"));
+    page_.strips = {strip(text("∂L/∂z"), "d_gate_logits", 0, dz), strip(text("∂L/∂x^{gate}"), "d_mean_gate", 0, dx)};
+    page_.worked = {
+        text("∂L/∂x^{gate}_{%1} = %2 = ~{%3}").arg(QString::number(d), sumText(terms, 4), traceText(at(dx, d), true))};
+    page_.notice =
+        tr("The two columns at the right are what W and b learn: summed over the batch's %1 examples.").arg(N_);
+    page_.keras = QStringLiteral("dW, db = tape.gradient(%1, [gate.kernel, gate.bias])")
+                      .arg(balanced_ ? QStringLiteral("loss + B") : QStringLiteral("loss"));
+    finish(at(dx, d), sum, ref("d_mean_gate", d));
+}
+
+void PageBuilder::expertOutputBackward() {
+    page_.question = tr("What should each expert's hidden units do?");
+    page_.formula = text("∂L/∂h_{e} = V_{e} ∂L/∂y_{e}");
+    shapes(QStringLiteral("(%1, %2)").arg(K_).arg(D_), QStringLiteral("(%1, %2)").arg(K_).arg(H_));
+    const Values all = value("d_hidden"), V = parameter("experts/output/kernel"),
+                 dV = gradient("experts/output/kernel");
+    const std::size_t picked = pickedIn("d_hidden"), k = picked / H_, j = picked % H_;
+    page_.heading = tr("expert");
+    page_.columns = {
+        {text("|∂L/∂y_{e}|")}, {text("|∂L/∂V_{e}|")}, {text("|∂L/∂h_{e}|")}, {text("∂L/∂h_{e}"), Kind::strip}};
+    for (const Visitor& v : visitors()) {
+        OperationRow& r = expertRow(v, true);
+        if (!v.visit) continue;
+        const Values own = value("d_hidden", *v.visit);
+        const auto length = [&](Values values) {
+            OperationCell c = gradientNumber(lengthOf(values));
+            c.text = traceText(*c.value);
+            return c;
+        };
+        r.cells = {length(value("d_answers", *v.visit)),
+                   length(dV.empty() ? Values() : dV.subspan(v.expert * H_ * D_, H_ * D_)), length(own),
+                   stripCell(text("∂L/∂h_{%1}").arg(expertLetter(v.expert)), "d_hidden", *v.visit * H_, own)};
+    }
+    othersRow();
+    const std::size_t e = expertOf(k);
+    const Values dy = value("d_answers", k);
+    std::vector<std::pair<QString, double>> terms;
+    double sum = 0;
+    for (std::size_t d = 0; d < D_; ++d) {
+        const double v = at(V, (e * H_ + j) * D_ + d);
+        sum += v * at(dy, d);
+        terms.emplace_back(text("%1 · ~{%2}").arg(traceText(v), traceText(at(dy, d))), v * at(dy, d));
+    }
+    page_.worked = {text("∂L/∂h_{%1, %2} = %3 = ~{%4}")
+                        .arg(expertLetter(e), QString::number(j), sumText(terms, 2), traceText(at(all, picked), true))};
+    page_.notice = tr("|∂L/∂V| is what the expert's output weights learn from the whole batch of %1 examples.").arg(N_);
+    page_.keras = QStringLiteral("dh = tape.gradient(loss, h)");
+    finish(at(all, picked), sum, ref("d_hidden", picked));
+    markVisit(k);
+}
+
+void PageBuilder::expertHiddenBackward() {
+    page_.question = tr("What passes back through the ReLU?");
+    page_.formula =
+        text("∂L/∂a_{e} = ∂L/∂h_{e} %1     ∂L/∂x^{experts} = Σ_{e} W_{e} ∂L/∂a_{e}").arg(tr("where h_{e} > 0, else 0"));
+    shapes(QStringLiteral("(%1, %2)").arg(K_).arg(H_), QStringLiteral("(%1)").arg(D_));
+    const Values all = value("d_hidden_sums"), h = value("hidden"), dh = value("d_hidden"),
+                 dx = value("d_mean_experts");
+    const std::size_t picked = pickedIn("d_hidden_sums"), k = picked / H_, j = picked % H_;
+    page_.heading = tr("expert");
+    page_.columns = {
+        {tr("units open")}, {text("|∂L/∂h_{e}|")}, {text("|∂L/∂a_{e}|")}, {text("∂L/∂a_{e}"), Kind::strip}};
+    for (const Visitor& v : visitors()) {
+        OperationRow& r = expertRow(v, true);
+        if (!v.visit) continue;
+        const Values own = value("d_hidden_sums", *v.visit), units = value("hidden", *v.visit);
+        const auto open = std::size_t(std::ranges::count_if(units, [](float f) { return f > 0; }));
+        const auto length = [&](Values values) {
+            OperationCell c = gradientNumber(lengthOf(values));
+            c.text = traceText(*c.value);
+            return c;
+        };
+        r.cells = {plain(tr("%1 of %2").arg(open).arg(H_)), length(value("d_hidden", *v.visit)), length(own),
+                   stripCell(text("∂L/∂a_{%1}").arg(expertLetter(v.expert)), "d_hidden_sums", *v.visit * H_, own)};
+    }
+    othersRow();
+    page_.strips = {strip(text("∂L/∂x^{experts}"), "d_mean_experts", 0, dx)};
+    const QString letter = expertLetter(expertOf(k));
+    page_.worked = {at(h, picked) > 0 ? text("∂L/∂a_{%1, %2} = ∂L/∂h_{%1, %2} = ~{%3}   h_{%1, %2} = %4 > 0")
+                                            .arg(letter, QString::number(j), traceText(at(all, picked), true),
+                                                 traceText(at(h, picked)))
+                                      : text("∂L/∂a_{%1, %2} = 0   h_{%1, %2} = 0").arg(letter, QString::number(j))};
+    page_.notice =
+        tr("Units that were 0 on the way forward get no gradient on the way back; the others pass it on to x.");
+    page_.keras = QStringLiteral("dx = tape.gradient(loss, x)  # ") + tr("with the gate's part");
+    finish(at(all, picked), at(h, picked) > 0 ? at(dh, picked) : 0, ref("d_hidden_sums", picked));
+    markVisit(k);
+}
+
+void PageBuilder::embeddingBackward() {
+    page_.question = tr("What does each word's row of the embedding learn?");
+    page_.formula = text("∂L/∂x = ∂L/∂x^{experts} + ∂L/∂x^{gate}     ∂L/∂r_{t} = ∂L/∂x / %1").arg(averaged_);
+    shapes(QStringLiteral("(%1)").arg(D_), QStringLiteral("(%1, %2)").arg(T_).arg(D_));
+    const Values rows = value("d_embedding_rows"), experts = value("d_mean_experts"), gate = value("d_mean_gate"),
+                 table = gradient("embedding");
+    std::size_t first = phrase_.positions.empty() ? 0 : phrase_.positions.back() * D_;
+    if (first + D_ <= rows.size()) first += largest(rows.subspan(first, D_));
+    const std::size_t picked = pickedIn("d_embedding_rows", first), t = picked / D_, d = picked % D_;
+    page_.heading = tr("word");
+    page_.columns = {{text("|∂L/∂r_{t}|")}, {tr("row, whole batch")}, {text("∂L/∂r_{t}"), Kind::strip}};
+    const auto row = [&](std::size_t position, const QString& label) {
+        OperationRow r;
+        r.label = label;
+        const Values own = rows.subspan(position * D_, D_);
+        const auto id = std::size_t(t_.ids[example_ * T_ + position]);
+        const auto length = [&](Values values) {
+            OperationCell c = gradientNumber(lengthOf(values));
+            c.text = traceText(*c.value);
+            return c;
+        };
+        r.cells = {length(own), length(table.size() >= (id + 1) * D_ ? table.subspan(id * D_, D_) : Values()),
+                   stripCell(text("∂L/∂r"), "d_embedding_rows", position * D_, own)};
+        r.current = position == t;
+        page_.rows.push_back(std::move(r));
+    };
+    if (phrase_.padding) {
+        if (masked_) {
+            OperationRow r;
+            r.label = tr("padding × %1").arg(phrase_.padding);
+            r.note = tr("left out by the mask: no gradient");
+            r.faint = true;
+            page_.rows.push_back(std::move(r));
+        } else {
+            row(0, tr("padding × %1").arg(phrase_.padding));
+            page_.rows.back().faint = true;
+        }
+    }
+    for (std::size_t i = 0; i < phrase_.positions.size(); ++i) row(phrase_.positions[i], phrase_.words[i]);
+    page_.worked = {text("∂L/∂r_{%1, %2} = ( ~{%3} %4 ) / %5 = ~{%6}")
+                        .arg(literal(std::size_t(t_.ids[example_ * T_ + t])), QString::number(d),
+                             traceText(at(experts, d)),
+                             at(gate, d) < 0 ? text("− ~{%1}").arg(traceText(-at(gate, d)))
+                                             : text("+ ~{%1}").arg(traceText(at(gate, d))),
+                             QString::number(averaged_), traceText(at(rows, picked), true))};
+    page_.aside = tr("experts %1, gate %2").arg(traceText(lengthOf(experts)), traceText(lengthOf(gate)));
+    page_.notice = phrase_.padding && !masked_
+                       ? tr("Padding learns too: its row gets %1 times what a word gets.").arg(phrase_.padding)
+                       : tr("All words of the phrase get the same; a word that stands in several examples collects "
+                            "from all of them.");
+    page_.keras = QStringLiteral("dE = tape.gradient(%1, model.get_layer(\"embedding\").embeddings)")
+                      .arg(balanced_ ? QStringLiteral("loss + B") : QStringLiteral("loss"));
+    finish(at(rows, picked), (at(experts, d) + at(gate, d)) / double(averaged_), ref("d_embedding_rows", picked));
+    for (OperationRow& r : page_.rows)
+        if (!r.cells.empty() && r.cells.back().strip) r.current = r.cells.back().strip->first.index == t * D_;
+}
+
+}  // namespace moe::app

@@ -1,0 +1,453 @@
+// The forward pass's pages. Letters: r rows, x mean, z gate scores, p gate probabilities, g gate weights, h hidden, y
+// answers and their sum, s vocabulary scores, q word probabilities.
+#include "app/models/operation_reader.h"
+#include "app/models/text_format.h"
+
+#include <algorithm>
+
+namespace moe::app {
+
+namespace {
+
+QString text(const char* utf8) {
+    return QString::fromUtf8(utf8);
+}
+
+double largestOf(const std::vector<OperationRow>& rows, std::size_t column) {
+    double most = 0;
+    for (const OperationRow& r : rows)
+        if (column < r.cells.size() && r.cells[column].value) most = std::max(most, std::abs(*r.cells[column].value));
+    return most;
+}
+
+}  // namespace
+
+void PageBuilder::embeddingRows() {
+    page_.question = tr("Which numbers stand for each word of “%1”?").arg(elidedPhrase());
+    page_.formula = text("r_{t} = embedding[ id_{t} ]");
+    shapes(tr("(%1) ids").arg(T_), QStringLiteral("(%1, %2)").arg(T_).arg(D_));
+    page_.heading = tr("word");
+    page_.columns = {{tr("id")}, {text("|r_{t}|")}, {text("r_{t}"), OperationColumn::Kind::strip}};
+    const Values rows = value("embedding_rows");
+    std::size_t first = phrase_.positions.empty() ? 0 : phrase_.positions.front() * D_;
+    first +=
+        largest(rows.subspan(std::min(first, rows.size()), std::min(D_, rows.size() - std::min(first, rows.size()))));
+    const std::size_t picked = pickedIn("embedding_rows", first), t = picked / D_, d = picked % D_;
+    const auto row = [&](std::size_t position, const QString& label) {
+        OperationRow r;
+        r.label = label;
+        const Values v = rows.subspan(position * D_, D_);
+        r.cells.push_back(plain(QString::number(t_.ids[example_ * T_ + position])));
+        r.cells.push_back(number(lengthOf(v)));
+        r.cells.push_back(stripCell(QStringLiteral("r"), "embedding_rows", position * D_, v));
+        r.current = position == t;
+        page_.rows.push_back(std::move(r));
+    };
+    if (phrase_.padding) {
+        if (masked_) {
+            OperationRow r;
+            r.label = tr("padding × %1").arg(phrase_.padding);
+            r.note = tr("left out by the mask");
+            r.faint = true;
+            page_.rows.push_back(std::move(r));
+        } else {
+            row(0, tr("padding × %1").arg(phrase_.padding));
+            page_.rows.back().faint = true;
+        }
+    }
+    for (std::size_t i = 0; i < phrase_.positions.size(); ++i) row(phrase_.positions[i], phrase_.words[i]);
+    const auto id = std::size_t(t_.ids[example_ * T_ + t]);
+    const double result = at(rows, picked), table = at(parameter("embedding"), id * D_ + d);
+    page_.worked = {text("r_{%1, %2} = embedding[ %3, %2 ] = %4")
+                        .arg(literal(id), QString::number(d), QString::number(id), traceText(result))};
+    page_.notice = !phrase_.padding ? tr("Each word has a row of its own; the same word has the same row everywhere.")
+                   : masked_
+                       ? tr("Shorter phrases are filled up with padding in front; the mask leaves it out.")
+                       : tr("Shorter phrases are filled up in front with padding, id 0, which has a row as well.");
+    page_.keras = QStringLiteral("rows = model.get_layer(\"embedding\")(ids)");
+    finish(result, table, ref("embedding_rows", picked));
+    for (OperationRow& r : page_.rows)
+        if (!r.cells.empty() && r.cells.back().strip) r.current = r.cells.back().strip->first.index == t * D_;
+}
+
+void PageBuilder::mean() {
+    page_.question = tr("What does the model keep of “%1”?").arg(elidedPhrase());
+    page_.formula = masked_ ? text("x = ( Σ_{t} r_{t} ) / %1   %2").arg(averaged_).arg(tr("words"))
+                            : text("x = ( Σ_{t} r_{t} ) / %1   %2").arg(averaged_).arg(tr("places"));
+    shapes(QStringLiteral("(%1, %2)").arg(T_).arg(D_), QStringLiteral("(%1)").arg(D_));
+    const Values rows = value("embedding_rows"), x = value("mean");
+    const std::size_t d = pickedIn("mean");
+    page_.heading = tr("word");
+    page_.columns = {{text("r_{t, %1}").arg(d)}, {text("r_{t}"), OperationColumn::Kind::strip}};
+    double sum = 0;
+    std::vector<std::pair<QString, double>> terms;
+    const auto add = [&](std::size_t position, const QString& label, std::size_t times) {
+        OperationRow r;
+        r.label = label;
+        const double v = at(rows, position * D_ + d);
+        r.cells.push_back(signedNumber(v, ref("embedding_rows", position * D_ + d)));
+        r.cells.push_back(
+            stripCell(QStringLiteral("r"), "embedding_rows", position * D_, rows.subspan(position * D_, D_)));
+        r.faint = times > 1 || (phrase_.padding && position < phrase_.padding);
+        page_.rows.push_back(std::move(r));
+        sum += double(times) * v;
+        terms.emplace_back(
+            times > 1 ? QStringLiteral("%1 · %2").arg(QString::number(times), traceText(v)) : traceText(v),
+            double(times) * v);
+    };
+    if (phrase_.padding && !masked_) add(0, tr("padding × %1").arg(phrase_.padding), phrase_.padding);
+    for (std::size_t i = 0; i < phrase_.positions.size(); ++i) add(phrase_.positions[i], phrase_.words[i], 1);
+    OperationRow r;
+    r.label = tr("mean");
+    r.cells.push_back(signedNumber(at(x, d), ref("mean", d)));
+    r.cells.back().strong = true;
+    r.cells.push_back(stripCell(QStringLiteral("x"), "mean", 0, x));
+    page_.rows.push_back(std::move(r));
+    page_.worked = {text("x_{%1} = ( %2 ) / %3 = %4")
+                        .arg(QString::number(d), sumText(terms, 4), QString::number(averaged_), traceText(at(x, d)))};
+    page_.notice =
+        !masked_ && phrase_.padding
+            ? tr("%1 of the %2 rows are padding: it is averaged in, and pulls short phrases towards the same point.")
+                  .arg(phrase_.padding)
+                  .arg(T_)
+        : phrase_.words.size() > 1 ? tr("The order is lost: the same words in another order have the same mean.")
+                                   : tr("One word, nothing else: the mean is its row.");
+    page_.keras = masked_ ? QStringLiteral("x = model.get_layer(\"mean\")(rows, mask=keras.ops.not_equal(ids, 0))")
+                          : QStringLiteral("x = model.get_layer(\"mean\")(rows)");
+    finish(at(x, d), sum / double(averaged_), ref("mean", d));
+}
+
+void PageBuilder::gateScores() {
+    page_.question = tr("How well does the phrase fit each expert, in the gate's eyes?");
+    page_.formula = text("z_{e} = Σ_{d} x_{d} W_{d, e} + b_{e}");
+    shapes(QStringLiteral("(%1)").arg(D_), QStringLiteral("(%1)").arg(E_));
+    page_.heading = tr("expert");
+    page_.columns = {{text("x · W_{e}")}, {text("b_{e}")}, {text("z_{e}")}, {QString(), OperationColumn::Kind::bar}};
+    const Values x = value("mean"), z = value("gate_logits"), W = parameter("gate/kernel"), b = parameter("gate/bias");
+    const std::size_t e = pickedExpert(largest(z));
+    for (const Visitor& v : visitors()) {
+        OperationRow& r = expertRow({v.expert, 0}, false);
+        r.cells.push_back(signedNumber(at(z, v.expert) - at(b, v.expert)));
+        r.cells.push_back(signedNumber(at(b, v.expert), parameterRef("gate/bias", v.expert)));
+        r.cells.push_back(signedNumber(at(z, v.expert), ref("gate_logits", v.expert)));
+        r.cells.back().strong = true;
+    }
+    const double most = largestOf(page_.rows, 2);
+    for (OperationRow& r : page_.rows) r.cells.push_back(bar(*r.cells[2].value, most));
+    othersRow(tr("their scores are in the strip below"));
+    page_.strips = {strip(QStringLiteral("x"), "mean", 0, x), strip(QStringLiteral("z"), "gate_logits", 0, z)};
+    std::vector<std::pair<QString, double>> terms;
+    for (std::size_t d = 0; d < D_; ++d) {
+        const double w = at(W, d * E_ + e);
+        terms.emplace_back(QStringLiteral("%1 · %2").arg(traceText(at(x, d)), traceText(w)), at(x, d) * w);
+    }
+    page_.worked = {text("z_{%1} = %2 + %3 = %4")
+                        .arg(expertLetter(e), sumText(terms, 2), traceText(at(b, e)), traceText(at(z, e), true))};
+    page_.notice = tr("A score may be any number; only the differences between the scores count in what follows.");
+    page_.keras = QStringLiteral("gate = model.get_layer(\"gate\"); z = x @ gate.kernel + gate.bias");
+    finish(at(z, e), dot(x, W, e, E_) + at(b, e), ref("gate_logits", e));
+}
+
+void PageBuilder::gateSoftmax() {
+    const QString g = soft_ ? QStringLiteral("g") : QStringLiteral("p");
+    page_.question = soft_ ? tr("How much does the gate trust each expert?")
+                           : tr("How likely would the gate send the phrase to each expert?");
+    page_.formula = text("%1_{e} = exp( z_{e} ) / Σ_{j} exp( z_{j} )").arg(g);
+    shapes(QStringLiteral("(%1)").arg(E_), QStringLiteral("(%1)").arg(E_));
+    page_.heading = tr("expert");
+    page_.columns = {
+        {text("z_{e}")}, {text("exp( z_{e} )")}, {text("%1_{e}").arg(g)}, {QString(), OperationColumn::Kind::bar}};
+    const Values z = value("gate_logits"), p = value("gate_probs");
+    double sum = 0, shown = 0, most = 0;
+    for (const float v : z) sum += std::exp(double(v));
+    for (const float v : p) most = std::max(most, double(v));
+    const std::size_t e = pickedExpert(largest(p));
+    for (const Visitor& v : visitors()) {
+        OperationRow& r = expertRow({v.expert, 0}, false);
+        r.cells.push_back(signedNumber(at(z, v.expert), ref("gate_logits", v.expert)));
+        r.cells.push_back(number(std::exp(at(z, v.expert))));
+        r.cells.push_back(number(at(p, v.expert), ref("gate_probs", v.expert)));
+        r.cells.back().strong = true;
+        r.cells.push_back(bar(at(p, v.expert), most));
+        shown += at(p, v.expert);
+    }
+    othersRow(tr("together %1").arg(traceText(std::max(0.0, 1 - shown))));
+    page_.strips = {strip(QStringLiteral("z"), "gate_logits", 0, z), strip(g, "gate_probs", 0, p)};
+    page_.aside = text("Σ = %1").arg(traceText(sum));
+    page_.worked = {text("%1_{%2} = exp( %3 ) / %4 = %5 / %4 = %6")
+                        .arg(g, expertLetter(e), traceText(at(z, e)), traceText(sum), traceText(std::exp(at(z, e))),
+                             traceText(at(p, e)))};
+    page_.notice =
+        soft_
+            ? tr("The weights add up to 1: what one expert gains, the others lose.")
+            : tr("The shares of all experts add up to 1; the top-k choice that follows keeps the %1 largest.").arg(K_);
+    page_.keras = QStringLiteral("%1 = keras.ops.softmax(z)").arg(g);
+    finish(at(p, e), std::exp(at(z, e)) / sum, ref("gate_probs", e));
+}
+
+void PageBuilder::topK() {
+    page_.question = tr("Which experts are called, and with which weight?");
+    page_.formula = K_ == 1 ? text("g_{e} = p_{e} / p_{e} = 1   %1").arg(tr("for the largest p_{e}"))
+                            : text("g_{e} = p_{e} / Σ_{j} p_{j}   %1").arg(tr("j: the %1 largest").arg(K_));
+    shapes(QStringLiteral("(%1)").arg(E_), QStringLiteral("(%1)").arg(K_));
+    page_.heading = tr("expert");
+    page_.columns = {{text("z_{e}")}, {text("p_{e}")}, {text("g_{e}")}, {QString(), OperationColumn::Kind::bar}};
+    const Values z = value("gate_logits"), p = value("gate_probs"), g = value("expert_weights");
+    std::size_t k = visitOf(pickedExpert(E_));
+    if (k >= K_) k = largest(g);
+    double chosen = 0;
+    std::vector<std::pair<QString, double>> terms;
+    for (std::size_t i = 0; i < K_; ++i) {
+        chosen += at(p, expertOf(i));
+        terms.emplace_back(traceText(at(p, expertOf(i))), at(p, expertOf(i)));
+    }
+    for (const Visitor& v : visitors()) {
+        OperationRow& r = expertRow(v, false);
+        r.cells.push_back(signedNumber(at(z, v.expert), ref("gate_logits", v.expert)));
+        r.cells.push_back(number(at(p, v.expert), ref("gate_probs", v.expert)));
+        if (v.visit) {
+            r.cells.push_back(number(at(g, *v.visit), ref("expert_weights", *v.visit)));
+            r.cells.back().strong = true;
+            r.cells.push_back(bar(at(g, *v.visit), 1));
+        } else {
+            r.cells.push_back(plain(QStringLiteral("–")));
+            r.cells.push_back(bar(0, 1));
+        }
+    }
+    othersRow();
+    page_.strips = {strip(QStringLiteral("p"), "gate_probs", 0, p)};
+    const QString letter = expertLetter(expertOf(k));
+    page_.worked = {text("g_{%1} = %2 / ( %3 ) = %4")
+                        .arg(letter, traceText(at(p, expertOf(k))), sumText(terms, 4), traceText(at(g, k)))};
+    page_.notice =
+        K_ == 1
+            ? tr("One expert answers and its weight is always 1, however sure the gate is.")
+            : tr("The weights of the %1 chosen add up to 1. The others do no work: that is what saves the computing.")
+                  .arg(K_);
+    page_.keras = QStringLiteral("best, chosen = keras.ops.top_k(z, k=%1); g = keras.ops.softmax(best)").arg(K_);
+    finish(at(g, k), at(p, expertOf(k)) / chosen, ref("expert_weights", k));
+}
+
+void PageBuilder::expertHidden() {
+    page_.question = tr("Which of its hidden units does each expert use?");
+    page_.formula = text("h_{e} = max( 0, x W_{e} + b_{e} )");
+    shapes(QStringLiteral("(%1)").arg(D_), QStringLiteral("(%1, %2)").arg(K_).arg(H_));
+    page_.heading = tr("expert");
+    page_.columns = {{tr("units at work")}, {text("|h_{e}|")}, {text("h_{e}"), OperationColumn::Kind::strip}};
+    const Values x = value("mean"), all = value("hidden"), W = parameter("experts/hidden/kernel"),
+                 b = parameter("experts/hidden/bias");
+    const std::size_t picked = pickedIn("hidden", pickedIn("hidden_sums", largest(all))), k = picked / H_,
+                      j = picked % H_;
+    std::size_t working = 0;
+    for (const Visitor& v : visitors()) {
+        OperationRow& r = expertRow(v, true);
+        if (!v.visit) continue;
+        const Values h = value("hidden", *v.visit);
+        const auto on = std::size_t(std::ranges::count_if(h, [](float f) { return f > 0; }));
+        working += on;
+        r.cells.push_back(plain(tr("%1 of %2").arg(on).arg(H_)));
+        r.cells.push_back(number(lengthOf(h)));
+        r.cells.push_back(stripCell(text("h_{%1}").arg(expertLetter(v.expert)), "hidden", *v.visit * H_, h));
+    }
+    othersRow();
+    page_.strips = {strip(QStringLiteral("x"), "mean", 0, x)};
+    const std::size_t e = expertOf(k);
+    const double product = dot(x, W, e * D_ * H_ + j, H_), bias = at(b, e * H_ + j);
+    page_.worked = {
+        text("h_{%1, %2} = max( 0, x · W_{%1, %2} + b ) = max( 0, %3 + %4 ) = %5")
+            .arg(expertLetter(e), QString::number(j), traceText(product), traceText(bias), traceText(at(all, picked)))};
+    page_.notice = tr("What is below 0 becomes 0: a unit at 0 passes nothing on, and gets no gradient back.");
+    page_.keras = QStringLiteral("h = model.get_layer(\"experts_hidden\")(x)") +
+                  (soft_ ? QString() : QStringLiteral("  # ") + tr("there for all experts"));
+    finish(at(all, picked), std::max(0.0, product + bias), ref("hidden", picked));
+    markVisit(k);
+}
+
+void PageBuilder::expertOutput() {
+    page_.question = tr("What does each expert answer?");
+    page_.formula = text("y_{e} = h_{e} V_{e} + c_{e}");
+    shapes(QStringLiteral("(%1, %2)").arg(K_).arg(H_), QStringLiteral("(%1, %2)").arg(K_).arg(D_));
+    page_.heading = tr("expert");
+    page_.columns = {{text("|h_{e}|")}, {text("|y_{e}|")}, {text("y_{e}"), OperationColumn::Kind::strip}};
+    const Values all = value("answers"), W = parameter("experts/output/kernel"), b = parameter("experts/output/bias");
+    const std::size_t picked = pickedIn("answers"), k = picked / D_, d = picked % D_;
+    for (const Visitor& v : visitors()) {
+        OperationRow& r = expertRow(v, true);
+        if (!v.visit) continue;
+        const Values y = value("answers", *v.visit);
+        r.cells.push_back(number(lengthOf(value("hidden", *v.visit))));
+        r.cells.push_back(number(lengthOf(y)));
+        r.cells.push_back(stripCell(text("y_{%1}").arg(expertLetter(v.expert)), "answers", *v.visit * D_, y));
+    }
+    othersRow();
+    const std::size_t e = expertOf(k);
+    const double product = dot(value("hidden", k), W, e * H_ * D_ + d, D_), bias = at(b, e * D_ + d);
+    page_.worked = {
+        text("y_{%1, %2} = h_{%1} · V_{%2} + c = %3 + %4 = %5")
+            .arg(expertLetter(e), QString::number(d), traceText(product), traceText(bias), traceText(at(all, picked)))};
+    page_.notice = soft_ ? tr("Every expert answers every phrase; how much an answer counts is the gate's decision.")
+                         : tr("Only the chosen experts compute an answer.");
+    page_.keras = QStringLiteral("answers = model.get_layer(\"experts\")(h)");
+    finish(at(all, picked), product + bias, ref("answers", picked));
+    markVisit(k);
+}
+
+void PageBuilder::weightedSum() {
+    page_.question = K_ == 1 ? tr("What becomes of the one answer?") : tr("How do the answers become one?");
+    page_.formula = text("y = Σ_{e} g_{e} y_{e}");
+    shapes(QStringLiteral("(%1), (%1, %2)").arg(K_).arg(D_), QStringLiteral("(%1)").arg(D_));
+    const Values g = value("expert_weights"), all = value("answers"), y = value("mixed");
+    const std::size_t d = pickedIn("mixed");
+    page_.heading = tr("expert");
+    page_.columns = {{text("g_{e}")},
+                     {text("y_{e, %1}").arg(d)},
+                     {text("g_{e} · y_{e, %1}").arg(d)},
+                     {text("y_{e}"), OperationColumn::Kind::strip}};
+    double sum = 0, most = 0, total = 0;
+    std::size_t strongest = 0;
+    std::vector<std::pair<QString, double>> terms;
+    for (std::size_t k = 0; k < K_; ++k) {
+        const double part = at(g, k) * at(all, k * D_ + d), size = at(g, k) * lengthOf(value("answers", k));
+        sum += part;
+        total += size;
+        if (size > most) most = size, strongest = expertOf(k);
+        terms.emplace_back(QStringLiteral("%1 · %2").arg(traceText(at(g, k)), traceText(at(all, k * D_ + d))), part);
+    }
+    for (const Visitor& v : visitors()) {
+        OperationRow& r = expertRow(v, true);
+        if (!v.visit) continue;
+        const std::size_t k = *v.visit;
+        r.cells.push_back(number(at(g, k), ref("expert_weights", k)));
+        r.cells.push_back(signedNumber(at(all, k * D_ + d), ref("answers", k * D_ + d)));
+        r.cells.push_back(signedNumber(at(g, k) * at(all, k * D_ + d)));
+        r.cells.push_back(
+            stripCell(text("y_{%1}").arg(expertLetter(v.expert)), "answers", k * D_, value("answers", k)));
+    }
+    othersRow();
+    OperationRow r;
+    r.label = tr("sum");
+    r.cells = {plain({}), plain({}), signedNumber(at(y, d), ref("mixed", d)),
+               stripCell(QStringLiteral("y"), "mixed", 0, y)};
+    r.cells[2].strong = true;
+    page_.rows.push_back(std::move(r));
+    page_.worked = {text("y_{%1} = %2 = %3").arg(QString::number(d), sumText(terms, 4), traceText(at(y, d)))};
+    page_.notice = K_ == 1 ? tr("With one chosen expert and a weight of 1 the sum is its answer.")
+                           : tr("Weight times length: %1 of what is added comes from expert %2.")
+                                 .arg(percentText(total > 0 ? most / total : 0), expertLetter(strongest));
+    page_.keras = QStringLiteral("y = keras.ops.einsum(\"be,bed->bd\", g, answers)");
+    finish(at(y, d), sum, ref("mixed", d));
+}
+
+void PageBuilder::vocabularyScores() {
+    page_.question = tr("How well does each word of the vocabulary fit as the next one?");
+    page_.formula = text("s_{w} = y · U_{w} + c_{w}");
+    shapes(QStringLiteral("(%1)").arg(D_), QStringLiteral("(%1)").arg(V_));
+    page_.heading = tr("word");
+    page_.columns = {{text("y · U_{w}")}, {text("c_{w}")}, {text("s_{w}")}, {QString(), OperationColumn::Kind::bar}};
+    const Values y = value("mixed"), s = value("logits"), U = parameter("head/kernel"), c = parameter("head/bias");
+    const std::size_t w = pickedIn("logits", targetOr(largest(s)));
+    for (const std::size_t i : listedWords()) {
+        wordRow(i);
+        OperationRow& r = page_.rows.back();
+        r.cells.push_back(signedNumber(at(s, i) - at(c, i)));
+        r.cells.push_back(signedNumber(at(c, i), parameterRef("head/bias", i)));
+        r.cells.push_back(signedNumber(at(s, i), ref("logits", i)));
+        r.cells.back().strong = true;
+    }
+    const double most = largestOf(page_.rows, 2);
+    for (OperationRow& r : page_.rows) r.cells.push_back(bar(*r.cells[2].value, most));
+    page_.strips = {strip(QStringLiteral("y"), "mixed", 0, y), strip(QStringLiteral("s"), "logits", 0, s)};
+    const double product = dot(y, U, w, V_);
+    page_.worked = {text("s_{%1} = y · U_{%1} + c_{%1} = %2 + %3 = %4")
+                        .arg(literal(w), traceText(product), traceText(at(c, w)), traceText(at(s, w), true))};
+    page_.notice = tr("The highest score is the prediction. Every one of the %1 words gets a score; "
+                      "the strip shows them all.")
+                       .arg(countText(V_));
+    page_.keras = QStringLiteral("head = model.get_layer(\"next_word\"); s = y @ head.kernel + head.bias");
+    finish(at(s, w), product + at(c, w), ref("logits", w));
+}
+
+void PageBuilder::softmaxLoss() {
+    const bool trained = !t_.targets.empty();
+    const Values s = value("logits"), q = value("probs");
+    const std::size_t target = targetOr(largest(q)), w = pickedIn("probs", target);
+    page_.question = trained ? tr("How surprised is the model by “%1”?").arg(shownText(elidedWord(word(target))))
+                             : tr("How likely is each word?");
+    page_.formula = text("q_{w} = exp( s_{w} ) / Σ_{v} exp( s_{v} )");
+    if (trained) page_.formula += text("     L = −ln q_{target}");
+    shapes(QStringLiteral("(%1)").arg(V_),
+           trained ? QStringLiteral("(%1), 1").arg(V_) : QStringLiteral("(%1)").arg(V_));
+    page_.heading = tr("word");
+    page_.columns = {{text("s_{w}")}, {text("q_{w}")}, {QString(), OperationColumn::Kind::bar}};
+    if (trained) page_.columns.push_back({QString(), OperationColumn::Kind::words});
+    for (const std::size_t i : listedWords()) {
+        wordRow(i);
+        OperationRow& r = page_.rows.back();
+        r.cells = {signedNumber(at(s, i), ref("logits", i)), number(at(q, i), ref("probs", i)), bar(at(q, i), 1)};
+        r.cells[1].strong = true;
+        if (trained) r.cells.push_back(plain(i == target ? tr("the right word") : QString()));
+    }
+    page_.strips = {strip(QStringLiteral("q"), "probs", 0, q)};
+    double most = -INFINITY, sum = 0;
+    for (const float v : s) most = std::max(most, double(v));
+    for (const float v : s) sum += std::exp(double(v) - most);
+    const double total = std::exp(most) * sum, probability = std::exp(at(s, w) - most) / sum;
+    page_.worked = {text("q_{%1} = exp( %2 ) / %3 = %4")
+                        .arg(literal(w), traceText(at(s, w)), traceText(total), traceText(at(q, w)))};
+    const double loss = trained ? at(value("loss"), 0) : 0;
+    if (trained) {
+        page_.worked.push_back(
+            text("L = −ln q_{%1} = −ln %2 = %3").arg(literal(target), traceText(at(q, target)), traceText(loss)));
+        page_.aside = tr("batch: mean L = %1").arg(traceText(t_.loss));
+        page_.notice = tr("0 would be certainty. Guessing among %1 words costs ln %1 = %2.")
+                           .arg(countText(V_), traceText(std::log(double(V_))));
+    } else {
+        page_.notice = tr("The probabilities of all %1 words add up to 1.").arg(countText(V_));
+    }
+    page_.keras =
+        trained ? QStringLiteral("loss = keras.losses.sparse_categorical_crossentropy(target, s, from_logits=True)")
+                : QStringLiteral("q = keras.ops.softmax(s)");
+    if (trained && w == target)
+        finish(loss, -std::log(std::exp(at(s, target) - most) / sum), ref("loss", 0));
+    else
+        finish(at(q, w), probability, ref("probs", w));
+    for (OperationRow& r : page_.rows) r.current = r.cells[1].ref && r.cells[1].ref->index == w;
+}
+
+void PageBuilder::balanceLoss() {
+    const double alpha = t_.experiment.model.balance_loss;
+    const QString p = soft_ ? QStringLiteral("g") : QStringLiteral("p");
+    page_.question = tr("Are the experts used alike by the batch's %1 examples?").arg(N_);
+    page_.formula = text("B = α E Σ_{e} f_{e} P_{e}");
+    page_.shapes = tr("batch (%1, %2) · out 1").arg(N_).arg(E_);
+    page_.heading = tr("expert");
+    page_.columns = {{text("f_{e}")}, {text("P_{e}")}, {text("f_{e} P_{e}")}, {QString(), OperationColumn::Kind::bar}};
+    std::vector<double> parts(E_);
+    std::vector<std::pair<QString, double>> terms;
+    double sum = 0, most = 0;
+    for (std::size_t e = 0; e < E_; ++e) {
+        const double f = balanceShare(e), P = meanProbability(e);
+        parts[e] = f * P;
+        sum += parts[e];
+        most = std::max(most, parts[e]);
+        if (parts[e] > 0) terms.emplace_back(QStringLiteral("%1 · %2").arg(traceText(f), traceText(P)), parts[e]);
+    }
+    for (const Visitor& v : visitors()) {
+        OperationRow& r = expertRow({v.expert, 0}, false);
+        r.cells = {number(balanceShare(v.expert)), number(meanProbability(v.expert)), number(parts[v.expert]),
+                   bar(parts[v.expert], most)};
+    }
+    othersRow(tr("counted in B as well"));
+    page_.strips = {strip(p, "gate_probs", 0, value("gate_probs"))};
+    page_.worked = {text("B = %1 · %2 · ( %3 ) = %4")
+                        .arg(traceText(alpha), QString::number(E_), sumText(terms, 4), traceText(t_.balance))};
+    page_.aside = text("α = %1").arg(traceText(alpha));
+    page_.notice = tr("f: share of the choices, P: mean of %1, both over the whole batch. Used alike, B is α = %2; all "
+                      "on one expert, up to α E = %3.")
+                       .arg(p, traceText(alpha), traceText(alpha * double(E_)));
+    page_.keras = QStringLiteral("B = %1 * %2 * keras.ops.sum(f * keras.ops.mean(%3, axis=0))")
+                      .arg(exactText(float(alpha)), QString::number(E_), p);
+    finish(t_.balance, alpha * double(E_) * sum, std::nullopt);
+}
+
+}  // namespace moe::app

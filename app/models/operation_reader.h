@@ -1,0 +1,113 @@
+#pragma once
+#include "app/models/operation_catalogue.h"
+#include "app/models/operation_formula.h"
+#include "app/models/operation_numbers.h"
+
+#include <QCoreApplication>
+
+#include <cmath>
+
+namespace moe::app {
+
+/// Builds the pages of operation_catalogue.h: reads a trace for one example. Flat indices as trace.h and state.h have
+/// them.
+class PageBuilder {
+    Q_DECLARE_TR_FUNCTIONS(moe::app::PageBuilder)
+
+public:
+    PageBuilder(const Trace& trace, std::size_t op, std::size_t example, const std::vector<QString>& words,
+                const std::optional<NumberRef>& picked);
+    OperationPage build();
+
+private:
+    using Values = std::span<const float>;
+    struct Visitor {
+        std::size_t expert;
+        std::optional<std::size_t> visit;  // k, where it was chosen
+    };
+
+    // operation_forward.cpp
+    void embeddingRows();
+    void mean();
+    void gateScores();
+    void gateSoftmax();
+    void topK();
+    void expertHidden();
+    void expertOutput();
+    void weightedSum();
+    void vocabularyScores();
+    void softmaxLoss();
+    void balanceLoss();
+    // operation_backward.cpp
+    void vocabularyScoresBackward();
+    void weightedSumToExperts();
+    void weightedSumToGate();
+    void balanceToGate();
+    void gateSoftmaxBackward();
+    void gateScoresBackward();
+    void expertOutputBackward();
+    void expertHiddenBackward();
+    void embeddingBackward();
+    // operation_update.cpp
+    void adam();
+
+    Values value(const char* name) const;                     // of this example
+    Values value(const char* name, std::size_t visit) const;  // of one visit
+    Values parameter(const char* name) const;                 // all of it, before the step
+    Values gradient(const char* name) const;                  // of the whole batch
+    static double at(Values values, std::size_t index);       // NaN where there is none
+    static double dot(Values a, Values b, std::size_t b_first = 0, std::size_t b_step = 1);
+    static std::size_t largest(Values values);      // by magnitude
+    std::size_t visitOf(std::size_t expert) const;  // K where not chosen
+    std::size_t expertOf(std::size_t visit) const;
+    /// The experts of the tables: all up to 16, else the chosen ones, by weight.
+    std::vector<Visitor> visitors() const;
+    /// The words of the tables: the most probable and the target, by probability.
+    std::vector<std::size_t> listedWords() const;
+    double balanceShare(std::size_t expert) const;  // f_e: of the batch's choices
+    double meanProbability(std::size_t expert) const;
+
+    /// The index that was picked in value `name` of this example, else that of its largest number.
+    std::size_t pickedIn(const char* name, std::optional<std::size_t> otherwise = std::nullopt) const;
+    /// The expert that was picked in anything that is told by experts; else `otherwise`.
+    std::size_t pickedExpert(std::size_t otherwise) const;
+    NumberRef ref(const char* name, std::size_t index) const { return {name, example_, index}; }
+    NumberRef parameterRef(const std::string& name, std::size_t index) const { return {name, 0, index}; }
+
+    OperationCell number(double v, std::optional<NumberRef> ref = std::nullopt) const;
+    OperationCell signedNumber(double v, std::optional<NumberRef> ref = std::nullopt) const;
+    OperationCell gradientNumber(double v, std::optional<NumberRef> ref = std::nullopt, bool strong = false) const;
+    OperationCell plain(const QString& text) const;
+    OperationCell bar(double v, double scale) const;
+    ValueStrip strip(const QString& title, const char* name, std::size_t first, Values values) const;
+    OperationCell stripCell(const QString& title, const char* name, std::size_t first, Values values) const;
+    OperationRow& expertRow(const Visitor& visitor, bool none_if_unchosen, const QString& note = {});
+    void othersRow(const QString& note = {});
+    void wordRow(std::size_t id);
+    void markVisit(std::size_t visit);  // the row of the expert whose number the formula is about
+    std::size_t targetOr(std::size_t otherwise) const;
+    QString elidedPhrase() const;
+    static QString elidedWord(const QString& word);
+    QString expertLetter(std::size_t expert) const;
+    QString word(std::size_t id) const;     // as it is, for rows
+    QString literal(std::size_t id) const;  // for formulas
+    QString notChosen() const;
+    QString ofTheBatch() const;
+    /// "a · b + c · d + …": the largest `shown` products, signs between them.
+    static QString sumText(std::vector<std::pair<QString, double>> terms, std::size_t shown);
+    void shapes(const QString& in, const QString& out);
+    void finish(double result, double recomputed, std::optional<NumberRef> subject);
+
+    const Trace& t_;
+    const TraceOp& op_;
+    std::size_t example_;
+    const std::vector<QString>& words_;
+    std::optional<NumberRef> picked_;
+    ExamplePhrase phrase_;
+    std::size_t N_, E_, K_, D_, H_, V_, T_;
+    bool soft_, masked_, balanced_;
+    std::size_t averaged_;  // places that the mean divides by
+    OperationPage page_;
+};
+
+}  // namespace moe::app

@@ -1,0 +1,133 @@
+// The update's page: Adam as Keras has it, for every parameter and for one number.
+#include "app/models/operation_reader.h"
+#include "app/models/text_format.h"
+
+#include <algorithm>
+
+namespace moe::app {
+
+namespace {
+
+using Kind = OperationColumn::Kind;
+constexpr double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-7;  // Keras's defaults: engine/core/spec.h
+
+QString text(const char* utf8) {
+    return QString::fromUtf8(utf8);
+}
+
+const NamedArray* named(const std::vector<NamedArray>& arrays, const std::string& name) {
+    const auto found = std::ranges::find(arrays, name, &NamedArray::name);
+    return found == arrays.end() ? nullptr : &*found;
+}
+
+QString shapeText(const NamedArray& array) {
+    QString shape = QString::number(array.shape[0]);
+    for (std::size_t i = 1; i < 3; ++i)
+        if (array.shape[i] > 1 || (i == 1 && array.shape[2] > 1))
+            shape += text(" × ") + QString::number(array.shape[i]);
+    return shape;
+}
+
+}  // namespace
+
+void PageBuilder::adam() {
+    page_.question = tr("Which numbers of the model move, and how far?");
+    page_.formula = text("m ← m + ( g − m ) · .1     v ← v + ( g^{2} − v ) · .001     w ← w − r · m / ( √v + ε )");
+    page_.shapes = tr("whole batch · %1 parameters").arg(countText([&] {
+        std::size_t all = 0;
+        for (const NamedArray& a : t_.gradients) all += a.values.size();
+        return all;
+    }()));
+    page_.heading = tr("parameter");
+    page_.columns = {{QString(), Kind::words}, {text("|w|")},         {text("|g|")}, {text("|m|")}, {text("|v|")},
+                     {tr("|step|")},           {QString(), Kind::bar}};
+    // The number that was picked, by its name without what it is of ("new_m:gate/kernel"); else the largest gradient.
+    std::string name = "gate/kernel";
+    std::optional<std::size_t> index;
+    if (picked_) {
+        const std::size_t colon = picked_->name.find(':');
+        const std::string bare = colon == std::string::npos ? picked_->name : picked_->name.substr(colon + 1);
+        if (const NamedArray* a = t_.gradient(bare); a && picked_->index < a->values.size())
+            name = bare, index = picked_->index;
+    }
+    if (!index) {
+        const NamedArray* g = t_.gradient(name);
+        if (!g || lengthOf(g->values) == 0)
+            if (const NamedArray* head = t_.gradient("head/kernel")) g = head, name = "head/kernel";
+        index = g ? largest(g->values) : 0;
+    }
+    double most = 0, largest_step = 0;
+    std::size_t still = 0, numbers = 0;
+    std::vector<double> steps;
+    for (const NamedArray& g : t_.gradients) {
+        const NamedArray *w = t_.parameter(g.name), *next = named(t_.new_parameters, g.name);
+        double sum = 0;
+        for (std::size_t i = 0; w && next && i < next->values.size(); ++i) {
+            const double step = double(next->values[i]) - double(w->values[i]);
+            sum += step * step;
+            largest_step = std::max(largest_step, std::abs(step));
+            still += step == 0;
+            ++numbers;
+        }
+        steps.push_back(std::sqrt(sum));
+        most = std::max(most, steps.back());
+    }
+    for (std::size_t i = 0; i < t_.gradients.size(); ++i) {
+        const NamedArray& g = t_.gradients[i];
+        const NamedArray *w = t_.parameter(g.name), *m = named(t_.new_momentum, g.name),
+                         *v = named(t_.new_velocity, g.name);
+        const auto length = [&](const NamedArray* a, const char* prefix) {
+            // A click picks the parameter's strongest number.
+            OperationCell c =
+                number(a ? lengthOf(a->values) : std::nan(""), parameterRef(prefix + g.name, largest(g.values)));
+            return c;
+        };
+        OperationRow r;
+        r.label = QString::fromStdString(g.name);
+        r.cells = {plain(shapeText(g)), length(w, ""),
+                   length(&g, "d:"),    length(m, "new_m:"),
+                   length(v, "new_v:"), number(steps[i], parameterRef("new:" + g.name, largest(g.values))),
+                   bar(steps[i], most)};
+        r.cells[2].gradient = true;
+        r.cells[5].strong = true;
+        r.current = g.name == name;
+        page_.rows.push_back(std::move(r));
+    }
+    const NamedArray *w = t_.parameter(name), *g = t_.gradient(name), *next = named(t_.new_parameters, name),
+                     *m1 = named(t_.new_momentum, name), *v1 = named(t_.new_velocity, name);
+    const NamedArray *m0 = t_.state ? named(t_.state->momentum, name) : nullptr,
+                     *v0 = t_.state ? named(t_.state->velocity, name) : nullptr;
+    const auto of = [&](const NamedArray* a) { return a ? at(a->values, *index) : 0.0; };
+    const double rate = double(t_.rate), gradient = of(g), m = of(m0) + (gradient - of(m0)) * (1 - beta1),
+                 v = of(v0) + (gradient * gradient - of(v0)) * (1 - beta2),
+                 after = of(w) - rate * m / (std::sqrt(v) + epsilon);
+    const auto plus = [](double x) { return x < 0 ? text("− ") + traceText(-x) : text("+ ") + traceText(x); };
+    page_.worked = {text("m = %1 + ( ~{%2} %3 ) · .1 = %4     v = %5 + ( ~{%2}^{2} %6 ) · .001 = %7")
+                        .arg(traceText(of(m0)), traceText(gradient), plus(-of(m0)), traceText(of(m1)),
+                             traceText(of(v0)), plus(-of(v0)), traceText(of(v1))),
+                    text("w = %1 − %2 · %3 / ( √%4 + ε ) = %1 %5 = %6")
+                        .arg(traceText(of(w)), traceText(rate), traceText(of(m1)), traceText(of(v1)),
+                             plus(of(next) - of(w)), traceText(of(next)))};
+    const auto parameterStrip = [&](const QString& title, const char* prefix, const NamedArray* a, bool of_gradient) {
+        ValueStrip s;
+        s.title = title;
+        s.first = parameterRef(prefix + name, 0);
+        if (a) s.values = a->values;
+        s.gradient = of_gradient;
+        page_.strips.push_back(s);
+    };
+    parameterStrip(QStringLiteral("w"), "", w, false);
+    parameterStrip(QStringLiteral("g"), "d:", g, true);
+    parameterStrip(QStringLiteral("m"), "new_m:", m1, false);
+    page_.aside = tr("r = %1 at step %2").arg(traceText(rate), countText(t_.step + 1));
+    page_.notice = tr("m over √v is about 1 wherever gradients keep their sign: nearly every number moves by about r, "
+                      "however small its gradient. Longest step %1.")
+                       .arg(traceText(largest_step));
+    if (still) page_.notice += u' ' + tr("%1 of %2 numbers stand still.").arg(countText(still), countText(numbers));
+    page_.keras = QStringLiteral("optimizer.apply_gradients(zip(gradients, model.trainable_variables))");
+    finish(of(next), after, parameterRef("new:" + name, *index));
+    for (OperationRow& r : page_.rows) r.current = r.label == QString::fromStdString(name);
+    page_.subject_label = QStringLiteral("%1 [%2]").arg(QString::fromStdString(name), QString::number(*index));
+}
+
+}  // namespace moe::app

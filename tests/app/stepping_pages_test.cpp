@@ -1,0 +1,262 @@
+// What the operation panel says, held against the trace's own numbers, for every router, with and without balance
+// loss and mask.
+#include "app/models/operation_catalogue.h"
+#include "app/models/operation_formula.h"
+#include "app/models/operation_motion.h"
+#include "app/models/operation_numbers.h"
+#include "engine/core/settings.h"
+#include "engine/train/tracer.h"
+#include "engine/train/trainer.h"
+#include "tests/support/small_corpus.h"
+
+#include <QtTest>
+
+#include <set>
+
+namespace moe::app {
+
+namespace {
+
+struct Traced {
+    QString name;
+    Trace trace;
+    std::vector<QString> words;
+};
+
+Traced traced(const char* router, std::size_t experts, std::size_t k, double balance, bool mask, int steps) {
+    Experiment x = test::tutorial_experiment();
+    x.model.router = router;
+    x.model.num_experts = experts, x.model.top_k = k;
+    x.model.balance_loss = balance, x.model.mask_zero = mask;
+    x.model.embedding_dim = 12, x.model.hidden_dim = 20;
+    const auto corpus = test::tutorial_corpus();
+    const auto backend = make_backend({"cpu", 1});
+    x = resolve(x, *corpus, std::size_t(1) << 30);
+    Trainer trainer(*backend, x, corpus);
+    for (int i = 0; i < steps; ++i) trainer.step();
+    Traced t;
+    t.name = QStringLiteral("%1 %2/%3 balance %4 mask %5 step %6")
+                 .arg(QString::fromLatin1(router))
+                 .arg(k)
+                 .arg(experts)
+                 .arg(balance)
+                 .arg(mask)
+                 .arg(steps);
+    t.trace = trace_batch(*backend, std::make_shared<const RunState>(trainer.state()), *corpus);
+    t.words.push_back(QStringLiteral("(padding)"));
+    for (std::size_t id = 1; id < x.model.vocabulary; ++id)
+        t.words.push_back(QString::fromStdString(std::string(corpus->tokenizer().word(std::int32_t(id)))));
+    return t;
+}
+
+std::vector<Traced> all() {
+    std::vector<Traced> made;
+    for (const bool mask : {false, true})
+        for (const double balance : {0.0, 0.3}) {
+            made.push_back(traced("soft", 4, 2, balance, mask, 30));
+            made.push_back(traced("top_k", 4, 1, balance, mask, 30));
+            made.push_back(traced("top_k", 4, 2, balance, mask, 30));
+        }
+    made.push_back(traced("soft", 1, 1, 0, false, 0));
+    made.push_back(traced("soft", 40, 2, 0.01, false, 3));
+    made.push_back(traced("top_k", 40, 2, 0.01, true, 3));
+    made.push_back(traced("top_k", 40, 20, 0, false, 3));
+    return made;
+}
+
+double numberOf(const Trace& trace, const NumberRef& ref) {
+    const auto numbers = trace.numbers(ref.name);
+    if (!numbers) return std::nan("");
+    const bool by_example = trace.find(ref.name) != nullptr;
+    const std::size_t size = by_example ? numbers->values.size() / trace.examples : numbers->values.size();
+    if (ref.index >= size || (!by_example && ref.example)) return std::nan("");
+    return double(numbers->values[(by_example ? ref.example * size : 0) + ref.index]);
+}
+
+bool near(double a, double b, double size) {
+    return std::abs(a - b) <= 2e-5 * size + 2e-4 * std::max(std::abs(a), std::abs(b)) + 1e-12;
+}
+
+}  // namespace
+
+class SteppingPagesTest : public QObject {
+    Q_OBJECT
+
+private Q_SLOTS:
+    void everyOperationIsExplainedWithTheTracesNumbers() {
+        for (const Traced& t : all()) {
+            std::set<QString> questions;
+            for (std::size_t op = 0; op < t.trace.ops.size(); ++op) {
+                for (std::size_t n = 0; n < t.trace.examples; ++n) {
+                    const OperationPage page = operationPage(t.trace, op, n, t.words);
+                    const QString where = t.name + u' ' + QString::fromStdString(t.trace.ops[op].id);
+                    for (const QString& text :
+                         {page.title, page.question, page.formula, page.shapes, page.notice, page.keras, page.heading})
+                        QVERIFY2(!text.isEmpty(), qPrintable(where));
+                    if (n == 0) QVERIFY2(questions.insert(page.question).second, qPrintable(page.question));
+                    QVERIFY2(operationName(t.trace.ops[op], t.trace.experiment.model) !=
+                                 QString::fromStdString(t.trace.ops[op].id),
+                             qPrintable(where));
+                    check(t, page, where);
+                    for (const QString& text :
+                         {page.question, page.formula, page.shapes, page.notice, page.keras, page.aside})
+                        QVERIFY2(!text.contains(u'%') || text.contains(QStringLiteral("\u00a0%")),
+                                 qPrintable(where + text));
+                    for (const QString& line : page.worked)
+                        QVERIFY2(!line.contains(QRegularExpression(QStringLiteral("%[0-9]"))), qPrintable(line));
+                    QVERIFY2(!page.worked.empty(), qPrintable(where));
+                    QVERIFY2(
+                        FormulaText(page.worked.back()).plain().contains(traceText(page.result)) || page.result == 0,
+                        qPrintable(where + FormulaText(page.worked.back()).plain() + traceText(page.result)));
+                }
+            }
+        }
+    }
+
+    void anyNumberCanBePicked() {
+        for (const Traced& t : all()) {
+            for (std::size_t op = 0; op < t.trace.ops.size(); ++op) {
+                const OperationPage page = operationPage(t.trace, op, 1, t.words);
+                std::vector<NumberRef> refs;
+                for (const OperationRow& row : page.rows)
+                    for (const OperationCell& c : row.cells) {
+                        if (c.ref) refs.push_back(*c.ref);
+                        if (c.strip && !c.strip->values.empty()) {
+                            refs.push_back(c.strip->first);
+                            refs.back().index += c.strip->values.size() / 2;
+                        }
+                    }
+                for (const ValueStrip& s : page.strips) {
+                    refs.push_back(s.first);
+                    refs.back().index += s.values.size() - 1;
+                }
+                for (const NumberRef& ref : refs)
+                    check(t, operationPage(t.trace, op, 1, t.words, ref),
+                          t.name + u' ' + QString::fromStdString(t.trace.ops[op].id) + QStringLiteral(" picked ") +
+                              QString::fromStdString(ref.name));
+            }
+        }
+    }
+
+    void thePickedNumberIsTheFormulas() {
+        const Traced t = traced("soft", 4, 2, 0, false, 30);
+        const auto opOf = [&](const char* id) {
+            for (std::size_t i = 0; i < t.trace.ops.size(); ++i)
+                if (t.trace.ops[i].id == id) return i;
+            return t.trace.ops.size();
+        };
+        for (const auto& [op, name] :
+             {std::pair{"mean", "mean"}, std::pair{"gate_scores", "gate_logits"}, std::pair{"expert_output", "answers"},
+              std::pair{"weighted_sum", "mixed"}, std::pair{"vocabulary_scores", "logits"},
+              std::pair{"vocabulary_scores_backward", "d_logits"}, std::pair{"gate_softmax_backward", "d_gate_logits"},
+              std::pair{"embedding_backward", "d_embedding_rows"}}) {
+            const NumberRef ref{name, 2, 3};
+            const OperationPage page = operationPage(t.trace, opOf(op), 2, t.words, ref);
+            QVERIFY2(page.subject == ref, op);
+            QCOMPARE(page.result, numberOf(t.trace, ref));
+        }
+        const NumberRef weight{"head/kernel", 0, 17};
+        const OperationPage page = operationPage(t.trace, opOf("adam"), 0, t.words, weight);
+        QCOMPARE(page.result, numberOf(t.trace, {"new:head/kernel", 0, 17}));
+    }
+
+    void routersAreToldApart() {
+        const auto page = [](const Traced& t, const char* id) {
+            for (std::size_t i = 0; i < t.trace.ops.size(); ++i)
+                if (t.trace.ops[i].id == id) return operationPage(t.trace, i, 0, t.words);
+            return OperationPage();
+        };
+        const Traced one = traced("top_k", 4, 1, 0, false, 5), balanced = traced("top_k", 4, 1, 0.1, true, 5),
+                     soft = traced("soft", 4, 2, 0, false, 5);
+        QVERIFY(page(one, "gate_softmax_backward").notice.contains(QStringLiteral("no gradient")));
+        QVERIFY(page(balanced, "gate_softmax_backward").notice.contains(QStringLiteral("only the balance loss")));
+        QVERIFY(page(soft, "gate_softmax_backward").notice.contains(QStringLiteral("4 add up to 0")));
+        QCOMPARE(page(balanced, "gate_softmax_backward").result != 0, true);
+        QCOMPARE(page(one, "gate_softmax_backward").result, 0.0);
+        int silent = 0;
+        for (const OperationRow& row : page(one, "weighted_sum_to_experts").rows)
+            silent += row.note.contains(QStringLiteral("no gradient"));
+        QCOMPARE(silent, 3);
+        for (const OperationRow& row : page(soft, "weighted_sum_to_experts").rows) QVERIFY(row.note.isEmpty());
+        const OperationPage softmax = page(soft, "gate_softmax_backward");
+        double sum = 0;
+        for (const OperationRow& row : softmax.rows) sum += *row.cells[3].value;
+        QVERIFY(std::abs(sum) < 1e-7);
+    }
+
+    void beatsTakeTheirTime() {
+        const Traced t = traced("top_k", 4, 2, 0.1, true, 1);
+        for (const TraceOp& op : t.trace.ops) {
+            const int ms = operationBeat(op.id);
+            QVERIFY2(ms >= 300 && ms <= 600, op.id.c_str());
+            QCOMPARE(operationPose(op.id, 0).appear, 0.0);
+            QCOMPARE(operationPose(op.id, 1).travel, 1.0);
+            QCOMPARE(operationPose(op.id, 1).appear, 1.0);
+            double before = 0;
+            for (int i = 0; i <= 40; ++i) {
+                const OperationBeat pose = operationPose(op.id, i / 40.0);
+                QVERIFY(pose.travel + pose.appear >= before);
+                before = pose.travel + pose.appear;
+            }
+        }
+    }
+
+    void numbersReadWell() {
+        QCOMPARE(traceText(0.4431), QStringLiteral(".443"));
+        QCOMPARE(traceText(-0.6824), QStringLiteral("−.682"));
+        QCOMPARE(traceText(0.0462, true), QStringLiteral("+.0462"));
+        QCOMPARE(traceText(0), QStringLiteral("0"));
+        QCOMPARE(traceText(-0.0), QStringLiteral("0"));
+        QCOMPARE(traceText(2.14e-5), QStringLiteral("2.14e−5"));
+        QCOMPARE(traceText(-9.996e-5), QStringLiteral("−1.00e−4"));
+        QCOMPARE(traceText(12.34), QStringLiteral("12.3"));
+        QCOMPARE(traceText(std::nan("")), QStringLiteral("–"));
+        QCOMPARE(FormulaText(QStringLiteral("z_{e} = %1^{2}").arg(FormulaText::literal(QStringLiteral("a_{b} ~{c}"))))
+                     .plain(),
+                 QStringLiteral("z_e = a_{b} ~{c}^2"));
+    }
+
+    void copiesHoldEveryDigit() {
+        const Traced t = traced("soft", 4, 2, 0, false, 30);
+        for (std::size_t i = 0; i < t.trace.ops.size(); ++i) {
+            const QString text = pageAsText(operationPage(t.trace, i, 0, t.words), t.words);
+            QVERIFY(!text.contains(u'{'));
+            if (t.trace.ops[i].id == "gate_softmax")
+                for (const float v : t.trace.find("gate_probs")->of(0)) QVERIFY(text.contains(exactText(v)));
+        }
+    }
+
+private:
+    static void check(const Traced& t, const OperationPage& page, const QString& where) {
+        double size = 0;
+        for (const OperationRow& row : page.rows) {
+            QVERIFY2(row.expert || !row.label.isEmpty(), qPrintable(where));
+            if (row.note.isEmpty()) QCOMPARE(row.cells.size(), page.columns.size());
+            for (const OperationCell& c : row.cells) {
+                if (c.value) size = std::max(size, std::abs(*c.value));
+                if (c.ref && c.ref->name.find(':') == std::string::npos && t.trace.find(c.ref->name))
+                    QVERIFY2(c.value && near(*c.value, numberOf(t.trace, *c.ref), 0), qPrintable(where));
+                if (c.strip)
+                    for (std::size_t i = 0; i < c.strip->values.size(); ++i)
+                        QCOMPARE(
+                            double(c.strip->values[i]),
+                            numberOf(t.trace, {c.strip->first.name, c.strip->first.example, c.strip->first.index + i}));
+                QVERIFY2(c.text.isEmpty() || c.text != QStringLiteral("–") || !c.value, qPrintable(where));
+            }
+        }
+        for (const ValueStrip& s : page.strips) {
+            QVERIFY2(!s.values.empty(), qPrintable(where));
+            for (std::size_t i = 0; i < s.values.size(); ++i)
+                QCOMPARE(double(s.values[i]), numberOf(t.trace, {s.first.name, s.first.example, s.first.index + i}));
+        }
+        QVERIFY2(
+            near(page.result, page.recomputed, std::min(size, 10.0)),
+            qPrintable(QStringLiteral("%1: %2, computed anew %3").arg(where).arg(page.result).arg(page.recomputed)));
+        if (page.subject) QVERIFY2(near(page.result, numberOf(t.trace, *page.subject), 0), qPrintable(where));
+    }
+};
+
+}  // namespace moe::app
+
+QTEST_MAIN(moe::app::SteppingPagesTest)
+#include "stepping_pages_test.moc"
