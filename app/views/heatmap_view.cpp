@@ -381,11 +381,11 @@ void HeatmapView::wheelEvent(QWheelEvent* event) {
 
 void HeatmapView::keyPressEvent(QKeyEvent* event) {
     const std::size_t p = prefix(), e = expert().value_or(0);
-    // Left and Right drive the training everywhere; Control moves the focus here.
-    const bool control = event->modifiers().testFlag(Qt::ControlModifier);
-    if (event->key() == Qt::Key_Left && control && p > 0)
+    // Left and Right go through operations, batches and epochs everywhere; Alt moves the focus here.
+    const bool alt = event->modifiers().testFlag(Qt::AltModifier);
+    if (event->key() == Qt::Key_Left && alt && p > 0)
         session_.setFocusedPrefix(p - 1);
-    else if (event->key() == Qt::Key_Right && control && p + 1 < prefixes_)
+    else if (event->key() == Qt::Key_Right && alt && p + 1 < prefixes_)
         session_.setFocusedPrefix(p + 1);
     else if (event->key() == Qt::Key_Up && experts_ > 0)
         session_.setFocusedExpert(expert() && e > 0 ? e - 1 : 0);
