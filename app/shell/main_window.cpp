@@ -6,12 +6,13 @@
 #include "app/shell/experiment_panel.h"
 #include "app/shell/export_actions.h"
 #include "app/shell/help_boxes.h"
-#include "app/shell/inspector_opener.h"
 #include "app/shell/left_column.h"
 #include "app/shell/lesson_guide.h"
 #include "app/shell/lesson_panel.h"
 #include "app/shell/model_actions.h"
 #include "app/shell/notice.h"
+#include "app/shell/stepping_control.h"
+#include "app/shell/stepping_list.h"
 #include "app/shell/style.h"
 #include "app/shell/time_control.h"
 #include "app/shell/transport_bar.h"
@@ -70,13 +71,15 @@ void MainWindow::build() {
     auto* page = new QWidget(this);
     setRole(page, "page");
     menu_ = new WindowMenu(*actions_, options_.lessons, this);
-    transport_ = new TransportBar(
-        {actions_->reset, actions_->play, actions_->batch, actions_->epoch, actions_->exporting, menu_}, page);
+    transport_ = new TransportBar({actions_->reset, actions_->play, actions_->operationBack, actions_->operation,
+                                   actions_->batch, actions_->epoch, actions_->stepThrough, actions_->exporting, menu_},
+                                  page);
     column_ = new LeftColumn(page);
     docks_ = new DockArea(session_, page);
     menu_->setDocks(docks_);
-    notice_ = new Notice(docks_);
-    new InspectorOpener(*docks_, actions_->inspector, this);
+    stepping_ = new SteppingControl(*bench_, *actions_, page);
+    QWidget* middle = stepping_->place(column_, docks_);
+    notice_ = new Notice(middle);
     exports_ = new ExportActions(*bench_, *docks_, *notice_, *actions_, this);
     time_ = new TimeControl(*bench_, *docks_, *notice_, *actions_, this);
     auto* rows = new QVBoxLayout(page);
@@ -86,7 +89,8 @@ void MainWindow::build() {
     auto* row = new QHBoxLayout;
     row->setSpacing(0);
     row->addWidget(column_);
-    row->addWidget(docks_, 1);
+    row->addWidget(stepping_->list());
+    row->addWidget(middle, 1);
     rows->addLayout(row, 1);
     setCentralWidget(page);
     if (DockFrame* stage = docks_->stage()) {
@@ -97,16 +101,6 @@ void MainWindow::build() {
 
 void MainWindow::connectTransport() {
     connect(actions_->play, &QAction::triggered, this, &MainWindow::playOrPause);
-    connect(actions_->batch, &QAction::triggered, this, [this] {
-        // Single batches add up; an epoch or a run under way is not broken off by one.
-        if (session_.live().state == SessionState::running && !single_batches_) return;
-        single_batches_ = true;
-        bench_->train([this] { session_.runSteps(1); });
-    });
-    connect(actions_->epoch, &QAction::triggered, this, [this] {
-        single_batches_ = false;
-        bench_->train([this] { session_.runEpochs(1); });
-    });
     connect(actions_->reset, &QAction::triggered, bench_, &Workbench::reset);
     connect(transport_, &TransportBar::speedChanged, &session_, &SessionController::setSpeed);
     connect(transport_, &TransportBar::offerTaken, this, &MainWindow::trainMore);
@@ -237,6 +231,7 @@ void MainWindow::applyTheme() {
     transport_->setTheme(theme);
     column_->setTheme(theme);
     docks_->setTheme(theme);
+    stepping_->setTheme(theme);
     exports_->setTheme(theme);
     time_->setTheme(theme);
 }
@@ -259,7 +254,7 @@ void MainWindow::openLesson(const Lesson& lesson) {
 }
 
 void MainWindow::playOrPause() {
-    single_batches_ = false;
+    stepping_->leave();
     const SessionState state = session_.live().state;
     if (state == SessionState::running) return session_.pause();
     if (state == SessionState::empty) return;
@@ -294,7 +289,6 @@ void MainWindow::showState() {
     actions_->reset->setEnabled(any);
     const QString more = tr("Train %1 epochs more").arg(countText(s.experiment.train.epochs));
     actions_->play->setText(finished ? more : tr("Play or pause"));
-    for (QAction* a : {actions_->batch, actions_->epoch}) a->setEnabled(any && !finished);
     for (QAction* a : {actions_->save, actions_->saveAs}) a->setEnabled(any);
     transport_->offer(finished ? tr("Finished. Train %1 more").arg(countText(s.experiment.train.epochs)) : QString());
     if (s.state == SessionState::failed) {
@@ -387,7 +381,9 @@ void MainWindow::dropEvent(QDropEvent* event) {
 
 void MainWindow::keyPressEvent(QKeyEvent* event) {
     DockFrame* stage = docks_->stage();
-    if (event->key() == Qt::Key_Escape && stage)
+    if (event->key() == Qt::Key_Escape && stepping_->active())
+        stepping_->leave();
+    else if (event->key() == Qt::Key_Escape && stage)
         stage->view()->setFocus();
     else
         QMainWindow::keyPressEvent(event);

@@ -20,6 +20,7 @@ class LeftColumn;
 class LessonGuide;
 class ModelActions;
 class Notice;
+class SteppingControl;
 class TimeControl;
 class TransportBar;
 class WindowActions;
@@ -59,6 +60,7 @@ public:
     Notice& notice() { return *notice_; }
     ExportActions& exports() { return *exports_; }
     TimeControl& time() { return *time_; }
+    SteppingControl& stepping() { return *stepping_; }
     const Theme& theme() const { return theme_; }
     void setThemeChoice(ThemeChoice choice);
 
@@ -100,11 +102,12 @@ private:
     Notice* notice_ = nullptr;
     ExportActions* exports_ = nullptr;
     TimeControl* time_ = nullptr;
+    SteppingControl* stepping_ = nullptr;
     Theme theme_;
     ThemeChoice theme_choice_ = ThemeChoice::system;
     QTimer rescale_;
     SessionState shown_state_ = SessionState::empty;
-    bool leaving_ = false, arranged_ = false, single_batches_ = false;
+    bool leaving_ = false, arranged_ = false;
 };
 
 }  // namespace moe::app

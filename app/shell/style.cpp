@@ -67,6 +67,7 @@ QPushButton[role="quiet"]:hover, QPushButton[role="quiet"]:focus { color: $ink; 
 QPushButton[role="quiet"]:disabled { color: $hairline; }
 QPushButton[role="bar"] { background: transparent; border: none; font-size: @13; font-weight: 500; padding: @6 @8; }
 QPushButton[role="bar"]:hover, QPushButton[role="bar"]:focus { background: $track; border-radius: @6; }
+QPushButton[role="bar"]:checked { background: $ink; color: $paper; border: none; border-radius: @6; padding: @6 @8; }
 QPushButton[role="option"] { padding: @5 @3; }
 QPushButton[role="option"]:pressed, QPushButton[role="option"]:checked { padding: @4 @2; }
 QPushButton[role="offer"] { background: $track; border: none; border-radius: @8; font-size: @12; font-weight: 500; padding: @5 @10; }
@@ -101,8 +102,6 @@ QCheckBox::indicator:checked { background: $ink; border-color: $ink; image: url(
 QCheckBox:focus { text-decoration: underline; }
 QComboBox { background: $panel; border: 1px solid $hairline; border-radius: @6; padding: @3 @8; font-size: @12.5; }
 QComboBox:focus { border-color: $ink; }
-QComboBox::drop-down { border: none; background: transparent; width: @20; }
-QComboBox::down-arrow { image: url(:/icons/$chevron.svg); width: @11; height: @11; }
 QComboBox QAbstractItemView { background: $panel; border: 1px solid $hairline; selection-background-color: $track; selection-color: $ink; }
 
 QSlider::groove:horizontal { height: @3; background: $track; border-radius: 1px; }
@@ -155,7 +154,6 @@ QString themeSheet(const Theme& theme) {
         {QStringLiteral("track"), hex(theme.track)},
         {QStringLiteral("family"), theme.font(13).family()},
         {QStringLiteral("check"), theme.dark ? QStringLiteral("check-dark") : QStringLiteral("check-light")},
-        {QStringLiteral("chevron"), theme.dark ? QStringLiteral("chevron-dark") : QStringLiteral("chevron-light")},
         {QStringLiteral("paper"), hex(theme.textOn(theme.ink))},
     };
     const QString source = QString::fromUtf8(sheet);

@@ -13,6 +13,7 @@
 #include <QPainter>
 #include <QPushButton>
 #include <QRegularExpressionValidator>
+#include <QScopedValueRollback>
 #include <QSignalBlocker>
 #include <QSlider>
 #include <QStyle>
@@ -102,9 +103,28 @@ TransportBar::TransportBar(const Actions& actions, QWidget* parent) : QFrame(par
     connect(offer_, &QPushButton::clicked, this, &TransportBar::offerTaken);
     offer({});
 
+    step_ = new QPushButton(actions.step_through->text(), this);
+    setRole(step_, "bar");
+    step_->setFocusPolicy(Qt::TabFocus);
+    step_->setCheckable(true);
+    const auto followStep = [this] {
+        const QAction* a = actions_.step_through;
+        step_->setEnabled(a->isEnabled());
+        step_->setChecked(a->isChecked());
+        step_->setToolTip(a->toolTip());
+    };
+    followStep();
+    connect(actions.step_through, &QAction::changed, step_, followStep);
+    connect(step_, &QPushButton::clicked, this, [this, followStep] {
+        actions_.step_through->trigger();
+        followStep();
+    });
+
     reset_ = button(actions.reset, "reset");
     play_ = button(actions.play, "play");
     setRole(play_, "play");
+    back_ = button(actions.back, "back");
+    forward_ = button(actions.forward, "forward");
     batch_ = button(actions.batch, "batch");
     epoch_ = button(actions.epoch, "epoch");
 
@@ -191,18 +211,20 @@ TransportBar::TransportBar(const Actions& actions, QWidget* parent) : QFrame(par
     row->addStretch(1);
     row->addWidget(offer_);
     row->addStretch(1);
-    for (QToolButton* b : {reset_, play_, batch_, epoch_}) {
+    row->addWidget(step_);
+    row->addSpacing(6);
+    for (QToolButton* b : {reset_, back_, play_, forward_, batch_, epoch_}) {
         row->addWidget(b);
-        row->addSpacing(10);
+        row->addSpacing(5);
     }
-    row->addSpacing(12);
+    row->addSpacing(11);
     row->addLayout(speed);
-    row->addSpacing(24);
-    row->addLayout(seed);
     row->addSpacing(20);
+    row->addLayout(seed);
+    row->addSpacing(16);
     for (RunFigure* f : {epochs_, steps_, rate_}) {
         row->addWidget(f);
-        row->addSpacing(18);
+        row->addSpacing(14);
     }
     row->addSpacing(2);
     row->addWidget(device_, 0, Qt::AlignVCenter);
@@ -244,6 +266,8 @@ void TransportBar::setTheme(const Theme& theme) {
         b->setFixedSize(side, side);
     };
     dress(reset_, QStringLiteral("reset"));
+    dress(back_, QStringLiteral("back"));
+    dress(forward_, QStringLiteral("forward"));
     dress(batch_, QStringLiteral("batch"));
     dress(epoch_, QStringLiteral("epoch"));
     dress(menu_, QStringLiteral("menu"));
@@ -255,6 +279,26 @@ void TransportBar::setTheme(const Theme& theme) {
     speed_->setFixedSize(int(theme.px(124)), int(theme.px(16)));
     seed_->setFixedSize(int(theme.px(44)), int(theme.px(20)));
     for (RunFigure* f : {epochs_, steps_, rate_}) f->setTheme(theme);
+}
+
+bool TransportBar::event(QEvent* event) {
+    const bool done = QFrame::event(event);
+    if (event->type() == QEvent::LayoutRequest || event->type() == QEvent::Resize) fit();
+    return done;
+}
+
+void TransportBar::fit() {
+    if (fitting_) return;
+    const QScopedValueRollback busy(fitting_, true);
+    const auto needs = [](const QWidget* w) { return w->minimumSizeHint().width(); };
+    layout()->invalidate();
+    int taken = layout()->totalMinimumSize().width();
+    for (const QWidget* w : {static_cast<QWidget*>(place_), static_cast<QWidget*>(step_)})
+        if (!w->isHidden()) taken -= needs(w);
+    const bool step = taken + needs(step_) <= width();
+    const bool place = offer_->text().isEmpty() && taken + needs(step_) + needs(place_) <= width();
+    if (step == step_->isHidden()) step_->setVisible(step);
+    if (place == place_->isHidden()) place_->setVisible(place);
 }
 
 void TransportBar::setPlaying(bool playing) {
@@ -274,7 +318,7 @@ void TransportBar::offer(const QString& text) {
     offer_->setVisible(!text.isEmpty());
     offer_->setText(text);
     // The offer takes the room of the lesson's place in the course.
-    place_->setVisible(text.isEmpty());
+    if (layout()) fit();
 }
 
 void TransportBar::showSnapshot(const Snapshot& snapshot) {

@@ -43,7 +43,7 @@ class TransportBar : public QFrame {
 public:
     /// The buttons carry these actions: names, keys and tooltips are theirs.
     struct Actions {
-        QAction *reset, *play, *batch, *epoch, *exporting;
+        QAction *reset, *play, *back, *forward, *batch, *epoch, *step_through, *exporting;
         QMenu* menu;
     };
 
@@ -63,6 +63,9 @@ public:
     static double speedOf(int slider);
     QString speedText() const;
 
+protected:
+    bool event(QEvent* event) override;
+
 Q_SIGNALS:
     void speedChanged(double stepsPerSecond);
     void seedEntered(quint64 seed);
@@ -70,18 +73,20 @@ Q_SIGNALS:
 
 private:
     QToolButton* button(QAction* action, const char* icon);
+    /// Place in the course and the way into stepping give way, in this order, where the bar is too narrow.
+    void fit();
     void setPlaying(bool playing);
     void enterSeed();
 
     Actions actions_;
     Theme theme_ = Theme::light();
     QLabel *number_, *title_, *place_, *speed_value_, *device_;
-    QToolButton *reset_, *play_, *batch_, *epoch_, *menu_;
-    QPushButton *offer_, *export_;
+    QToolButton *reset_, *back_, *play_, *forward_, *batch_, *epoch_, *menu_;
+    QPushButton *offer_, *step_, *export_;
     QSlider* speed_;
     QLineEdit* seed_;
     RunFigure *epochs_, *steps_, *rate_;
-    bool playing_ = false;
+    bool playing_ = false, fitting_ = false;
     double speed_now_ = 0;
     quint64 shown_seed_ = 0;
 };

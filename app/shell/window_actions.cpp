@@ -18,14 +18,18 @@ namespace {
 
 /// Whether the focused widget itself has a use for this key.
 bool keepsKey(const QWidget* widget, const QKeyEvent& key) {
-    if (key.modifiers() & (Qt::ControlModifier | Qt::AltModifier | Qt::MetaModifier)) return false;
+    const bool arrow = key.key() == Qt::Key_Left || key.key() == Qt::Key_Right;
+    // In a text Control and an arrow go by words.
+    const auto others =
+        arrow ? Qt::AltModifier | Qt::MetaModifier : Qt::ControlModifier | Qt::AltModifier | Qt::MetaModifier;
+    if (key.modifiers() & others) return false;
     if (qobject_cast<const QLineEdit*>(widget) || qobject_cast<const QPlainTextEdit*>(widget) ||
         qobject_cast<const QTextEdit*>(widget) || qobject_cast<const QAbstractSpinBox*>(widget) ||
         qobject_cast<const QComboBox*>(widget) || qobject_cast<const QAbstractItemView*>(widget))
-        return key.key() == Qt::Key_Space || key.key() == Qt::Key_Right || key.key() == Qt::Key_R ||
-               key.key() == Qt::Key_N || key.key() == Qt::Key_I;
+        return key.key() == Qt::Key_Space || arrow || key.key() == Qt::Key_R ||
+               key.key() == Qt::Key_N;
     if (qobject_cast<const QAbstractButton*>(widget)) return key.key() == Qt::Key_Space;
-    if (qobject_cast<const QAbstractSlider*>(widget)) return key.key() == Qt::Key_Right;
+    if (qobject_cast<const QAbstractSlider*>(widget)) return arrow && key.modifiers() == Qt::NoModifier;
     return false;
 }
 
@@ -34,8 +38,19 @@ bool keepsKey(const QWidget* widget, const QKeyEvent& key) {
 WindowActions::WindowActions(QWidget* window) : QObject(window), window_(window) {
     reset = make(tr("Reset to step 0"), Qt::Key_R);
     play = make(tr("Play or pause"), Qt::Key_Space);
-    batch = make(tr("One batch"), Qt::Key_Right);
-    epoch = make(tr("One epoch"), QKeySequence(Qt::SHIFT | Qt::Key_Right));
+    operation = make(tr("Next operation"), Qt::Key_Right);
+    operationBack = make(tr("Previous operation"), Qt::Key_Left);
+    batch = make(tr("One batch"), QKeySequence(Qt::SHIFT | Qt::Key_Right));
+    batchBack = make(tr("One batch back"), QKeySequence(Qt::SHIFT | Qt::Key_Left));
+    epoch = make(tr("One epoch"), QKeySequence(Qt::CTRL | Qt::Key_Right));
+    epochBack = make(tr("One epoch back"), QKeySequence(Qt::CTRL | Qt::Key_Left));
+    stepThrough = make(tr("Step through"));
+    stepThrough->setCheckable(true);
+    stepThrough->setToolTip(
+        tr("Walks through a batch, operation by operation, forwards and backwards (→ enters, Esc "
+           "leaves)"));
+    replay = make(tr("Replay the operation"), Qt::Key_Space);
+    replay->setEnabled(false);  // while stepping
     newWindow = make(tr("New window"), QKeySequence(Qt::CTRL | Qt::Key_N));
     newWindow->setToolTip(tr("Another window with a session of its own."));
     open = make(tr("Open…"), QKeySequence(Qt::CTRL | Qt::Key_O));
@@ -51,7 +66,6 @@ WindowActions::WindowActions(QWidget* window) : QObject(window), window_(window)
     redo = make(tr("Redo"), QKeySequence(Qt::CTRL | Qt::SHIFT | Qt::Key_Z));
     backToNow = make(tr("Back to now"), Qt::Key_N);
     goToStep = make(tr("Look at a step…"), QKeySequence(Qt::CTRL | Qt::Key_G));
-    inspector = make(tr("Inspector"), Qt::Key_I);
     restoreLayout = make(tr("Restore layout"));
     sessionLayout = make(tr("Layout of this session"));
     sessionLayout->setToolTip(tr("Puts the pictures where they were when this session was saved."));

@@ -18,10 +18,11 @@ class WindowActions : public QObject {
 public:
     explicit WindowActions(QWidget* window);
 
-    QAction *reset, *play, *batch, *epoch;
+    QAction *reset, *play;
+    QAction *stepThrough, *operation, *operationBack, *batch, *batchBack, *epoch, *epochBack, *replay;
     QAction *newWindow, *open, *save, *saveAs, *notes, *ownText, *paste, *exporting, *quit;
     QAction *undo, *redo;
-    QAction *backToNow, *goToStep, *inspector;
+    QAction *backToNow, *goToStep;
     QAction *restoreLayout, *sessionLayout, *themeSystem, *themeLight, *themeDark, *reducedMotion;
     QAction *keys, *about;
 

@@ -137,9 +137,9 @@ void TimeStripTest::keysAndWheelMoveThroughTheRun() {
                      Qt::NoScrollPhase, false);
     QApplication::sendEvent(&strip(), &down);
     QVERIFY(shows(59));
-    // Elsewhere Right is a batch: with the stage's focus it asks, since the past is shown.
+    // Elsewhere Shift and Right is a batch: with the stage's focus it asks, since the past is shown.
     window_->docks().stage()->view()->setFocus();
-    QTest::keyClick(window_->docks().stage()->view(), Qt::Key_Right);
+    QTest::keyClick(window_->docks().stage()->view(), Qt::Key_Right, Qt::ShiftModifier);
     QVERIFY(window_->time().question());
     window_->time().question()->close();
 }
@@ -235,7 +235,7 @@ void TimeStripTest::trainingOnAsksAndUndoBringsTheRunBack() {
     const std::optional<SavedRun> before = savedRun(session());
     session().lookAt(25);
     QVERIFY(shows(25));
-    QTest::keyClick(window_->docks().stage()->view(), Qt::Key_Right);
+    QTest::keyClick(window_->docks().stage()->view(), Qt::Key_Right, Qt::ShiftModifier);
     QMessageBox* box = window_->time().question();
     QVERIFY(box);
     QVERIFY(box->text().contains("25") && box->informativeText().contains("35 steps"));

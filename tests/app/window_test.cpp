@@ -60,10 +60,10 @@ private Q_SLOTS:
         const auto window = fixture.window();
         SessionController& session = window->session();
         QWidget* at = window->focusWidget() ? window->focusWidget() : window.get();
-        QTest::keyClick(at, Qt::Key_Right);
+        QTest::keyClick(at, Qt::Key_Right, Qt::ShiftModifier);
         QTRY_COMPARE(session.snapshot().step, 1u);
         QVERIFY(waitForState(session, SessionState::paused));
-        QTest::keyClick(at, Qt::Key_Right, Qt::ShiftModifier);
+        QTest::keyClick(at, Qt::Key_Right, Qt::ControlModifier);
         QTRY_COMPARE(session.snapshot().epoch, 1u);
         QVERIFY(waitForState(session, SessionState::paused));
         QCOMPARE(session.snapshot().step, 2u);
@@ -88,6 +88,7 @@ private Q_SLOTS:
         QTest::keyClick(field, Qt::Key_Space);
         QTest::keyClick(field, Qt::Key_Right);
         QTest::keyClick(field, Qt::Key_Right, Qt::ShiftModifier);
+        QTest::keyClick(field, Qt::Key_Left, Qt::ControlModifier);
         QCOMPARE(field->text(), QStringLiteral("r "));
         QTest::qWait(150);
         QCOMPARE(window->session().snapshot().step, 0u);

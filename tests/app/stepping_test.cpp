@@ -1,0 +1,512 @@
+// Stepping through batches: the walk itself, the weights behind it, and the window around it.
+#include "app/session/stepper.h"
+#include "app/shell/dock_area.h"
+#include "app/shell/left_column.h"
+#include "app/shell/stepping_control.h"
+#include "app/shell/stepping_list.h"
+#include "app/shell/stepping_page.h"
+#include "app/shell/transport_bar.h"
+#include "app/shell/window_actions.h"
+#include "app/shell/workbench.h"
+#include "app/views/operation_view.h"
+#include "app/views/provenance_view.h"
+#include "app/views/trace_stage.h"
+#include "window_fixture.h"
+
+#include <QAbstractButton>
+#include <QLabel>
+#include <QPushButton>
+#include <QSignalSpy>
+#include <QToolButton>
+#include <QTranslator>
+
+namespace moe::app {
+
+namespace {
+
+SessionSetup setup(const char* router = "soft", std::size_t k = 2, double balance = 0, bool mask = false,
+                   std::size_t experts = 4, const char* text = tiny_corpus) {
+    SessionSetup s;
+    s.experiment.model.router = router;
+    s.experiment.model.num_experts = experts, s.experiment.model.top_k = k;
+    s.experiment.model.balance_loss = balance, s.experiment.model.mask_zero = mask;
+    s.experiment.model.embedding_dim = 8, s.experiment.model.hidden_dim = 16;
+    s.experiment.train.epochs = 50, s.experiment.train.batch_size = 5;
+    s.corpus = Corpus::from_text("four lines", text);
+    s.probe = "hello world";
+    return s;
+}
+
+bool open(SessionController& session, SessionSetup s) {
+    bool ready = false;
+    session.open(std::move(s), [&](const QString& error) { ready = error.isEmpty(); });
+    return QTest::qWaitFor([&] { return ready; }, 10000);
+}
+
+bool settle(Stepper& stepper) {
+    return QTest::qWaitFor([&] { return stepper.trace() && !stepper.waiting(); }, 10000);
+}
+
+}  // namespace
+
+/// Every text 40 % longer, as a translation may be.
+class LongerTexts : public QTranslator {
+public:
+    using QTranslator::QTranslator;
+    bool isEmpty() const override { return false; }
+    QString translate(const char*, const char* text, const char*, int) const override {
+        const QString source = QString::fromUtf8(text);
+        QString more;
+        const qsizetype length = (source.size() * 2 + 4) / 5;
+        while (more.size() < length) more += more.size() % 7 == 3 ? u' ' : u'é';
+        return source + more;
+    }
+};
+
+class SteppingTest : public QObject {
+    Q_OBJECT
+
+private Q_SLOTS:
+    void steppedIsRun_data() {
+        QTest::addColumn<QString>("router");
+        QTest::addColumn<int>("k");
+        QTest::addColumn<double>("balance");
+        QTest::addColumn<bool>("mask");
+        QTest::newRow("soft") << QStringLiteral("soft") << 2 << 0.0 << false;
+        QTest::newRow("soft, balance, mask") << QStringLiteral("soft") << 2 << 0.1 << true;
+        QTest::newRow("top-1") << QStringLiteral("top_k") << 1 << 0.0 << false;
+        QTest::newRow("top-2, balance, mask") << QStringLiteral("top_k") << 2 << 0.1 << true;
+    }
+
+    // Seven batches, over the end of two epochs (three batches each, the last one short), and back in between.
+    void steppedIsRun() {
+        QFETCH(QString, router);
+        QFETCH(int, k);
+        QFETCH(double, balance);
+        QFETCH(bool, mask);
+        const std::string id = router.toStdString();
+        SessionController run, stepped;
+        QVERIFY(open(run, setup(id.c_str(), std::size_t(k), balance, mask)));
+        QVERIFY(open(stepped, setup(id.c_str(), std::size_t(k), balance, mask)));
+        run.runSteps(7);
+        QVERIFY(QTest::qWaitFor([&] { return run.snapshot().step == 7 && run.resting(); }, 10000));
+
+        Stepper stepper(stepped);
+        stepper.enter();
+        QVERIFY(settle(stepper));
+        std::vector<std::string> walked;
+        while (stepper.trace()->step < 7) {
+            const auto trace = stepper.trace();
+            walked.push_back(trace->ops[stepper.operation()].id);
+            stepper.nextOperation();
+            QVERIFY(settle(stepper));
+            if (trace != stepper.trace()) {
+                QCOMPARE(stepper.operation(), std::size_t(0));
+                QCOMPARE(stepper.trace()->step, trace->step + 1);
+                // The weights that the next batch meets are those that the trace foretold.
+                for (const NamedArray& a : trace->new_parameters)
+                    QVERIFY(a.values == stepper.trace()->parameter(a.name)->values);
+                if (trace->step == 3) {  // back over the batch's beginning, and on again
+                    stepper.previousOperation();
+                    QVERIFY(settle(stepper));
+                    QCOMPARE(stepper.trace()->step, trace->step);
+                    QCOMPARE(stepper.operation(), stepper.trace()->ops.size() - 1);
+                    QVERIFY(stepped.lookedAt().has_value());
+                    stepper.nextOperation();
+                    QVERIFY(settle(stepper));
+                    QVERIFY(!stepped.lookedAt());
+                    QCOMPARE(stepped.live().step, trace->step + 1);
+                }
+            }
+        }
+        const std::size_t ops = stepper.trace()->ops.size();
+        QCOMPARE(walked.size(), 7 * ops);
+        QCOMPARE(walked.back(), std::string("adam"));
+        const auto a = savedRun(run), b = savedRun(stepped);
+        QVERIFY(a && b);
+        QVERIFY(a->state.parameters == b->state.parameters);
+        QVERIFY(a->state.momentum == b->state.momentum);
+        QVERIFY(a->state.velocity == b->state.velocity);
+        QCOMPARE(b->state.step, a->state.step);
+    }
+
+    void backAndForth() {
+        SessionController session;
+        QVERIFY(open(session, setup()));
+        Stepper stepper(session);
+        session.runSteps(8);
+        QVERIFY(QTest::qWaitFor([&] { return session.live().step == 8 && session.resting(); }, 10000));
+        stepper.enter();
+        QVERIFY(settle(stepper));
+        QCOMPARE(stepper.trace()->step, 8u);
+        stepper.setOperation(5);
+        const std::string op = stepper.trace()->ops[5].id;
+        stepper.previousBatch();
+        QVERIFY(settle(stepper));
+        QCOMPARE(stepper.trace()->step, 7u);
+        QCOMPARE(stepper.trace()->ops[stepper.operation()].id, op);
+        stepper.previousEpoch();
+        QVERIFY(settle(stepper));
+        QCOMPARE(stepper.trace()->step, 4u);
+        QTRY_COMPARE(session.snapshot().step, 4u);
+        stepper.nextEpoch();
+        QVERIFY(settle(stepper));
+        QCOMPARE(stepper.trace()->step, 7u);
+        stepper.nextEpoch();  // not past the present
+        QVERIFY(settle(stepper));
+        QCOMPARE(stepper.trace()->step, 8u);
+        QVERIFY(!session.lookedAt());
+        QCOMPARE(session.live().step, 8u);
+        stepper.nextEpoch();  // really trained, to the epoch's end
+        QVERIFY(settle(stepper));
+        QCOMPARE(stepper.trace()->step, 9u);
+        QCOMPARE(session.live().epoch, 3u);
+        QCOMPARE(stepper.trace()->ops[stepper.operation()].id, op);
+        session.lookAt(0);
+        QTRY_COMPARE(stepper.trace()->step, 0u);
+        QVERIFY(settle(stepper));
+        stepper.setOperation(0);
+        QVERIFY(stepper.atStart());
+        stepper.previousOperation();
+        QVERIFY(settle(stepper));
+        QCOMPARE(stepper.trace()->step, 0u);
+        QCOMPARE(stepper.operation(), std::size_t(0));
+    }
+
+    void leavingAndEnteringKeepsTheOperation() {
+        SessionController session;
+        QVERIFY(open(session, setup()));
+        Stepper stepper(session);
+        stepper.enter();
+        QVERIFY(settle(stepper));
+        stepper.setOperation(9);
+        stepper.setExample(3);
+        const auto trace = stepper.trace();
+        stepper.leave();
+        QVERIFY(!stepper.active());
+        stepper.nextOperation();  // comes back first
+        QVERIFY(stepper.active());
+        QCOMPARE(stepper.trace(), trace);
+        QCOMPARE(stepper.operation(), std::size_t(9));
+        QCOMPARE(stepper.example(), std::size_t(3));
+        stepper.setExample(99);
+        QCOMPARE(stepper.example(), std::size_t(3));
+        stepper.leave();
+        session.runSteps(1);
+        QVERIFY(QTest::qWaitFor([&] { return session.live().step == 1 && session.resting(); }, 10000));
+        stepper.enter();
+        QVERIFY(settle(stepper));
+        QTRY_COMPARE(stepper.trace()->step, 1u);
+        QCOMPARE(stepper.operation(), std::size_t(0));
+    }
+
+    void enteringPausesAndPlayingLeaves() {
+        SessionController session;
+        QVERIFY(open(session, setup()));
+        session.setSpeed(200);
+        Stepper stepper(session);
+        session.play();
+        QVERIFY(QTest::qWaitFor([&] { return session.live().step > 3; }, 10000));
+        stepper.enter();
+        QVERIFY(settle(stepper));
+        QCOMPARE(session.live().state, SessionState::paused);
+        QTRY_COMPARE(stepper.trace()->step, session.live().step);
+        session.play();
+        QVERIFY(QTest::qWaitFor([&] { return !stepper.active(); }, 10000));
+    }
+
+    void settingsAndModelsThatChangeAreFollowed() {
+        SessionController session;
+        QVERIFY(open(session, setup()));
+        Stepper stepper(session);
+        stepper.enter();
+        QVERIFY(settle(stepper));
+        const std::size_t ops = stepper.trace()->ops.size();
+        stepper.setOperation(12);
+        const std::string op = stepper.trace()->ops[12].id;
+        session.setBalanceLoss(0.2);
+        QTRY_COMPARE(stepper.trace()->ops.size(), ops + 2);
+        QVERIFY(settle(stepper));
+        QCOMPARE(stepper.trace()->ops[stepper.operation()].id, op);
+        QVERIFY(open(session, setup("top_k", 1, 0, false, 6, "a b c d e f\nc d e f a b\n")));
+        QTRY_COMPARE(stepper.trace()->experiment.model.num_experts, std::size_t(6));
+        QCOMPARE(stepper.example(), std::size_t(0));
+        QCOMPARE(stepper.words()->at(std::size_t(stepper.trace()->targets[0])).size(), qsizetype(1));
+    }
+
+    void theEndOfTheRunIsSaid() {
+        SessionController session;
+        SessionSetup s = setup();
+        s.experiment.train.epochs = 1;
+        QVERIFY(open(session, std::move(s)));
+        Stepper stepper(session);
+        session.runEpochs(1);
+        QVERIFY(QTest::qWaitFor([&] { return session.live().state == SessionState::finished; }, 10000));
+        stepper.enter();
+        QVERIFY(settle(stepper));
+        stepper.setOperation(stepper.trace()->ops.size() - 1);
+        QVERIFY(stepper.atEnd());
+        stepper.nextOperation();
+        QVERIFY(settle(stepper));
+        QCOMPARE(session.live().step, 3u);
+        QVERIFY(stepper.active());
+    }
+
+    void keysDriveTheWindow() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        SessionController& session = window->session();
+        Stepper& stepper = window->stepping().stepper();
+        // As a person leaves it: a panel closed, another made wider.
+        window->docks().dock(QStringLiteral("loss"))->toggleViewAction()->trigger();
+        window->docks().resizeDocks({window->docks().dock(QStringLiteral("load"))}, {340}, Qt::Horizontal);
+        QTest::qWait(100);
+        const QByteArray arrangement = window->docks().saveState();
+        const auto key = [&](int k, Qt::KeyboardModifiers modifiers = Qt::NoModifier) {
+            QTest::keyClick(window->focusWidget(), Qt::Key(k), modifiers);
+            QVERIFY(
+                QTest::qWaitFor([&] { return !stepper.active() || (stepper.trace() && !stepper.waiting()); }, 10000));
+        };
+        key(Qt::Key_Right);
+        QVERIFY(stepper.active());
+        QVERIFY(window->stepping().page()->isVisible());
+        QVERIFY(!window->docks().isVisible());
+        QVERIFY(!window->column().isVisible());
+        QCOMPARE(stepper.operation(), std::size_t(0));
+        key(Qt::Key_Right);
+        key(Qt::Key_Right);
+        QCOMPARE(stepper.operation(), std::size_t(2));
+        key(Qt::Key_Left);
+        QCOMPARE(stepper.operation(), std::size_t(1));
+        key(Qt::Key_Down);
+        key(Qt::Key_Down);
+        key(Qt::Key_Up);
+        QCOMPARE(stepper.example(), std::size_t(1));
+        key(Qt::Key_Right, Qt::ShiftModifier);
+        QCOMPARE(stepper.trace()->step, 1u);
+        QCOMPARE(stepper.operation(), std::size_t(1));
+        key(Qt::Key_Right, Qt::ControlModifier);
+        QCOMPARE(session.live().epoch, 1u);
+        QCOMPARE(stepper.trace()->step, session.live().step);
+        key(Qt::Key_Left, Qt::ShiftModifier);
+        QCOMPARE(stepper.trace()->step, session.live().step - 1);
+        key(Qt::Key_Left, Qt::ControlModifier);
+        QCOMPARE(stepper.trace()->step, 0u);
+        TraceStage* stage = window->stepping().page()->stage();
+        QTRY_VERIFY(!stage->playing());
+        key(Qt::Key_Space);
+        QVERIFY(stage->playing());
+        QCOMPARE(session.live().state, SessionState::paused);
+        key(Qt::Key_End);
+        QCOMPARE(stepper.operation(), stepper.trace()->ops.size() - 1);
+        key(Qt::Key_Home);
+        key(Qt::Key_Left);
+        QCOMPARE(stepper.operation(), std::size_t(0));
+        key(Qt::Key_Escape);
+        QVERIFY(!stepper.active());
+        QVERIFY(window->docks().isVisible());
+        QVERIFY(window->column().isVisible());
+        QTest::qWait(100);
+        QCOMPARE(window->docks().saveState(), arrangement);
+        QCOMPARE(window->focusWidget(), window->docks().stage()->view());
+        // Outside: the same keys, and Space is the run's again.
+        session.lookAtNow();
+        QTRY_VERIFY(!session.lookedAt());
+        key(Qt::Key_Right, Qt::ShiftModifier);
+        QTRY_COMPARE(session.live().step, 3u);
+        QVERIFY(waitForState(session, SessionState::paused));
+        session.setSpeed(50);
+        key(Qt::Key_Space);
+        QTRY_COMPARE(session.live().state, SessionState::running);
+        key(Qt::Key_Space);
+        QVERIFY(waitForState(session, SessionState::paused));
+    }
+
+    void buttonsLeadInAndOut() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        Stepper& stepper = window->stepping().stepper();
+        QPushButton* step = nullptr;
+        for (QPushButton* b : window->transport().findChildren<QPushButton*>())
+            if (b->text() == QStringLiteral("Step through")) step = b;
+        QVERIFY(step && step->isVisible());
+        QTest::mouseClick(step, Qt::LeftButton);
+        QVERIFY(settle(stepper));
+        QVERIFY(stepper.active() && step->isChecked());
+        QTest::mouseClick(window->stepping().list()->leaveButton(), Qt::LeftButton);
+        QVERIFY(!stepper.active() && !step->isChecked());
+        QTest::mouseClick(step, Qt::LeftButton);
+        QVERIFY(stepper.active());
+        QTest::mouseClick(step, Qt::LeftButton);
+        QVERIFY(!stepper.active());
+        // A click in the list goes there; play leaves and trains.
+        QTest::mouseClick(step, Qt::LeftButton);
+        OperationList* list = window->stepping().list()->operations();
+        QTest::mouseClick(list, Qt::LeftButton, Qt::NoModifier,
+                          list->currentPlace().center() + QPoint(0, 3 * list->currentPlace().height()));
+        QCOMPARE(stepper.operation(), std::size_t(3));
+        window->session().setSpeed(50);
+        window->actions().play->trigger();
+        QVERIFY(!stepper.active());
+        QTRY_COMPARE(window->session().live().state, SessionState::running);
+        window->session().pause();
+        QVERIFY(waitForState(window->session(), SessionState::paused));
+    }
+
+    void numbersArePicked() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        window->resize(1280, 720);
+        Stepper& stepper = window->stepping().stepper();
+        SteppingPage* page = window->stepping().page();
+        stepper.enter();
+        QVERIFY(settle(stepper));
+        QTest::qWait(100);
+        for (std::size_t i = 0; i < stepper.trace()->ops.size(); ++i)
+            if (stepper.trace()->ops[i].id == "gate_softmax_backward") stepper.setOperation(i);
+        QTest::qWait(50);
+        page->operation()->table()->grab();
+        QSignalSpy picked(page, &SteppingPage::numberPicked);
+        const NumberRef wanted{"d_gate_logits", 0, 2};
+        const QRectF place = page->operation()->table()->placeOf(wanted);
+        QVERIFY(!place.isEmpty());
+        QTest::mouseClick(page->operation()->table(), Qt::LeftButton, Qt::NoModifier, place.center().toPoint());
+        QCOMPARE(picked.count(), 1);
+        QVERIFY(page->operation()->page().subject == wanted);
+        QVERIFY(page->provenance()->number() == wanted);
+        // On the stage too: the first strip's first number.
+        page->stage()->grab();
+        for (const TraceStageScene::Spot& spot : page->stage()->scene().spots())
+            if (spot.strip && spot.strip->first.name == "mean") {
+                QTest::mouseClick(page->stage(), Qt::LeftButton, Qt::NoModifier,
+                                  (spot.place.topLeft() + QPointF(1, 5)).toPoint());
+                break;
+            }
+        QCOMPARE(picked.count(), 2);
+        QCOMPARE(page->provenance()->number()->name, std::string("mean"));
+        QVERIFY(page->operation()->copyText().contains(QStringLiteral("Gate softmax, backward")));
+    }
+
+    void reducedMotionShowsTheEnd() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        Stepper& stepper = window->stepping().stepper();
+        window->actions().reducedMotion->setChecked(true);
+        stepper.enter();
+        QVERIFY(settle(stepper));
+        stepper.nextOperation();
+        QVERIFY(!window->stepping().page()->stage()->playing());
+        window->actions().reducedMotion->setChecked(false);
+        stepper.nextOperation();
+        QVERIFY(window->stepping().page()->stage()->playing());
+        QTRY_VERIFY_WITH_TIMEOUT(!window->stepping().page()->stage()->playing(), 1500);
+    }
+
+    void nothingIsCut_data() {
+        QTest::addColumn<QSize>("size");
+        QTest::addColumn<bool>("longer");
+        QTest::newRow("1280x720") << QSize(1280, 720) << false;
+        QTest::newRow("1280x720, 40 % longer") << QSize(1280, 720) << true;
+        QTest::newRow("1920x1080") << QSize(1920, 1080) << false;
+        QTest::newRow("1920x1080, 40 % longer") << QSize(1920, 1080) << true;
+    }
+
+    void nothingIsCut() {
+        QFETCH(QSize, size);
+        QFETCH(bool, longer);
+        LongerTexts translator;
+        if (longer) QCoreApplication::installTranslator(&translator);
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        window->resize(size);
+        QTest::qWait(150);
+        SteppingPage* page = window->stepping().page();
+        QStringList faults;
+        for (const auto& [router, k, balance] : {std::tuple{"soft", "2", "0"}, std::tuple{"top_k", "1", "0.1"}}) {
+            window->bench().applySettings({{"router", router}, {"top_k", k}, {"balance_loss", balance}});
+            QTRY_COMPARE(window->session().snapshot().experiment.model.router, std::string(router));
+            window->session().runSteps(3);
+            QTRY_VERIFY(window->session().live().step == 3 && window->session().resting());
+            Stepper& stepper = window->stepping().stepper();
+            stepper.enter();
+            QVERIFY(settle(stepper));
+            for (std::size_t op = 0; op < stepper.trace()->ops.size(); ++op) {
+                stepper.setOperation(op);
+                QTest::qWait(5);
+                window->grab();
+                const QString where = QString::fromStdString(stepper.trace()->ops[op].id);
+                for (const QString& cut : page->stage()->scene().cutTexts())
+                    faults << where + QStringLiteral(" stage: ") + cut;
+                for (const QString& cut : page->operation()->table()->cutTexts())
+                    faults << where + QStringLiteral(" table: ") + cut;
+                for (const QString& cut : window->stepping().list()->operations()->cutTexts())
+                    faults << where + QStringLiteral(" list: ") + cut;
+                for (QWidget* root :
+                     {static_cast<QWidget*>(page->operation()), static_cast<QWidget*>(window->stepping().list()),
+                      static_cast<QWidget*>(&window->transport())})
+                    for (QWidget* w : root->findChildren<QWidget*>()) {
+                        if (!w->isVisible()) continue;
+                        const auto* label = qobject_cast<QLabel*>(w);
+                        const auto* button = qobject_cast<QPushButton*>(w);
+                        bool cut = false;
+                        if (label && !label->text().isEmpty())
+                            cut = label->wordWrap() ? label->heightForWidth(label->width()) > label->height()
+                                                    : label->sizeHint().width() > label->width() + 1;
+                        if (button && !button->text().isEmpty())
+                            cut = button->minimumSizeHint().width() > button->width() + 1;
+                        if (cut)
+                            faults << where + QStringLiteral(": %1x%2 ").arg(w->width()).arg(w->height()) +
+                                          (label ? label->text() : button->text());
+                    }
+            }
+            stepper.leave();
+        }
+        faults.removeDuplicates();
+        if (longer) QCoreApplication::removeTranslator(&translator);
+        QVERIFY2(faults.isEmpty(), qPrintable(faults.join(u'\n')));
+    }
+
+    // Many experts, long phrases, the largest model a class may open: the picture stays whole and fast.
+    void largeModelsFit() {
+        std::string text;
+        for (int i = 0; i < 130; ++i)
+            text += "w" + std::to_string(i % 97) + " averyveryverylongword" + std::to_string(i) + " ";
+        for (const auto& [router, experts, k] : {std::tuple{"soft", 64, 2}, std::tuple{"top_k", 64, 8},
+                                                 std::tuple{"top_k", 9, 9}, std::tuple{"soft", 1, 1}}) {
+            SessionController session;
+            QVERIFY(open(session, setup(router, std::size_t(k), 0.01, true, std::size_t(experts), text.c_str())));
+            Stepper stepper(session);
+            stepper.enter();
+            QVERIFY(settle(stepper));
+            std::size_t longest = 0;
+            for (std::size_t n = 0; n < stepper.trace()->examples; ++n)
+                if (examplePhrase(*stepper.trace(), n, *stepper.words()).words.size() >
+                    examplePhrase(*stepper.trace(), longest, *stepper.words()).words.size())
+                    longest = n;
+            stepper.setExample(longest);
+            TraceStage stage(nullptr);
+            stage.setTheme(Theme::light());
+            stage.setWords(stepper.words());
+            stage.resize(1004, 268);
+            OperationView view(nullptr);
+            view.setTheme(Theme::light());
+            view.resize(624, 340);
+            for (std::size_t op = 0; op < stepper.trace()->ops.size(); ++op) {
+                stage.show(stepper.trace(), op, stepper.example(), false);
+                view.showOperation(stepper.trace(), op, stepper.example(), stepper.words());
+                QElapsedTimer clock;
+                clock.start();
+                stage.grab();
+                view.grab();
+                QVERIFY2(clock.elapsed() < 200, qPrintable(QString::number(clock.elapsed())));
+                for (const TraceStageScene::Spot& spot : stage.scene().spots())
+                    QVERIFY2(QRectF(stage.rect()).contains(spot.place), qPrintable(spot.tip));
+            }
+        }
+    }
+};
+
+}  // namespace moe::app
+
+QTEST_MAIN(moe::app::SteppingTest)
+#include "stepping_test.moc"
