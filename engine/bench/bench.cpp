@@ -10,6 +10,8 @@
 #include "engine/train/tracer.h"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 namespace moe {
 
@@ -189,6 +191,87 @@ void trace(const Run& run) {
     }
 }
 
+double seconds_of(const std::function<void()>& act) {
+    const double start = wall_seconds();
+    act();
+    return wall_seconds() - start;
+}
+
+/// The time machine, on the wall as it is waited for.
+void scrub(const Run& run) {
+    struct Scrubbed {
+        const char* name;
+        SessionSetup setup;
+        std::uint64_t steps;
+        double goal;  // milliseconds
+    };
+    std::vector<Scrubbed> all(2);
+    all[0] = {"tutorial", {}, 20000, 300};
+    all[0].setup.corpus = Corpus::from_text("tutorial",
+                                            "hello world how are you\nhow are you doing today\n"
+                                            "hello world again\nfine thank you\n");
+    all[0].setup.probe = "hello world how are";
+    all[1] = {"2000x32", {}, 4000, 1000};
+    all[1].setup.experiment = SeedStep{}.experiment();
+    all[1].setup.corpus = SeedStep{}.corpus();
+    all[1].setup.probe = "w1 w2 w3 w4";
+    for (Scrubbed& s : all) {
+        s.setup.experiment.train.epochs = 1'000'000'000;
+        const std::string name = std::string(s.name) + ", " + with_commas(s.steps) + " steps";
+        SessionOptions options;
+        options.backend = {run.options.device, 1};
+        TrainingSession session(options), without(options);
+        without.set_checkpoint_budget(0);
+        for (TrainingSession* each : {&session, &without}) {
+            each->open(s.setup);
+            session_seconds(*each, 500, false);
+        }
+        // The same steps with and without, in turns.
+        std::vector<double> ratios;
+        constexpr std::uint64_t rounds = 14;
+        for (std::uint64_t round = 0; round < rounds; ++round) {
+            const std::uint64_t steps = (s.steps - 500) / rounds;
+            const double early = session_seconds(round % 2 ? without : session, steps, false);
+            const double late = session_seconds(round % 2 ? session : without, steps, false);
+            ratios.push_back(round % 2 ? late / early : early / late);
+        }
+        session_seconds(session, s.steps - session.take()->step, false);
+        run.row(name + ": training with checkpoints over without", median(ratios), "x", "at most 1.01",
+                median(ratios) <= 1.01);
+
+        const auto look = [&](std::uint64_t step) {
+            return 1e3 * seconds_of([&] {
+                       session.look_at(step);
+                       for (;;) {
+                           const auto shown = session.looked_at();
+                           if (shown && shown->step == step) return;
+                           std::this_thread::sleep_for(std::chrono::microseconds(50));
+                       }
+                   });
+        };
+        look(s.steps / 2);
+        std::vector<double> far, near;
+        for (std::uint64_t i = 1; i <= 40; ++i) far.push_back(look(i * 7919 * 13 % s.steps));
+        const std::uint64_t from = s.steps / 3;
+        for (std::uint64_t i = 0; i < 60; ++i) near.push_back(look(i < 30 ? from - i : from - 60 + i));
+        std::sort(far.begin(), far.end());
+        std::sort(near.begin() + 1, near.end());
+        run.row(name + ": a step far away", median(far), "ms");
+        run.row(name + ": a step far away, slowest of 40", far.back(), "ms", "at most " + to_text(s.goal),
+                far.back() <= s.goal);
+        run.row(name + ": the step before or after, 9 of 10 within", near[54], "ms");
+        const double traced = 1e3 * seconds_of([&] { session.trace(s.steps).get(); });
+        run.row(name + ": the present batch's trace, at first", traced, "ms");
+        std::vector<double> traces;
+        for (int i = 0; i < 15; ++i) {
+            session_seconds(session, 1, false);
+            traces.push_back(1e3 * seconds_of([&] { session.trace(session.take()->step).get(); }));
+        }
+        run.row(name + ": the next batch's trace", median(traces), "ms", "at most 30", median(traces) <= 30);
+        run.row(name + ": checkpoints", double(session.take()->checkpoints.count), "kept");
+    }
+}
+
 struct BenchCase {
     const char* name;
     const char* help;
@@ -204,6 +287,7 @@ constexpr BenchCase cases[] = {
     {"allocations", "calls of malloc and its relatives in training steps", allocations},
     {"watching", "what a step costs more while a window shows the model, by the length of the probe text", watching},
     {"trace", "a batch evaluated op by op, with every value and gradient, as stepping through it shows them", trace},
+    {"scrub", "the time machine: what checkpoints cost training, and how soon any step of a run is shown", scrub},
     {"memorised", "whether steps slow down once a text is known by heart (denormal numbers)", memorised},
 };
 

@@ -66,11 +66,16 @@ std::size_t checkpoint_bytes(const Checkpoint& c) {
            c.load.size() * sizeof(float);
 }
 
+std::uint64_t TimelineBuilder::closest(const ModelSpec& model) {
+    constexpr std::size_t small = std::size_t(1) << 18;  // parameters: their copy is dear beside their short step
+    return parameter_count(model) < small ? 1024 : 512;
+}
+
 void TimelineBuilder::start(const Experiment& settings, std::uint64_t target, std::shared_ptr<const Checkpoint> first) {
     timeline_ = {};
     timeline_.start = settings_ = settings;
     timeline_.start_target = target_ = target;
-    timeline_.interval = closest;
+    timeline_.interval = closest(settings.model);
     bytes_ = checkpoint_bytes(*first);
     timeline_.checkpoints.push_back(std::move(first));
     shared_.reset();
@@ -79,7 +84,10 @@ void TimelineBuilder::start(const Experiment& settings, std::uint64_t target, st
 
 void TimelineBuilder::resume(const Timeline& timeline) {
     timeline_ = timeline;
-    timeline_.interval = std::max(timeline_.interval, closest);
+    // A file may bring another spacing; twice the present one must stay one of its kind.
+    std::uint64_t interval = closest(timeline_.start.model);
+    while (interval < timeline_.interval && interval < (std::uint64_t(1) << 62)) interval *= 2;
+    timeline_.interval = interval;
     shared_.reset();
     constexpr std::uint64_t now = ~std::uint64_t(0);
     settings_ = timeline_.settings_at(now);

@@ -48,7 +48,9 @@ std::size_t checkpoint_bytes(const Checkpoint& checkpoint);
 class TimelineBuilder {
 public:
     static constexpr std::size_t default_budget = std::size_t(256) << 20;
-    static constexpr std::uint64_t closest = 256;  // steps between two checkpoints at first
+    /// Steps between two checkpoints of such a model at first: taking them costs 1 % of the training. Whole times the
+    /// spacing of Trainer::good().
+    static std::uint64_t closest(const ModelSpec& model);
 
     /// Begins anew at `first`.
     void start(const Experiment& settings, std::uint64_t target, std::shared_ptr<const Checkpoint> first);
@@ -57,10 +59,9 @@ public:
 
     /// The settings in force from `step` on: what differs from those before is logged.
     void note(std::uint64_t step, const Experiment& settings, std::uint64_t target);
-    /// Whether a checkpoint of this step is due; `bytes`: what it will hold.
-    bool wants(std::uint64_t step, std::size_t bytes) const {
-        return step >= next_ && bytes <= budget_ && step % timeline_.interval == 0;
-    }
+    /// Whether a checkpoint of this step is due.
+    bool wants(std::uint64_t step) const { return step >= next_ && step % timeline_.interval == 0; }
+    std::uint64_t next() const { return next_; }  // no checkpoint is due before this step
     void add(std::shared_ptr<const Checkpoint> checkpoint);
     /// Forgets what came after `step`.
     void rewind(std::uint64_t step);

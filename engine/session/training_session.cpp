@@ -78,12 +78,11 @@ struct Run {
         timeline.start(trainer->experiment(), target_epochs, std::move(first));
     }
 
-    /// After each step.
+    /// After each step: the trainer's own copy of a good state, where it is due.
     void keep_checkpoint() {
-        if (!timeline.wants(trainer->steps(), checkpoint_size)) return;
-        auto moment = std::make_shared<Checkpoint>();
-        trainer->keep(*moment);
-        timeline.add(std::move(moment));
+        if (trainer->steps() <= timeline.next() || checkpoint_size > timeline.budget()) return;
+        const std::shared_ptr<const Checkpoint> good = trainer->good();
+        if (good && timeline.wants(good->step)) timeline.add(good);
     }
 
     bool finished() const { return trainer->epoch() >= target_epochs; }
@@ -305,6 +304,12 @@ public:
         message_ = message;
     }
 
+    /// The viewer goes by what it was shown: shows it the newest where that is something else.
+    void tell_viewer() {
+        const bool known = shown_branch_ == branch_ && run_ && shown_step_ == run_->trainer->steps();
+        if (!known || !viewer_.use()) publish();
+    }
+
     void publish() {
         const double start = thread_seconds();
         try {
@@ -368,6 +373,7 @@ private:
             feed.focus = run_->setup.focus;
             if (viewer_.in_use() && state_ != SessionState::running) feed.tip = tip();
         }
+        shown_branch_ = branch_, shown_step_ = s->step;
         viewer_.feed(std::move(feed));
         recall_gate();
         const std::scoped_lock lock(mutex_);
@@ -546,7 +552,7 @@ private:
     std::size_t budget_ = TimelineBuilder::default_budget;
     bool recall_gate_ = false;  // when the viewer knows the text
     std::shared_ptr<const Checkpoint> tip_;
-    std::uint64_t tip_branch_ = 0;
+    std::uint64_t tip_branch_ = 0, shown_branch_ = 0, shown_step_ = 0;
     bool endless_ = true;  // else until none of these is left
     std::uint64_t steps_left_ = 0, epochs_left_ = 0;
     bool changed_ = false;  // trained since the last snapshot
@@ -610,12 +616,14 @@ bool TrainingSession::replaying() {
     return worker_->viewer().busy();
 }
 
+// By way of the worker: what was commanded before is done, and the viewer knows the present moment.
 template <class T>
 std::future<Answer<T>> TrainingSession::ask(std::uint64_t step, std::function<T(const ViewFeed&, Replayer&)> question) {
     Promised<Answer<T>> answer(Answer<T>{nullptr, closed});
     std::future<Answer<T>> future = answer.future();
-    worker_->viewer().post(
-        [viewer = &worker_->viewer(), step, question = std::move(question), answer](const ViewFeed& feed) {
+    worker_->post([worker = worker_.get(), step, question = std::move(question), answer] {
+        worker->tell_viewer();
+        worker->viewer().post([viewer = &worker->viewer(), step, question, answer](const ViewFeed& feed) {
             try {
                 if (!feed.timeline) throw Error("There is no model yet.");
                 answer.set({std::make_shared<const T>(question(feed, viewer->at(feed, feed.clamped(step)))), {}});
@@ -623,6 +631,7 @@ std::future<Answer<T>> TrainingSession::ask(std::uint64_t step, std::function<T(
                 answer.set({nullptr, e.what()});
             }
         });
+    });
     return future;
 }
 
@@ -667,7 +676,7 @@ std::future<std::string> TrainingSession::continue_from(std::uint64_t step) {
     std::future<std::string> future = done.future();
     worker_->post([worker = worker_.get(), step, done] {
         worker->pause();
-        worker->publish();  // the viewer goes by what it is shown
+        worker->tell_viewer();
         worker->viewer().post([worker, step, done](const ViewFeed& feed) {
             auto moment = std::make_shared<Checkpoint>();
             try {

@@ -71,6 +71,7 @@ public:
 
     /// Whether anything was ever asked of it: what is only for it costs nothing before.
     bool in_use() const { return in_use_; }
+    bool use() { return in_use_.exchange(true); }  // whether it was in use
 
     struct Interrupted {};
     /// Viewer thread: the model at `step` of the run. Throws Interrupted where a look comes first.

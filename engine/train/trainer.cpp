@@ -47,9 +47,10 @@ Trainer::Trainer(Backend<float>& backend, Experiment experiment, std::shared_ptr
     load_sums_.assign(experiment_.model.num_experts, 0.0);
     host_ids_.resize(B * T);
     host_targets_.resize(B);
-    good_.load_sums = load_sums_;
-    for (auto* shares : {&epoch_load_, &good_.load}) shares->reserve(experiment_.model.num_experts);
-    good_.values.resize(3 * parameter_count(experiment_.model));
+    good_ = std::make_shared<Checkpoint>();
+    good_->load_sums = load_sums_;
+    for (auto* shares : {&epoch_load_, &good_->load}) shares->reserve(experiment_.model.num_experts);
+    good_->values.resize(3 * parameter_count(experiment_.model));
     upload_parameters(backend_, parameters_, initial_parameters(experiment_.model, experiment_.train.seed));
     start_epoch();
 }
@@ -105,7 +106,7 @@ StepResult Trainer::step() {
                          " (learning rate " + to_text(experiment_.train.learning_rate) + "); the state of step " +
                          with_commas(step_) + " is kept, a smaller learning rate helps.");
     }
-    if (!has_good_ || step_ >= good_.step + good_interval) keep_good();
+    if (!has_good_ || step_ % good_interval == 0) keep_good();
 
     backend_.fill(load_sum_, 0.0f);
     backend_.accumulate_load(load_sum_, context.mixture.routing.expert_weights, context.mixture.routing.expert_indices);
@@ -195,14 +196,15 @@ void Trainer::restore(const Checkpoint& moment, EpochCurve epochs) {
 }
 
 void Trainer::keep_good() {
-    keep(good_);
+    if (good_.use_count() > 1) good_ = std::make_shared<Checkpoint>();  // somebody holds it
+    keep(*good_);
     has_good_ = true;
 }
 
 void Trainer::restore_good() {
     if (!has_good_) return;
-    epochs_.truncate(epochs_.finished() - (epoch_ - good_.epoch), good_.last);
-    take(good_);
+    epochs_.truncate(epochs_.finished() - (epoch_ - good_->epoch), good_->last);
+    take(*good_);
 }
 
 std::vector<float> Trainer::load() const {

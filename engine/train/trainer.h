@@ -50,6 +50,10 @@ public:
     /// The present moment into `to`, whose room is used again where it fits.
     void keep(Checkpoint& to) const;
     std::size_t checkpoint_size() const;  // bytes that keep() fills
+    /// The last state kept whose loss was a number; null before the first. On the host: a diverged run must find its way
+    /// back even where the device is the one that failed. Of every 64th step, made in the step that follows it; whoever
+    /// holds it keeps it.
+    std::shared_ptr<const Checkpoint> good() const { return has_good_ ? good_ : nullptr; }
     /// Goes to a moment of this run, with the epochs finished until then where they are wanted. Settings stay as they
     /// are. Throws Error where the checkpoint is another model's.
     void restore(const Checkpoint& moment, EpochCurve epochs = {});
@@ -97,9 +101,7 @@ private:
     EpochCurve epochs_;
     std::optional<EpochRecord> last_epoch_;
 
-    /// The last state whose loss was a number. On the host: a diverged run must find its way back even where the device
-    /// is the one that failed.
-    Checkpoint good_;
+    std::shared_ptr<Checkpoint> good_;  // never null
     bool has_good_ = false;
 };
 

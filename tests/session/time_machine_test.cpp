@@ -71,12 +71,12 @@ TEST_CASE("any moment looked at has the bits that were trained, with settings ch
         // Each seventh step's state as the run itself saved it.
         std::map<std::uint64_t, SavedRun> saved;
         std::map<std::uint64_t, std::shared_ptr<const Snapshot>> shown;
-        constexpr std::uint64_t last = 700;
+        constexpr std::uint64_t last = 2450;
         for (std::uint64_t step = 0; step <= last; step += 7) {
-            if (step == 140) session.set_learning_rate(0.01);
-            if (step == 280) session.set_batch_size(5);
-            if (step == 420) session.set_balance_loss(0.1), session.set_learning_rate(0.002);
-            if (step == 560) session.set_batch_size(12), session.set_target_epochs(90000);
+            if (step == 490) session.set_learning_rate(0.01);
+            if (step == 980) session.set_batch_size(5);
+            if (step == 1470) session.set_balance_loss(0.1), session.set_learning_rate(0.002);
+            if (step == 1960) session.set_batch_size(12), session.set_target_epochs(90000);
             session.wait();
             saved[step] = session.save().get();
             session.wait();
@@ -86,13 +86,14 @@ TEST_CASE("any moment looked at has the bits that were trained, with settings ch
         CHECK(session.take()->checkpoints.count == 3);
         // There and back, and across.
         std::vector<std::uint64_t> way;
-        for (std::uint64_t step = 0; step <= last; step += 7) way.push_back(step), way.push_back(last - step);
-        for (std::uint64_t step = 0; step <= last; step += 7) way.push_back(step * 17 % (last + 7));
+        for (std::uint64_t step = 0; step <= last; step += 7) way.push_back(step);
+        for (std::uint64_t step = 0; step <= last; step += 7) way.push_back(last - step);
+        for (std::uint64_t step = 0; step <= last; step += 49) way.push_back(step * 18 % (last + 7) / 7 * 7);
         for (const std::uint64_t step : way) {
             CAPTURE(step);
             CHECK(state_at(session, step) == saved.at(step).state);
         }
-        for (const std::uint64_t step : {0, 7, 350, 693}) {
+        for (const std::uint64_t step : {0, 7, 1225, 2443}) {
             CAPTURE(step);
             const auto s = moment(session, step);
             REQUIRE(s);
@@ -164,27 +165,27 @@ TEST_CASE("the probe and the focus are those of now, under the weights of then")
 TEST_CASE("training on from an earlier moment is a run that never went further") {
     TrainingSession session(cpu()), fresh(cpu());
     session.open(tutorial()), fresh.open(tutorial());
-    run(session, 300);
+    run(session, 1300);
     session.set_batch_size(5);
     session.set_learning_rate(0.01);
     run(session, 400);
     const SavedRun before = session.save().get();
-    moment(session, 290);
-    CHECK(session.continue_from(290).get() == "");
+    moment(session, 1290);
+    CHECK(session.continue_from(1290).get() == "");
     CHECK(session.looked_at() == nullptr);
     CHECK(session.take()->state == SessionState::paused);
-    CHECK(session.take()->step == 290);
+    CHECK(session.take()->step == 1290);
     CHECK(session.take()->experiment.train.batch_size == 8);
-    CHECK(session.take()->history->points.back().step == 290);
-    CHECK(session.take()->history->gate_steps.back() <= 290);
-    CHECK(session.take()->history->epochs.size() == 145);
+    CHECK(session.take()->history->points.back().step == 1290);
+    CHECK(session.take()->history->gate_steps.back() <= 1290);
+    CHECK(session.take()->history->epochs.size() == 645);
     CHECK(session.save().get().timeline->log.empty());
     CHECK(session.take()->checkpoints.count == 2);
     run(session, 410);
-    run(fresh, 700);
+    run(fresh, 1700);
     CHECK(session.save().get().state == fresh.save().get().state);
     CHECK(session.take()->history->points.size() == fresh.take()->history->points.size());
-    for (const std::uint64_t step : {100u, 289u, 290u, 291u, 600u})
+    for (const std::uint64_t step : {100u, 1289u, 1290u, 1291u, 1600u})
         CHECK(state_at(session, step) == state_at(fresh, step));
 
     // Undo.
@@ -197,20 +198,20 @@ TEST_CASE("training on from an earlier moment is a run that never went further")
     CHECK(again.history->gate == before.history->gate);
     CHECK(again.timeline->log == before.timeline->log);
     CHECK(again.timeline->checkpoints == before.timeline->checkpoints);
-    CHECK(state_at(session, 290) == state_at(fresh, 290));
-    CHECK(state_at(session, 699).experiment.train.batch_size == 5);
+    CHECK(state_at(session, 1290) == state_at(fresh, 1290));
+    CHECK(state_at(session, 1699).experiment.train.batch_size == 5);
 
     CHECK(session.continue_from(0).get() == "");
     CHECK(session.take()->state == SessionState::ready);
     CHECK(session.take()->history->points.empty());
-    run(session, 700);
+    run(session, 1700);
     CHECK(session.save().get().state == fresh.save().get().state);
 }
 
 TEST_CASE("a reset begins a new past, and undo of it has the old") {
     TrainingSession session(cpu());
     session.open(tutorial());
-    run(session, 600);
+    run(session, 2100);
     const SavedRun before = session.save().get();
     session.reset();
     session.wait();
