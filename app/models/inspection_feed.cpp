@@ -1,0 +1,146 @@
+#include "app/models/inspection_feed.h"
+
+#include <algorithm>
+
+namespace moe::app {
+
+namespace {
+
+// While training runs: weights three times a second, traces (each replays what was trained meanwhile) every other
+// second, and both rarer where they take longer.
+constexpr qint64 state_pause = 330, trace_pause = 2000, state_share = 20, trace_share = 40;
+
+}  // namespace
+
+InspectionFeed::InspectionFeed(SessionController& session, QObject* parent) : QObject(parent), session_(session) {
+    later_.setSingleShot(true);
+    connect(&later_, &QTimer::timeout, this, &InspectionFeed::look);
+    for (auto signal : {&SessionController::valuesChanged, &SessionController::structureChanged,
+                        &SessionController::focusChanged, &SessionController::momentChanged})
+        connect(&session_, signal, this, &InspectionFeed::look);
+}
+
+void InspectionFeed::want(const Wanted& wanted) {
+    if (wanted == wanted_) return;
+    wanted_ = wanted;
+    look();
+}
+
+InspectionFeed::Moment InspectionFeed::present() const {
+    const Snapshot& s = session_.snapshot();
+    return {s.generation, s.step, QString::fromStdString(s.probe.text), s.probe.focus};
+}
+
+bool InspectionFeed::running() const {
+    return !session_.lookedAt() && session_.live().state == SessionState::running;
+}
+
+bool InspectionFeed::stale() const {
+    const Moment now = present();
+    const auto same_step = [&](const Moment& m) { return m.generation == now.generation && m.step == now.step; };
+    return (wanted_.weights && !(state_asked_ && same_step(state_of_))) ||
+           (wanted_.phrase && !(phrase_.asked && phrase_.of == now)) ||
+           (wanted_.batch && !(batch_.asked && same_step(batch_.of))) ||
+           (wanted_.before && !(before_.asked && same_step(before_.of))) ||
+           (wanted_.norms && !(norms_.asked && same_step(norms_.of)));
+}
+
+void InspectionFeed::look() {
+    const Snapshot& s = session_.snapshot();
+    if (s.generation != generation_) {
+        generation_ = s.generation;
+        state_.reset();
+        state_asked_ = false;
+        phrase_ = batch_ = before_ = {};
+        norms_ = {};
+        error_.clear();
+        Q_EMIT arrived();
+    }
+    if (!active() || asking_ || s.state == SessionState::empty || !stale()) return;
+    askNext();
+}
+
+template <class T>
+std::function<void(Answer<T>)> InspectionFeed::keeper(Kept<T> InspectionFeed::*kept, Moment moment) {
+    return [this, kept, moment](Answer<T> answer) {
+        trace_took_ = question_.elapsed();
+        since_trace_.start();
+        if (moment.generation == generation_) {
+            error_ = answer.error;
+            (this->*kept) = {moment, answer.value, true};
+        }
+        finished();
+    };
+}
+
+void InspectionFeed::askNext() {
+    const Moment now = present();
+    const bool runs = running();
+    const auto same_step = [&](const Moment& m) { return m.generation == now.generation && m.step == now.step; };
+    const auto wait = [&](const QElapsedTimer& since, qint64 pause) {
+        return runs && since.isValid() ? std::max<qint64>(0, pause - since.elapsed()) : 0;
+    };
+    const qint64 state_wait = wait(since_state_, std::max(state_pause, state_share * state_took_));
+    const qint64 trace_wait = wait(since_trace_, std::max(trace_pause, trace_share * trace_took_));
+    qint64 sleep = -1;
+    const auto due = [&](bool wanted, qint64 pause) {
+        if (wanted && pause > 0) sleep = sleep < 0 ? pause : std::min(sleep, pause);
+        return wanted && pause == 0;
+    };
+    const auto start = [&] {
+        asking_ = true;
+        ++asked_;
+        question_.start();
+    };
+    if (due(wanted_.weights && !(state_asked_ && same_step(state_of_)), state_wait)) {
+        start();
+        const auto keep = [this, now](std::shared_ptr<const RunState> state) {
+            state_took_ = question_.elapsed();
+            since_state_.start();
+            if (now.generation == generation_) {
+                state_ = std::move(state);
+                state_of_ = now;
+                if (state_) state_of_.step = state_->step;
+                state_asked_ = true;
+            }
+            finished();
+        };
+        // The present is copied between two steps; the past is replayed.
+        if (session_.lookedAt())
+            session_.stateAt(now.step, [keep](Answer<RunState> answer) { keep(answer.value); });
+        else
+            session_.save([keep](SavedRun run) { keep(std::make_shared<const RunState>(std::move(run.state))); });
+    } else if (due(wanted_.phrase && !(phrase_.asked && phrase_.of == now), trace_wait)) {
+        if (session_.snapshot().probe.prefix_words.empty()) {
+            phrase_ = {now, nullptr, true};
+            Q_EMIT arrived();
+            return look();
+        }
+        start();
+        session_.tracePhrase(now.step, now.text, now.prefix, keeper(&InspectionFeed::phrase_, now));
+    } else if (due(wanted_.batch && !(batch_.asked && same_step(batch_.of)), trace_wait)) {
+        start();
+        session_.trace(now.step, keeper(&InspectionFeed::batch_, now));
+    } else if (due(wanted_.before && !(before_.asked && same_step(before_.of)), trace_wait)) {
+        if (now.step == 0) {
+            before_ = {now, nullptr, true};
+            Q_EMIT arrived();
+            return look();
+        }
+        start();
+        session_.trace(now.step - 1, keeper(&InspectionFeed::before_, now));
+    } else if (due(wanted_.norms && !(norms_.asked && same_step(norms_.of)), trace_wait)) {
+        start();
+        session_.norms(keeper(&InspectionFeed::norms_, now));
+    } else if (sleep >= 0 && !later_.isActive()) {
+        later_.start(int(sleep) + 1);
+    }
+}
+
+void InspectionFeed::finished() {
+    asking_ = false;
+    Q_EMIT arrived();
+    look();
+}
+
+}  // namespace moe::app
