@@ -14,7 +14,7 @@ namespace moe::app {
 namespace {
 
 constexpr int arrangement_version = 1;
-constexpr double margin = 16, right_width = 272, below_height = 148, time_height = 72;
+constexpr double margin = 16, right_width = 272, guest_width = 336, below_height = 148, time_height = 72;
 constexpr double wide_enough_for_three = 1150;
 // Of the right column's height, from the top: load, loss, accuracy as in the design.
 constexpr double right_shares[] = {180, 200, 150};
@@ -35,7 +35,12 @@ DockArea::DockArea(SessionController& session, QWidget* parent) : QMainWindow(pa
         };
         connect(frame, &QDockWidget::dockLocationChanged, this, moved);
         connect(frame, &QDockWidget::topLevelChanged, this, moved);
-        connect(frame->toggleViewAction(), &QAction::triggered, this, moved);
+        connect(frame->toggleViewAction(), &QAction::triggered, this, [this, frame, moved](bool on) {
+            if (frame->openAtFirst())
+                moved();
+            else
+                setOpen(frame, on);
+        });
     }
     arrange();
 }
@@ -43,8 +48,46 @@ DockArea::DockArea(SessionController& session, QWidget* parent) : QMainWindow(pa
 std::vector<QDockWidget*> DockArea::of(ViewArea area) const {
     std::vector<QDockWidget*> found;
     for (DockFrame* d : docks_)
-        if (d->area() == area) found.push_back(d);
+        if (d->area() == area && d->openAtFirst()) found.push_back(d);
     return found;
+}
+
+// Those that are open though they are closed at first.
+std::vector<DockFrame*> DockArea::guests() const {
+    std::vector<DockFrame*> found;
+    for (DockFrame* d : docks_)
+        if (!d->openAtFirst() && !d->isHidden()) found.push_back(d);
+    return found;
+}
+
+void DockArea::setOpen(DockFrame* frame, bool on) {
+    if (!on) {
+        frame->hide();
+        if (!rearranged_) arrange();
+        return;
+    }
+    takePlace(frame);
+    frame->show();
+    frame->raise();
+    if (!rearranged_) proportion();
+}
+
+void DockArea::takePlace(DockFrame* frame) {
+    const QScopedValueRollback busy(arranging_, true);
+    if (frame->isFloating() || !tabifiedDockWidgets(frame).isEmpty()) return;
+    std::vector<QDockWidget*> others;
+    for (QDockWidget* d : of(frame->area()))
+        if (!d->isHidden() && !d->isFloating()) others.push_back(d);
+    if (others.empty()) {
+        addDockWidget(Qt::RightDockWidgetArea, frame);
+        return;
+    }
+    // What a person has moved stays where it is.
+    if (!rearranged_)
+        for (std::size_t i = 1; i < others.size(); ++i) tabifyDockWidget(others[i - 1], others[i]);
+    const auto tallest =
+        std::max_element(others.begin(), others.end(), [](auto* a, auto* b) { return a->height() < b->height(); });
+    tabifyDockWidget(rearranged_ ? *tallest : others.back(), frame);
 }
 
 DockFrame* DockArea::dock(const QString& id) const {
@@ -108,23 +151,24 @@ void DockArea::proportion() {
     const auto px = [this](double v) { return int(std::lround(theme_.px(v))); };
     const auto right = of(ViewArea::right), below = of(ViewArea::below), time = of(ViewArea::time);
     const auto stage = of(ViewArea::stage);
+    const bool shared = !guests().empty();
+    const double side = shared ? guest_width : right_width;
     const int inner_width = width() - 2 * px(margin), inner_height = height() - 2 * px(margin);
     if (inner_width < px(2 * right_width) || inner_height < px(2 * below_height)) return;  // not laid out yet
     const int gap = px(margin), upper = inner_height - px(time_height) - gap;
     if (!time.empty() && !stage.empty())
         resizeDocks({stage.front(), time.front()}, {upper, px(time_height)}, Qt::Vertical);
     if (!right.empty() && !stage.empty())
-        resizeDocks({stage.front(), right.front()}, {inner_width - px(right_width) - gap, px(right_width)},
-                    Qt::Horizontal);
+        resizeDocks({stage.front(), right.front()}, {inner_width - px(side) - gap, px(side)}, Qt::Horizontal);
     if (!below.empty() && !stage.empty())
         resizeDocks({stage.front(), below.front()}, {upper - px(below_height) - gap, px(below_height)}, Qt::Vertical);
     if (const std::size_t columns = std::min(beside_, below.size()); columns > 1) {
         QList<QDockWidget*> docks;
         for (std::size_t i = 0; i < columns; ++i) docks << below[i];
-        const int room = inner_width - px(right_width) - gap * int(columns);
+        const int room = inner_width - px(side) - gap * int(columns);
         resizeDocks(docks, QList<int>(qsizetype(columns), room / int(columns)), Qt::Horizontal);
     }
-    if (right.size() > 1) {
+    if (right.size() > 1 && !shared) {
         QList<QDockWidget*> docks;
         QList<int> heights;
         for (std::size_t i = 0; i < right.size(); ++i) {
@@ -185,10 +229,10 @@ bool DockArea::event(QEvent* event) {
 void DockArea::resizeEvent(QResizeEvent* event) {
     QMainWindow::resizeEvent(event);
     if (rearranged_) return;
-    if (beside_ != besideEachOther())
-        arrange();
-    else
-        proportion();
+    if (beside_ == besideEachOther()) return proportion();
+    const std::vector<DockFrame*> open = guests();
+    arrange();
+    for (DockFrame* d : open) setOpen(d, true);
 }
 
 QMenu* DockArea::createPopupMenu() {

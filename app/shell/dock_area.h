@@ -33,6 +33,10 @@ public:
     /// False, and arrange(), where `state` is of another program version.
     bool restoreArrangement(const QByteArray& state);
 
+    /// Opens a view that is closed at first in the place of its area's others, which become its tabs; closing it gives
+    /// the place back.
+    void setOpen(DockFrame* frame, bool on);
+
     DockFrame* dock(const QString& id) const;
     const std::vector<DockFrame*>& docks() const { return docks_; }
     DockFrame* stage() const;
@@ -47,6 +51,8 @@ private:
     void proportion();
     std::size_t besideEachOther() const;
     std::vector<QDockWidget*> of(ViewArea area) const;
+    std::vector<DockFrame*> guests() const;
+    void takePlace(DockFrame* frame);
 
     std::vector<DockFrame*> docks_;
     Theme theme_ = Theme::light();

@@ -80,7 +80,11 @@ void PanelHeader::paintEvent(QPaintEvent*) {
 }
 
 DockFrame::DockFrame(const ViewInfo& info, SessionController& session, QWidget* parent)
-    : QDockWidget(parent), view_(info.create(session, nullptr)), area_(info.area), content_(new QWidget) {
+    : QDockWidget(parent),
+      view_(info.create(session, nullptr)),
+      area_(info.area),
+      open_at_first_(info.open),
+      content_(new QWidget) {
     setObjectName(QString::fromLatin1(info.id));
     setWindowTitle(view_->name());
     auto* layout = new QVBoxLayout(content_);

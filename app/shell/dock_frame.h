@@ -40,6 +40,7 @@ public:
 
     View* view() const { return view_; }
     ViewArea area() const { return area_; }
+    bool openAtFirst() const { return open_at_first_; }
     void setTheme(const Theme& theme);
     /// Whether the lesson's text speaks of this view.
     void setPointedAt(bool on);
@@ -55,6 +56,7 @@ protected:
 private:
     View* view_;
     ViewArea area_;
+    bool open_at_first_;
     PanelHeader* header_ = nullptr;  // none for the stage
     QWidget* content_;
     Theme theme_ = Theme::light();

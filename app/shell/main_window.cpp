@@ -6,6 +6,7 @@
 #include "app/shell/experiment_panel.h"
 #include "app/shell/export_actions.h"
 #include "app/shell/help_boxes.h"
+#include "app/shell/inspector_opener.h"
 #include "app/shell/left_column.h"
 #include "app/shell/lesson_guide.h"
 #include "app/shell/lesson_panel.h"
@@ -80,6 +81,7 @@ void MainWindow::build() {
     stepping_ = new SteppingControl(*bench_, *actions_, page);
     QWidget* middle = stepping_->place(column_, docks_);
     notice_ = new Notice(middle);
+    new InspectorOpener(*docks_, actions_->inspector, this);
     exports_ = new ExportActions(*bench_, *docks_, *notice_, *actions_, this);
     time_ = new TimeControl(*bench_, *docks_, *notice_, *actions_, this);
     auto* rows = new QVBoxLayout(page);

@@ -102,6 +102,8 @@ QCheckBox::indicator:checked { background: $ink; border-color: $ink; image: url(
 QCheckBox:focus { text-decoration: underline; }
 QComboBox { background: $panel; border: 1px solid $hairline; border-radius: @6; padding: @3 @8; font-size: @12.5; }
 QComboBox:focus { border-color: $ink; }
+QComboBox::drop-down { border: none; background: transparent; width: @20; }
+QComboBox::down-arrow { image: url(:/icons/$chevron.svg); width: @11; height: @11; }
 QComboBox QAbstractItemView { background: $panel; border: 1px solid $hairline; selection-background-color: $track; selection-color: $ink; }
 
 QSlider::groove:horizontal { height: @3; background: $track; border-radius: 1px; }
@@ -154,6 +156,7 @@ QString themeSheet(const Theme& theme) {
         {QStringLiteral("track"), hex(theme.track)},
         {QStringLiteral("family"), theme.font(13).family()},
         {QStringLiteral("check"), theme.dark ? QStringLiteral("check-dark") : QStringLiteral("check-light")},
+        {QStringLiteral("chevron"), theme.dark ? QStringLiteral("chevron-dark") : QStringLiteral("chevron-light")},
         {QStringLiteral("paper"), hex(theme.textOn(theme.ink))},
     };
     const QString source = QString::fromUtf8(sheet);

@@ -26,8 +26,8 @@ bool keepsKey(const QWidget* widget, const QKeyEvent& key) {
     if (qobject_cast<const QLineEdit*>(widget) || qobject_cast<const QPlainTextEdit*>(widget) ||
         qobject_cast<const QTextEdit*>(widget) || qobject_cast<const QAbstractSpinBox*>(widget) ||
         qobject_cast<const QComboBox*>(widget) || qobject_cast<const QAbstractItemView*>(widget))
-        return key.key() == Qt::Key_Space || arrow || key.key() == Qt::Key_R ||
-               key.key() == Qt::Key_N;
+        return key.key() == Qt::Key_Space || arrow || key.key() == Qt::Key_R || key.key() == Qt::Key_N ||
+               key.key() == Qt::Key_I;
     if (qobject_cast<const QAbstractButton*>(widget)) return key.key() == Qt::Key_Space;
     if (qobject_cast<const QAbstractSlider*>(widget)) return arrow && key.modifiers() == Qt::NoModifier;
     return false;
@@ -66,6 +66,7 @@ WindowActions::WindowActions(QWidget* window) : QObject(window), window_(window)
     redo = make(tr("Redo"), QKeySequence(Qt::CTRL | Qt::SHIFT | Qt::Key_Z));
     backToNow = make(tr("Back to now"), Qt::Key_N);
     goToStep = make(tr("Look at a step…"), QKeySequence(Qt::CTRL | Qt::Key_G));
+    inspector = make(tr("Inspector"), Qt::Key_I);
     restoreLayout = make(tr("Restore layout"));
     sessionLayout = make(tr("Layout of this session"));
     sessionLayout->setToolTip(tr("Puts the pictures where they were when this session was saved."));

@@ -22,7 +22,7 @@ public:
     QAction *stepThrough, *operation, *operationBack, *batch, *batchBack, *epoch, *epochBack, *replay;
     QAction *newWindow, *open, *save, *saveAs, *notes, *ownText, *paste, *exporting, *quit;
     QAction *undo, *redo;
-    QAction *backToNow, *goToStep;
+    QAction *backToNow, *goToStep, *inspector;
     QAction *restoreLayout, *sessionLayout, *themeSystem, *themeLight, *themeDark, *reducedMotion;
     QAction *keys, *about;
 

@@ -103,7 +103,8 @@ InspectorView::InspectorView(SessionController& session, QWidget* parent)
     connect(&feed_, &InspectionFeed::arrived, this, &InspectorView::takeTarget);
     connect(&session_, &SessionController::structureChanged, this, &InspectorView::takeStructure);
     connect(&session_, &SessionController::valuesChanged, this, [this] {
-        if (snapshot().generation != generation_) takeStructure();
+        if (snapshot().generation != generation_) return takeStructure();
+        if (feed_.active() && !seen()) want();  // behind another tab by now
     });
     connect(&session_, &SessionController::focusChanged, this, [this] {
         // With the inspector open, an expert that is picked out anywhere is the one that is looked into.
@@ -224,7 +225,7 @@ void InspectorView::refreshExplanation() {
 void InspectorView::want() {
     InspectionFeed::Wanted wanted;
     const InspectedArray* a = array();
-    if (isVisible() && a && snapshot().state != SessionState::empty) {
+    if (seen() && a && snapshot().state != SessionState::empty) {
         wanted.weights = a->weights && !gradient();
         wanted.batch = gradient() || (explaining() && a->weights && shownStep() == 0);
         wanted.before = explaining() && a->weights && !gradient() && shownStep() > 0;
@@ -398,7 +399,9 @@ void InspectorView::refresh() {
     content.limit = limit_;
     content.gradient = gradient();
     content.on_off = a->on_off;
+    const bool other_shape = content.rows != map_->content().rows || content.columns != map_->content().columns;
     map_->setContent(std::move(content), theme_);
+    if (other_shape) arrange();
     histogram_->setNumbers(values_, limit_, theme_, gradient());
 
     std::vector<std::uint64_t> steps;
@@ -461,14 +464,10 @@ void InspectorView::arrange() {
         provenance_->setGeometry(0, int(y), int(w), std::max(0, int(h - y)));
         return;
     }
-    const QSize toggle = gradient_toggle_->isVisibleTo(this) ? gradient_toggle_->sizeHint() : QSize(0, 0);
-    const double beside = toggle.width() > 0 ? toggle.width() + g : 0;
-    array_box_->setGeometry(0, int(y), int(w - beside), box);
-    gradient_toggle_->setGeometry(int(w) - toggle.width(), int(y) + (box - toggle.height()) / 2, toggle.width(),
-                                  toggle.height());
+    array_box_->setGeometry(0, int(y), int(w), box);
     y += box + g;
 
-    // From below: copies and zoom, norm, histogram, scale, the number that is pointed at; the map has the rest.
+    // From below: copies and zoom. From above: the map, as high as it can use, what is said of it, scale and charts.
     const QSize foot = numbers_copy_->sizeHint();
     double bottom = h - foot.height();
     double x = 0;
@@ -489,35 +488,50 @@ void InspectorView::arrange() {
         for (TextToggle* t : {zoom_in_, zoom_out_}) t->move(t->x(), int(bottom));
     }
     bottom -= g;
-    const double line = std::ceil(text.height()), legend_high = box, chart = theme_.px(chart_height);
-    const double always = line + 2 * g + legend_high + std::ceil(small.height());
+    const double line = std::ceil(text.height()),
+                 note_high = std::max<double>(std::ceil(small.height()), foot.height());
+    double scale_wide = 0;
+    for (int i = 0; i < scale_box_->count(); ++i)
+        scale_wide = std::max(scale_wide, QFontMetricsF(scale_box_->font()).horizontalAdvance(scale_box_->itemText(i)));
+    scale_wide += theme_.px(42);
+    const bool legend_beside = w - scale_wide - g >= theme_.px(90);
+    const double legend_high = legend_beside ? box : box + g + theme_.px(22);
+    const double said = note_high + 2 + line + g + legend_high;
+    const double chart = theme_.px(chart_height), room = bottom - y - said;
     const bool norms = array() && array()->weights;
-    const double room = bottom - y;
-    const bool with_norm = norms && room - always - 2 * (chart + g) >= theme_.px(least_map);
-    const bool with_histogram = room - always - chart - g >= theme_.px(least_map);
+    const bool with_histogram = room - chart - g >= theme_.px(least_map);
+    const bool with_norm = norms && room - 2 * (chart + g) >= theme_.px(least_map);
+    const int charts = int(with_histogram) + int(with_norm);
+    const double most_map = std::max(10.0, room - charts * (chart + g));
+    const double map_high = std::min(most_map, std::max<double>(theme_.px(40), map_->preferredHeight(int(w))));
+    const double chart_high =
+        charts == 0 ? 0 : std::min(chart * 1.8, chart + std::floor((most_map - map_high) / charts));
     norm_->setVisible(with_norm && array());
     histogram_->setVisible(with_histogram && array());
-    if (with_norm) {
-        bottom -= chart;
-        norm_->setGeometry(0, int(bottom), int(w), int(chart));
-        bottom -= g;
-    }
-    if (with_histogram) {
-        bottom -= chart;
-        histogram_->setGeometry(0, int(bottom), int(w), int(chart));
-        bottom -= g;
-    }
-    bottom -= legend_high;
-    const double scale_wide = std::floor(w * 0.56);
-    scale_box_->setGeometry(int(w - scale_wide), int(bottom), int(scale_wide), int(legend_high));
-    legend_ = QRectF(0, bottom, w - scale_wide - g, legend_high);
-    bottom -= g + line;
-    readout_ = QRectF(0, bottom, w, line);
+    map_->setGeometry(0, int(y), int(w), int(map_high));
+    y += map_high + 2;
+    const QSize toggle = gradient_toggle_->isVisibleTo(this) ? gradient_toggle_->sizeHint() : QSize(0, 0);
+    gradient_toggle_->setGeometry(int(w) - toggle.width(), int(y + (note_high - toggle.height()) / 2), toggle.width(),
+                                  toggle.height());
+    note_ = QRectF(0, y, w - (toggle.width() > 0 ? toggle.width() + theme_.px(8) : 0), note_high);
+    y += note_high;
+    readout_ = QRectF(0, y, w, line);
     const QSize link = where_->sizeHint();
-    where_->setGeometry(int(w) - link.width(), int(bottom + (line - link.height()) / 2), link.width(), link.height());
-    bottom -= std::ceil(small.height());
-    note_ = QRectF(0, bottom, w, std::ceil(small.height()));
-    map_->setGeometry(0, int(y), int(w), std::max(10, int(bottom - y - 2)));
+    where_->setGeometry(int(w) - link.width(), int(y + (line - link.height()) / 2), link.width(), link.height());
+    y += line + g;
+    if (legend_beside) {
+        scale_box_->setGeometry(int(w - scale_wide), int(y), int(scale_wide), box);
+        legend_ = QRectF(0, y, w - scale_wide - theme_.px(10), box);
+    } else {
+        legend_ = QRectF(0, y, w, theme_.px(22));
+        scale_box_->setGeometry(0, int(y + theme_.px(22) + g), int(w), box);
+    }
+    y += legend_high + g;
+    for (QWidget* c : std::initializer_list<QWidget*>{histogram_, norm_}) {
+        if (c == histogram_ ? !with_histogram : !with_norm) continue;
+        c->setGeometry(0, int(y), int(w), int(chart_high));
+        y += chart_high + g;
+    }
     update();
 }
 
@@ -528,6 +542,7 @@ QString InspectorView::cellText(std::size_t i) const {
 
 void InspectorView::paintEvent(QPaintEvent*) {
     labels_.clear();
+    if (!feed_.active()) QTimer::singleShot(0, this, &InspectorView::want);
     if (explaining() || !array() || values_.empty()) return;
     QPainter painter(this);
     painter.setRenderHints(QPainter::Antialiasing | QPainter::TextAntialiasing);

@@ -65,6 +65,8 @@ private:
     void takeStructure();
     void takeTarget();
     void fillWhich();
+    /// Whether a person can see it: not closed, and not behind another tab.
+    bool seen() const { return isVisible() && !visibleRegion().isEmpty(); }
     void want();
     void refresh();
     void refreshExplanation();

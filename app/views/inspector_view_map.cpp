@@ -44,28 +44,34 @@ void ArrayMap::setContent(Content content, const Theme& theme) {
     arrange();
 }
 
-double ArrayMap::largestCell() const {
-    return theme_.px(readable_width);
+QSizeF ArrayMap::largestCell() const {
+    return {theme_.px(readable_width), theme_.px(readable_height)};
+}
+
+bool ArrayMap::canZoomIn() const {
+    const QSizeF largest = largestCell();
+    return !content_.values.empty() && (cell_.width() < largest.width() || cell_.height() < largest.height());
+}
+
+int ArrayMap::preferredHeight(int width) const {
+    if (content_.values.empty()) return int(theme_.px(90));
+    const double wide = width / double(std::max<std::size_t>(1, content_.columns));
+    // Cells with numbers are as high as a line, others at most twice as high as wide.
+    const double high = wide >= theme_.px(26) ? theme_.px(tallest_fit) : std::min(theme_.px(tallest_fit), 2 * wide);
+    return int(std::ceil(high * double(content_.rows)));
 }
 
 void ArrayMap::arrange() {
     const double columns = double(std::max<std::size_t>(1, content_.columns)),
                  rows = double(std::max<std::size_t>(1, content_.rows));
-    // Cells fill the panel; where numbers fit they are wide, else square.
     const QSizeF room = maximumViewportSize();
-    const double wide = room.width() / columns, high = room.height() / rows;
-    const double numbers_high = theme_.px(readable_height);
-    cell_ = QSizeF(std::min(wide, theme_.px(widest_fit)), std::min(high, theme_.px(tallest_fit)));
-    const bool fits_numbers = wide >= theme_.px(26) && high >= theme_.px(13);
-    if (!fits_numbers && content_.rows > 1) {
-        const double side = std::min(wide, high);
-        cell_ = QSizeF(wide, std::min(high, std::max(side, wide)));
-    }
+    cell_ = QSizeF(std::min(room.width() / columns, std::max(theme_.px(widest_fit), room.width() / 8)),
+                   std::min(room.height() / rows, theme_.px(tallest_fit)));
     if (zoom_ > 0) {
         const double factor = std::pow(zoom_step, zoom_);
-        cell_ =
-            QSizeF(std::min(std::max(cell_.width() * factor, cell_.width()), std::max(largestCell(), cell_.width())),
-                   std::min(std::max(cell_.height() * factor, cell_.height()), std::max(numbers_high, cell_.height())));
+        const QSizeF largest = largestCell();
+        cell_ = QSizeF(std::max(cell_.width(), std::min(cell_.width() * factor, largest.width())),
+                       std::max(cell_.height(), std::min(cell_.height() * factor, largest.height())));
     }
     const QFontMetricsF metrics(theme_.font(number_size));
     const double widest = tabularWidth(metrics, cellText(-0.88 * content_.limit));

@@ -40,7 +40,9 @@ public:
 
     void zoomBy(int steps);
     void zoomToFit();
-    bool canZoomIn() const { return content_.missing.isEmpty() && cell_.width() < largestCell(); }
+    bool canZoomIn() const;
+    /// What it can use of a place that is `width` wide, all cells in sight.
+    int preferredHeight(int width) const;
     bool canZoomOut() const { return zoom_ > 0; }
     bool numbersShown() const { return numbers_; }
     /// Array numbers that a screen pixel stands for; 1: every number is drawn.
@@ -65,7 +67,7 @@ protected:
 
 private:
     void arrange();
-    double largestCell() const;
+    QSizeF largestCell() const;
     void paintNumbers(QPainter& painter);
     void outline(QPainter& painter, std::size_t cell, double width);
     QString cellText(double value) const;

@@ -3,6 +3,8 @@
 #include "app/models/text_format.h"
 #include "engine/session/training_session.h"
 
+#include <QAction>
+#include <QContextMenuEvent>
 #include <QHelpEvent>
 #include <QKeyEvent>
 #include <QMouseEvent>
@@ -36,6 +38,11 @@ StageView::StageView(SessionController& session, QWidget* parent) : View(session
     setFocusPolicy(Qt::StrongFocus);
     setMouseTracking(true);
     setAccessibleName(tr("Token stage"));
+    inspect_ = new QAction(tr("Inspect"), this);
+    addAction(inspect_);
+    connect(inspect_, &QAction::triggered, this, [this] {
+        if (under_menu_) Q_EMIT inspectAsked(*under_menu_);
+    });
     probe_->setObjectName(QStringLiteral("probe_edit"));
     probe_->setAccessibleName(tr("Probe text"));
     probe_->setPlaceholderText(tr("Type a phrase"));
@@ -214,7 +221,43 @@ bool StageView::eventFilter(QObject* watched, QEvent* event) {
     return View::eventFilter(watched, event);
 }
 
+std::optional<InspectionTarget> StageView::inspectable(const StageHit& hit) const {
+    const ProbeForward& probe = scene_.snapshot().probe;
+    switch (hit.part) {
+        case StagePart::word:
+        case StagePart::embedding:
+            if (hit.index >= probe.words.size() || probe.words[hit.index].id == 0) return {};
+            return InspectionTarget{InspectedPart::word, std::size_t(probe.words[hit.index].id)};
+        case StagePart::gate:
+            return InspectionTarget{InspectedPart::gate, 0};
+        case StagePart::expert:
+            return InspectionTarget{InspectedPart::expert, hit.index};
+        case StagePart::sum:
+            return InspectionTarget{InspectedPart::sum, 0};
+        case StagePart::next_word:
+            if (hit.index >= probe.focused.top.size()) return {};
+            return InspectionTarget{InspectedPart::next_word, std::size_t(probe.focused.top[hit.index].id)};
+        default:
+            return {};
+    }
+}
+
+void StageView::mouseDoubleClickEvent(QMouseEvent* event) {
+    const auto target = inspectable(scene_.hit(event->position()));
+    if (event->button() != Qt::LeftButton || !target) return mousePressEvent(event);
+    // The first click may have let go of the expert; what is looked into stays picked out.
+    if (target->part == InspectedPart::expert) session_.setFocusedExpert(target->index);
+    Q_EMIT inspectAsked(*target);
+}
+
+void StageView::contextMenuEvent(QContextMenuEvent* event) {
+    under_menu_ = inspectable(scene_.hit(QPointF(event->pos())));
+    inspect_->setEnabled(under_menu_.has_value());
+    event->ignore();  // the panel shows the menu
+}
+
 void StageView::mousePressEvent(QMouseEvent* event) {
+    if (event->button() != Qt::LeftButton) return View::mousePressEvent(event);
     const StageHit hit = scene_.hit(event->position());
     switch (hit.part) {
         case StagePart::word:
@@ -232,6 +275,7 @@ void StageView::mousePressEvent(QMouseEvent* event) {
             break;
     }
     takeFocus();
+    if (const auto target = inspectable(hit)) Q_EMIT partClicked(*target);
 }
 
 void StageView::mouseMoveEvent(QMouseEvent* event) {
@@ -296,6 +340,7 @@ void StageView::changeEvent(QEvent* event) {
     if (event->type() == QEvent::LanguageChange) {
         scene_.setTheme(theme_);
         placeProbe();
+        inspect_->setText(tr("Inspect"));
     }
 }
 

@@ -1,4 +1,5 @@
 #pragma once
+#include "app/models/inspection.h"
 #include "app/views/stage_view_scene.h"
 #include "app/views/view.h"
 
@@ -33,6 +34,10 @@ public:
     QSize sizeHint() const override { return {716, 392}; }
     QSize minimumSizeHint() const override { return {560, 300}; }
 
+Q_SIGNALS:
+    void partClicked(const moe::app::InspectionTarget& target);
+    void inspectAsked(const moe::app::InspectionTarget& target);  // double click, or "Inspect" in the menu
+
 protected:
     void themeChanged() override;
     bool event(QEvent* event) override;
@@ -43,6 +48,8 @@ protected:
     void showEvent(QShowEvent* event) override;
     void hideEvent(QHideEvent* event) override;
     void mousePressEvent(QMouseEvent* event) override;
+    void mouseDoubleClickEvent(QMouseEvent* event) override;
+    void contextMenuEvent(QContextMenuEvent* event) override;
     void mouseMoveEvent(QMouseEvent* event) override;
     void leaveEvent(QEvent* event) override;
     void wheelEvent(QWheelEvent* event) override;
@@ -57,12 +64,16 @@ private:
     void sendProbe();
     void moveFocus(qsizetype rows);
     void placeProbe();
+    /// What the inspector would look into; nothing where there is nothing to look at.
+    std::optional<InspectionTarget> inspectable(const StageHit& hit) const;
     void describe();
     /// Runs the clock while something moves, and only then.
     void keepTime();
 
     StageScene scene_;
     QLineEdit* probe_;
+    QAction* inspect_;
+    std::optional<InspectionTarget> under_menu_;
     QTimer typing_;
     QBasicTimer clock_;
     QElapsedTimer beat_;

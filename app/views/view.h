@@ -46,9 +46,11 @@ protected:
 enum class ViewArea { stage, right, below, time };
 
 struct ViewInfo {
-    const char* id;  // "stage", "heatmap", "gate", "load", "loss", "accuracy", "next_word", "time": lessons name these
+    const char* id;  // "stage", "heatmap", "gate", "load", "loss", "accuracy", "next_word", "time", "inspector":
+                     // lessons name these
     ViewArea area;
     View* (*create)(SessionController& session, QWidget* parent);
+    bool open = true;  // in the default arrangement; else it shares the place of the others of its area when opened
 };
 
 /// Every view there is, in the order of the default arrangement. A new view is its two files and a line here.

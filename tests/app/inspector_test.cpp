@@ -1,13 +1,21 @@
 // The inspector and the panel "Where ... comes from", driven with mouse and keys.
 #undef QT_NO_CAST_FROM_ASCII  // literals of tests
 
+#include "app/shell/dock_area.h"
+#include "app/shell/window_actions.h"
+#include "app/views/inspector_view.h"
 #include "app/views/provenance_view.h"
+#include "app/views/stage_view.h"
+#include "engine/core/numbers.h"
 #include "engine/train/tracer.h"
 #include "engine/train/trainer.h"
+#include "tests/app/window_fixture.h"
 #include "tests/support/small_corpus.h"
 
 #include <QClipboard>
 #include <QtTest>
+
+#include <set>
 
 using namespace moe;
 using namespace moe::app;
@@ -61,6 +69,64 @@ Theme themed(bool dark, double scale) {
     Theme theme = dark ? Theme::darkTheme() : Theme::light();
     theme.scale = scale;
     return theme;
+}
+
+/// A session with a model that was trained a little.
+struct Opened {
+    SessionController session;
+
+    explicit Opened(const Model& m, std::shared_ptr<const Corpus> text = corpus(),
+                    const char* probe = "hello world how") {
+        SessionSetup setup;
+        setup.experiment.model.router = m.router, setup.experiment.model.num_experts = m.experts;
+        setup.experiment.model.top_k = m.top_k, setup.experiment.model.balance_loss = m.balance;
+        setup.experiment.train.epochs = 100000;
+        setup.corpus = text;
+        setup.probe = probe, setup.focus = 100;
+        QString error = "open";
+        session.open(std::move(setup), [&](const QString& e) { error = e; });
+        if (!QTest::qWaitFor([&] { return error.isEmpty(); }, 20000)) qWarning("not opened: %s", qPrintable(error));
+        if (m.steps > 0) session.runSteps(m.steps);
+        if (!QTest::qWaitFor([&] { return session.snapshot().step == m.steps && session.resting(); }, 60000))
+            qWarning("not trained");
+    }
+    Trace trace(std::uint64_t step) {
+        std::optional<Answer<Trace>> got;
+        session.trace(step, [&](Answer<Trace> a) { got = std::move(a); });
+        if (!QTest::qWaitFor([&] { return got.has_value(); }, 20000) || !got->value) qFatal("no trace");
+        return *got->value;
+    }
+    Trace phrase() {
+        std::optional<Answer<Trace>> got;
+        const Snapshot& s = session.snapshot();
+        session.tracePhrase(s.step, QString::fromStdString(s.probe.text), s.probe.focus,
+                            [&](Answer<Trace> a) { got = std::move(a); });
+        if (!QTest::qWaitFor([&] { return got.has_value(); }, 20000) || !got->value) qFatal("no trace");
+        return *got->value;
+    }
+    RunState state() {
+        std::optional<RunState> got;
+        session.save([&](SavedRun run) { got = std::move(run.state); });
+        if (!QTest::qWaitFor([&] { return got.has_value(); }, 20000)) qFatal("no state");
+        return *got;
+    }
+};
+
+std::unique_ptr<InspectorView> inspectorView(Opened& opened, const Theme& theme, QSize size) {
+    auto view = std::make_unique<InspectorView>(opened.session, nullptr);
+    QPalette palette;
+    palette.setColor(QPalette::Window, theme.panel);
+    view->setPalette(palette);
+    view->setTheme(theme);
+    view->resize(size);
+    view->show();
+    if (!QTest::qWaitForWindowExposed(view.get())) qWarning("not shown");
+    return view;
+}
+
+bool waitFresh(const InspectorView& view) {
+    QTest::qWait(30);
+    return QTest::qWaitFor([&] { return view.feed().active() && view.feed().fresh(); }, 20000);
 }
 
 std::unique_ptr<ProvenanceView> provenanceView(const Theme& theme, QSize size) {
@@ -225,6 +291,405 @@ private Q_SLOTS:
         QVERIFY(!view->number());
         view->setTrace(nullptr, {});
         QVERIFY(view->text().isEmpty());
+    }
+
+    void numbersAreTheEngines_data() {
+        QTest::addColumn<int>("kind");
+        QTest::newRow("soft, 4") << 0;
+        QTest::newRow("top-2 of 8") << 1;
+    }
+
+    void numbersAreTheEngines() {
+        QFETCH(int, kind);
+        Opened opened(kind == 0 ? Model{} : Model{"top_k", 8, 2, 40, 0.05});
+        const RunState state = opened.state();
+        const Trace batch = opened.trace(state.step), phrase = opened.phrase();
+        const auto view = inspectorView(opened, themed(false, 1), {304, 480});
+        const std::size_t E = state.experiment.model.num_experts;
+        std::vector<InspectionTarget> targets = {
+            {InspectedPart::word, 3}, {InspectedPart::gate, 0}, {InspectedPart::sum, 0}, {InspectedPart::next_word, 5}};
+        for (std::size_t e = 0; e < E; ++e) targets.push_back({InspectedPart::expert, e});
+        std::size_t arrays = 0, missing = 0;
+        std::set<std::string> weights_seen;
+        for (const InspectionTarget& target : targets) {
+            view->inspect(target);
+            for (std::size_t i = 0; i < view->arrays().size(); ++i) {
+                view->chooseArray(i);
+                for (const bool gradient : {false, true}) {
+                    view->setGradient(gradient);
+                    QVERIFY(waitFresh(*view));
+                    const InspectedArray a = view->arrays()[i];
+                    ++arrays;
+                    if (!a.weights) {
+                        const TraceValue* v = phrase.find(Provenance::name(a.quantity));
+                        QVERIFY(v);
+                        if (!a.missing.isEmpty()) {
+                            ++missing;
+                            QVERIFY(view->values().empty());
+                            continue;
+                        }
+                        QCOMPARE(view->values().size(), a.count());
+                        for (std::size_t k = 0; k < a.count(); ++k) QCOMPARE(view->values()[k], v->values[a.flat(k)]);
+                        continue;
+                    }
+                    const std::string name(Provenance::name(a.parameter));
+                    weights_seen.insert(name);
+                    const NamedArray* whole = gradient ? batch.gradient(name) : nullptr;
+                    for (const NamedArray& p : state.parameters)
+                        if (!gradient && p.name == name) whole = &p;
+                    QVERIFY(whole);
+                    QCOMPARE(view->values().size(), a.count());
+                    for (std::size_t k = 0; k < a.count(); ++k) QCOMPARE(view->values()[k], whole->values[a.flat(k)]);
+                    // The name of a cell is that of the number in the chain.
+                    QVERIFY(!Inspection::meaning(a, 0, &phrase, wordOf).isEmpty());
+                }
+            }
+        }
+        QCOMPARE(weights_seen.size(), std::size_t(9));
+        QCOMPARE(missing, kind == 0 ? std::size_t(0) : std::size_t(2 * 3 * (E - 2)));
+        qInfo("%zu arrays compared, %zu of experts that were not chosen", arrays, missing);
+    }
+
+    void cellsAreTheirPlacesInTheArray() {
+        // Against the array's shape, counted by hand.
+        ModelSpec spec = moe::test::tutorial_experiment().model;
+        spec.vocabulary = 11, spec.embedding_dim = 3, spec.hidden_dim = 5, spec.num_experts = 4;
+        const auto expert = Inspection::arrays({InspectedPart::expert, 2}, spec, nullptr);
+        QCOMPARE(expert[0].title, QString("hidden kernel"));
+        // (E, D, H) = (4, 3, 5): expert 2, dim 1, unit 4.
+        QCOMPARE(expert[0].flat(1 * 5 + 4), std::size_t((2 * 3 + 1) * 5 + 4));
+        QCOMPARE(Inspection::meaning(expert[0], 1 * 5 + 4, nullptr, wordOf), QString("dim 1 → unit 4"));
+        // (E, H, D): expert 2, unit 3, dim 1.
+        QCOMPARE(expert[2].flat(3 * 3 + 1), std::size_t((2 * 5 + 3) * 3 + 1));
+        QCOMPARE(Inspection::meaning(expert[2], 3 * 3 + 1, nullptr, wordOf), QString("unit 3 → dim 1"));
+        const auto next = Inspection::arrays({InspectedPart::next_word, 7}, spec, nullptr);
+        QCOMPARE(next[0].flat(2), std::size_t(2 * 11 + 7));
+        QCOMPARE(Inspection::meaning(next[1], 0, nullptr, wordOf), QString("(padding)"));
+        const auto gate = Inspection::arrays({InspectedPart::gate, 0}, spec, nullptr);
+        QCOMPARE(Inspection::meaning(gate[0], 1 * 4 + 3, nullptr, wordOf), QString("dim 1 → expert D"));
+        const std::vector<float> values{-1, 0, 0.5f, NAN, 0.25f};
+        const InspectionStats stats = InspectionStats::of(values);
+        QCOMPARE(stats.broken, std::size_t(1));
+        QCOMPARE(stats.zeros, std::size_t(1));
+        QCOMPARE(stats.mean, -0.0625);
+        QCOMPARE(stats.rms, std::sqrt((1 + 0.25 + 0.0625) / 4));
+        const auto counts = Inspection::histogram(values, 4, 1);
+        QCOMPARE(counts, (std::vector<std::size_t>{1, 0, 2, 1}));
+    }
+
+    void reducedPicturesKeepTheLargest() {
+        // One number of a million, drawn in 100 x 100 points.
+        std::vector<float> values(1000 * 1000, 0.0f);
+        values[437 * 1000 + 821] = -1;
+        const Theme theme = Theme::light();
+        const QImage image = Inspection::image(values, 1000, 1000, 1, false, theme, 100, 100);
+        QCOMPARE(image.size(), QSize(100, 100));
+        int marked = 0;
+        for (int y = 0; y < 100; ++y)
+            for (int x = 0; x < 100; ++x)
+                if (image.pixelColor(x, y) != theme.track) {
+                    ++marked;
+                    QCOMPARE(QPoint(x, y), QPoint(82, 43));
+                    QCOMPARE(image.pixelColor(x, y).rgb(), theme.negative.rgb());
+                }
+        QCOMPARE(marked, 1);
+        const QImage gradient = Inspection::image(values, 1000, 1000, 1, true, theme, 100, 100);
+        QCOMPARE(gradient.pixelColor(82, 43).rgb(), theme.gradient.rgb());
+    }
+
+    void inspectorFits_data() { provenanceFits_data(); }
+
+    void inspectorFits() {
+        QFETCH(bool, dark);
+        QFETCH(double, scale);
+        QFETCH(bool, longer);
+        Longer translator;
+        if (longer) QCoreApplication::installTranslator(&translator);
+        for (const Model& m : {Model{}, Model{"top_k", 8, 2, 60, 0.05}, Model{"top_k", 64, 2, 12, 0.01}}) {
+            Opened opened(m);
+            const auto view = inspectorView(opened, themed(dark, scale), (QSizeF(304, 500) * scale).toSize());
+            for (const InspectionTarget& target :
+                 {InspectionTarget{InspectedPart::word, 3}, InspectionTarget{InspectedPart::gate, 0},
+                  InspectionTarget{InspectedPart::expert, 1}, InspectionTarget{InspectedPart::sum, 0},
+                  InspectionTarget{InspectedPart::next_word, 5}}) {
+                view->inspect(target);
+                for (std::size_t i = 0; i < view->arrays().size(); ++i) {
+                    view->chooseArray(i);
+                    for (const bool gradient : {false, true}) {
+                        view->setGradient(gradient);
+                        QVERIFY(waitFresh(*view));
+                        if (!view->values().empty()) view->map()->setCurrent(view->values().size() - 1);
+                        keep(QString("inspector-%1-%2-%3-%4-%5")
+                                 .arg(QTest::currentDataTag())
+                                 .arg(m.experts)
+                                 .arg(int(target.part))
+                                 .arg(i)
+                                 .arg(int(gradient))
+                                 .replace(' ', '-'),
+                             *view);
+                        view->grab();
+                        QVERIFY2(view->labelFault().isEmpty(), qPrintable(view->labelFault()));
+                        for (const QWidget* w : view->findChildren<QWidget*>()) {
+                            if (!w->isVisible() || w->parentWidget() != view.get()) continue;
+                            QVERIFY2(view->rect().contains(w->geometry()),
+                                     qPrintable(w->objectName() + w->metaObject()->className()));
+                        }
+                    }
+                }
+                view->chooseArray(0);
+                view->setGradient(false);
+                QVERIFY(waitFresh(*view));
+                view->explain(0);
+                QVERIFY(waitFresh(*view));
+                QVERIFY(view->provenance()->number() || view->values().empty());
+                keep(QString("inspector-%1-%2-%3-where")
+                         .arg(QTest::currentDataTag())
+                         .arg(m.experts)
+                         .arg(int(target.part))
+                         .replace(' ', '-'),
+                     *view);
+                QVERIFY2(view->labelFault().isEmpty(), qPrintable(view->labelFault()));
+            }
+        }
+        if (longer) QCoreApplication::removeTranslator(&translator);
+    }
+
+    void aCellLeadsToItsFormula() {
+        Opened opened({"soft", 4, 4, 12});
+        const auto view = inspectorView(opened, themed(false, 1), {304, 480});
+        view->inspect({InspectedPart::expert, 1});
+        QVERIFY(waitFresh(*view));
+        // By key: Tab reaches the map, arrows walk, Enter explains.
+        view->map()->setFocus(Qt::TabFocusReason);
+        for (int i = 0; i < 3; ++i) QTest::keyClick(view->map(), Qt::Key_Right);
+        QTest::keyClick(view->map(), Qt::Key_Down);
+        QCOMPARE(view->map()->current(), std::optional<std::size_t>(64 + 2));
+        QTest::keyClick(view->map(), Qt::Key_Return);
+        QVERIFY(view->explaining());
+        QVERIFY(waitFresh(*view));
+        QTRY_VERIFY(view->provenance()->number());
+        QCOMPARE(view->provenance()->number()->name, std::string("new:experts/hidden/kernel"));
+        QCOMPARE(view->provenance()->number()->index, std::size_t(32 * 64 + 64 + 2));
+        QVERIFY(view->provenance()->title().contains(valueText(double(view->values()[64 + 2]))));
+        // A gradient's is that of the batch; an activation's that of the phrase.
+        view->setGradient(true);
+        QVERIFY(waitFresh(*view));
+        view->explain(5);
+        QVERIFY(waitFresh(*view));
+        QTRY_COMPARE(view->provenance()->number()->name, std::string("d:experts/hidden/kernel"));
+        view->setGradient(false);
+        view->inspect({InspectedPart::next_word, 5}, 3);
+        QVERIFY(waitFresh(*view));
+        view->explain(5);
+        QTRY_VERIFY(view->provenance()->number());
+        QCOMPARE(view->provenance()->number()->name, std::string("probs"));
+        QTest::keyClick(view->provenance()->body(), Qt::Key_Return);
+        QVERIFY(view->provenance()->canGoBack());
+    }
+
+    void aFreshModelsWeightsComeFromTheSeed() {
+        Opened opened({"soft", 4, 4, 0});
+        const auto view = inspectorView(opened, themed(false, 1), {304, 480});
+        view->inspect({InspectedPart::gate, 0});
+        QVERIFY(waitFresh(*view));
+        view->explain(0);
+        QVERIFY(waitFresh(*view));
+        QTRY_VERIFY(view->provenance()->number());
+        QVERIFY(view->provenance()->text().contains("as the run began"));
+    }
+
+    void theClipboardHasNumbersAndATable() {
+        Opened opened({"soft", 4, 4, 12});
+        const auto view = inspectorView(opened, themed(false, 1), {304, 480});
+        view->inspect({InspectedPart::gate, 0});
+        QVERIFY(waitFresh(*view));
+        view->findChild<QAbstractButton*>("inspector_copy_numbers")->click();
+        QStringList lines = QApplication::clipboard()->text().split('\n', Qt::SkipEmptyParts);
+        QCOMPARE(lines.size(), 32);
+        QCOMPARE(lines[0].split(' ').size(), 4);
+        QCOMPARE(lines[1].split(' ')[2].toFloat(), view->values()[6]);
+        view->findChild<QAbstractButton*>("inspector_copy_table")->click();
+        lines = QApplication::clipboard()->text().split('\n', Qt::SkipEmptyParts);
+        QCOMPARE(lines.size(), 33);
+        QCOMPARE(lines[0], QString("gate kernel\texpert A\texpert B\texpert C\texpert D"));
+        QCOMPARE(lines[2].split('\t')[0], QString("dim 1"));
+        QCOMPARE(lines[2].split('\t')[3].toFloat(), view->values()[6]);
+        view->inspect({InspectedPart::next_word, 5}, 3);
+        QVERIFY(waitFresh(*view));
+        view->setFocus();
+        QTest::keyClick(view.get(), Qt::Key_C, Qt::ControlModifier);
+        lines = QApplication::clipboard()->text().split('\n', Qt::SkipEmptyParts);
+        QCOMPARE(lines.size(), 12);
+        QCOMPARE(lines[0], QString("index\tmeaning\tprobabilities"));
+        QVERIFY(lines[3].startsWith("2\t“" + wordOf(2) + "”\t"));
+    }
+
+    void theScaleIsAChoice() {
+        Opened opened({"soft", 4, 4, 40});
+        const RunState state = opened.state();
+        const auto view = inspectorView(opened, themed(false, 1), {304, 480});
+        view->inspect({InspectedPart::gate, 0}, 1);
+        QVERIFY(waitFresh(*view));
+        const auto most = [&](const std::string& start) {
+            float value = 0;
+            for (const NamedArray& a : state.parameters)
+                if (a.name.starts_with(start))
+                    for (const float v : a.values) value = std::max(value, std::abs(v));
+            return double(value);
+        };
+        QCOMPARE(view->map()->content().limit, most("gate/bias"));
+        view->setScale(InspectionScale::layer);
+        QCOMPARE(view->map()->content().limit, most("gate"));
+        auto* box = view->findChild<QComboBox*>("inspector_scale");
+        QCOMPARE(box->currentText(), QString("scale: gate"));
+        view->setScale(InspectionScale::all);
+        QCOMPARE(view->map()->content().limit, most(""));
+    }
+
+    void zoomShowsNumbers() {
+        Opened opened({"soft", 4, 4, 12});
+        const auto view = inspectorView(opened, themed(false, 1), {304, 480});
+        view->inspect({InspectedPart::expert, 0});
+        QVERIFY(waitFresh(*view));
+        QVERIFY(!view->map()->numbersShown());
+        view->map()->setFocus(Qt::TabFocusReason);
+        QTest::keyClick(view->map(), Qt::Key_End);
+        for (int i = 0; i < 12 && !view->map()->numbersShown(); ++i) QTest::keyClick(view->map(), Qt::Key_Plus);
+        QVERIFY(view->map()->numbersShown());
+        // The cell that was looked at is in sight, and is where a click finds it.
+        const std::size_t last = 32 * 64 - 1;
+        QVERIFY(view->map()->viewport()->rect().intersects(view->map()->cellRect(last).toRect()));
+        QCOMPARE(view->map()->cellAt(view->map()->cellRect(last).center()), std::optional<std::size_t>(last));
+        QTest::keyClick(view->map(), Qt::Key_0);
+        QVERIFY(!view->map()->numbersShown());
+        QCOMPARE(view->map()->cellAt({0, 0}), std::optional<std::size_t>(0));
+    }
+
+    void nothingIsAskedWhileNobodyLooks() {
+        Opened opened({"soft", 4, 4, 12});
+        const auto view = inspectorView(opened, themed(false, 1), {304, 480});
+        QVERIFY(waitFresh(*view));
+        view->hide();
+        const int asked = view->feed().asked();
+        opened.session.runSteps(20);
+        QTRY_COMPARE(opened.session.snapshot().step, std::uint64_t(32));
+        QTest::qWait(100);
+        QCOMPARE(view->feed().asked(), asked);
+        view->show();
+        QVERIFY(waitFresh(*view));
+        QCOMPARE(view->feed().state()->step, std::uint64_t(32));
+        // And while training runs, a few times a second.
+        const int before = view->feed().asked();
+        opened.session.setSpeed(0);
+        opened.session.play();
+        QTest::qWait(1000);
+        opened.session.pause();
+        const int during = view->feed().asked() - before;
+        QVERIFY2(during >= 1 && during <= 8, qPrintable(QString::number(during)));
+        QVERIFY(waitFresh(*view));
+        QCOMPARE(view->feed().state()->step, opened.session.snapshot().step);
+    }
+
+    void thePastIsLookedInto() {
+        Opened opened({"soft", 4, 4, 60});
+        const auto view = inspectorView(opened, themed(false, 1), {304, 480});
+        view->inspect({InspectedPart::gate, 0});
+        QVERIFY(waitFresh(*view));
+        const std::vector<float> now = view->values();
+        opened.session.lookAt(7);
+        QTRY_COMPARE(opened.session.snapshot().step, std::uint64_t(7));
+        QVERIFY(waitFresh(*view));
+        QCOMPARE(view->feed().state()->step, std::uint64_t(7));
+        QVERIFY(view->scope().contains("step 7"));
+        // A second run of seven steps has the same weights.
+        Opened other({"soft", 4, 4, 7});
+        const auto second = inspectorView(other, themed(false, 1), {304, 480});
+        second->inspect({InspectedPart::gate, 0});
+        QVERIFY(waitFresh(*second));
+        QCOMPARE(view->values(), second->values());
+        QVERIFY(view->values() != now);
+        opened.session.lookAtNow();
+        QTRY_COMPARE(opened.session.snapshot().step, std::uint64_t(60));
+        QVERIFY(waitFresh(*view));
+        QCOMPARE(view->values(), now);
+    }
+
+    void hugeModelsStayFluid() {
+        // 2,048 experts, each of them 2 x 2.
+        Opened opened({"top_k", 2048, 2, 0});
+        const auto view = inspectorView(opened, themed(false, 1), {304, 480});
+        view->inspect({InspectedPart::gate, 0});
+        QVERIFY(waitFresh(*view));
+        QCOMPARE(view->values().size(), std::size_t(32 * 2048));
+        QVERIFY(view->map()->reduction() > 1);
+        QElapsedTimer timer;
+        timer.start();
+        constexpr int times = 10;
+        for (int i = 0; i < times; ++i) {
+            view->setScale(i % 2 ? InspectionScale::array : InspectionScale::all);
+            view->grab();
+        }
+        const double each = double(timer.elapsed()) / times;
+        qInfo("%.1f ms a picture of 2,048 experts", each);
+        QVERIFY2(each < 100, qPrintable(QString::number(each)));
+        keep("inspector-2048", *view);
+    }
+
+    void theWindowOpensItFromTheStage() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        window->resize(1280, 720);
+        DockFrame* frame = window->docks().dock("inspector");
+        QVERIFY(frame && frame->isHidden());
+        auto* inspector = qobject_cast<InspectorView*>(frame->view());
+        auto* stage = qobject_cast<StageView*>(window->docks().stage()->view());
+        QTRY_VERIFY(stage->scene().prefixes() > 0);
+        QTest::qWait(200);
+        const QRectF expert = stage->scene().layout().expertBox(1, {});
+        // By double click, with the measures as its neighbours in tabs.
+        QTest::mouseDClick(stage, Qt::LeftButton, {}, expert.center().toPoint());
+        QTRY_VERIFY(!frame->isHidden() && inspector->isVisible());
+        QVERIFY((inspector->target() == InspectionTarget{InspectedPart::expert, 1}));
+        QCOMPARE(window->docks().tabifiedDockWidgets(frame).size(), 3);
+        QTRY_VERIFY(inspector->height() > 350);
+        QVERIFY(waitFresh(*inspector));
+        QVERIFY(!inspector->values().empty());
+        QVERIFY(stage->width() >= 560);
+        keep("window-inspector", *window);
+        // A click retargets it.
+        QTest::mouseClick(stage, Qt::LeftButton, {}, stage->scene().layout().sumCentre().toPoint());
+        QVERIFY((inspector->target() == InspectionTarget{InspectedPart::sum, 0}));
+        QTest::mouseClick(stage, Qt::LeftButton, {}, stage->scene().layout().wordBar(0).center().toPoint());
+        QCOMPARE(int(inspector->target().part), int(InspectedPart::next_word));
+        stage->setFocus();
+        QTest::keyClick(stage, Qt::Key_3);
+        QVERIFY((inspector->target() == InspectionTarget{InspectedPart::expert, 2}));
+        // I closes it, and the measures stand as before.
+        QTest::keyClick(stage, Qt::Key_I);
+        QTRY_VERIFY(frame->isHidden());
+        QCOMPARE(window->docks().tabifiedDockWidgets(window->docks().dock("load")).size(), 0);
+        QVERIFY(!window->docks().isRearranged());
+        QTest::keyClick(stage, Qt::Key_I);
+        QTRY_VERIFY(!frame->isHidden());
+        // Behind another tab nothing is asked, and I brings it forward again.
+        window->docks().dock("loss")->raise();
+        QTRY_VERIFY(!inspector->feed().active() || inspector->visibleRegion().isEmpty());
+        QTest::keyClick(stage, Qt::Key_I);
+        QTRY_VERIFY(!inspector->visibleRegion().isEmpty());
+        window->actions().restoreLayout->trigger();
+        QTRY_VERIFY(frame->isHidden());
+        // "Inspect" in the stage's menu.
+        QContextMenuEvent menu(QContextMenuEvent::Mouse, expert.center().toPoint(),
+                               stage->mapToGlobal(expert.center().toPoint()));
+        QCoreApplication::sendEvent(stage, &menu);
+        QAction* inspect = nullptr;
+        for (QAction* a : stage->actions())
+            if (a->text() == "Inspect") inspect = a;
+        QVERIFY(inspect && inspect->isEnabled());
+        inspect->trigger();
+        QTRY_VERIFY(!frame->isHidden());
+        QVERIFY((inspector->target() == InspectionTarget{InspectedPart::expert, 1}));
+        if (QWidget* popup = QApplication::activePopupWidget()) popup->close();
     }
 };
 
