@@ -399,7 +399,8 @@ void InspectorView::refresh() {
     content.limit = limit_;
     content.gradient = gradient();
     content.on_off = a->on_off;
-    const bool other_shape = content.rows != map_->content().rows || content.columns != map_->content().columns;
+    const bool other_shape = content.rows != map_->content().rows || content.columns != map_->content().columns ||
+                             content.values.empty() != map_->content().values.empty();
     map_->setContent(std::move(content), theme_);
     if (other_shape) arrange();
     histogram_->setNumbers(values_, limit_, theme_, gradient());

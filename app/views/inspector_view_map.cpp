@@ -65,8 +65,9 @@ void ArrayMap::arrange() {
     const double columns = double(std::max<std::size_t>(1, content_.columns)),
                  rows = double(std::max<std::size_t>(1, content_.rows));
     const QSizeF room = maximumViewportSize();
-    cell_ = QSizeF(std::min(room.width() / columns, std::max(theme_.px(widest_fit), room.width() / 8)),
-                   std::min(room.height() / rows, theme_.px(tallest_fit)));
+    cell_ = QSizeF(
+        std::min(room.width() / columns, std::max(theme_.px(widest_fit), room.width() / (content_.rows > 2 ? 4 : 8))),
+        std::min(room.height() / rows, theme_.px(tallest_fit)));
     if (zoom_ > 0) {
         const double factor = std::pow(zoom_step, zoom_);
         const QSizeF largest = largestCell();
