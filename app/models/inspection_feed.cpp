@@ -63,11 +63,12 @@ void InspectionFeed::look() {
 template <class T>
 std::function<void(Answer<T>)> InspectionFeed::keeper(Kept<T> InspectionFeed::*kept, Moment moment) {
     return [this, kept, moment](Answer<T> answer) {
-        trace_took_ = question_.elapsed();
-        since_trace_.start();
         if (moment.generation == generation_) {
             error_ = answer.error;
-            (this->*kept) = {moment, answer.value, true};
+            Kept<T>& k = this->*kept;
+            k.of = moment, k.value = answer.value, k.asked = true;
+            k.took = question_.elapsed();
+            k.since.start();
         }
         finished();
     };
@@ -81,7 +82,10 @@ void InspectionFeed::askNext() {
         return runs && since.isValid() ? std::max<qint64>(0, pause - since.elapsed()) : 0;
     };
     const qint64 state_wait = wait(since_state_, std::max(state_pause, state_share * state_took_));
-    const qint64 trace_wait = wait(since_trace_, std::max(trace_pause, trace_share * trace_took_));
+    // Each kind of question has its own turn, so that none is starved by another.
+    const auto trace_wait = [&](const auto& kept) {
+        return wait(kept.since, std::max(trace_pause, trace_share * kept.took));
+    };
     qint64 sleep = -1;
     const auto due = [&](bool wanted, qint64 pause) {
         if (wanted && pause > 0) sleep = sleep < 0 ? pause : std::min(sleep, pause);
@@ -110,26 +114,26 @@ void InspectionFeed::askNext() {
             session_.stateAt(now.step, [keep](Answer<RunState> answer) { keep(answer.value); });
         else
             session_.save([keep](SavedRun run) { keep(std::make_shared<const RunState>(std::move(run.state))); });
-    } else if (due(wanted_.phrase && !(phrase_.asked && phrase_.of == now), trace_wait)) {
+    } else if (due(wanted_.phrase && !(phrase_.asked && phrase_.of == now), trace_wait(phrase_))) {
         if (session_.snapshot().probe.prefix_words.empty()) {
-            phrase_ = {now, nullptr, true};
+            phrase_.of = now, phrase_.value.reset(), phrase_.asked = true;
             Q_EMIT arrived();
             return look();
         }
         start();
         session_.tracePhrase(now.step, now.text, now.prefix, keeper(&InspectionFeed::phrase_, now));
-    } else if (due(wanted_.batch && !(batch_.asked && same_step(batch_.of)), trace_wait)) {
+    } else if (due(wanted_.batch && !(batch_.asked && same_step(batch_.of)), trace_wait(batch_))) {
         start();
         session_.trace(now.step, keeper(&InspectionFeed::batch_, now));
-    } else if (due(wanted_.before && !(before_.asked && same_step(before_.of)), trace_wait)) {
+    } else if (due(wanted_.before && !(before_.asked && same_step(before_.of)), trace_wait(before_))) {
         if (now.step == 0) {
-            before_ = {now, nullptr, true};
+            before_.of = now, before_.value.reset(), before_.asked = true;
             Q_EMIT arrived();
             return look();
         }
         start();
         session_.trace(now.step - 1, keeper(&InspectionFeed::before_, now));
-    } else if (due(wanted_.norms && !(norms_.asked && same_step(norms_.of)), trace_wait)) {
+    } else if (due(wanted_.norms && !(norms_.asked && same_step(norms_.of)), trace_wait(norms_))) {
         start();
         session_.norms(keeper(&InspectionFeed::norms_, now));
     } else if (sleep >= 0 && !later_.isActive()) {

@@ -33,6 +33,8 @@ public:
     const std::shared_ptr<const Trace>& phrase() const { return phrase_.value; }
     const std::shared_ptr<const Trace>& batch() const { return batch_.value; }
     const std::shared_ptr<const Trace>& before() const { return before_.value; }
+    /// Whether the run knows the batch that made this moment's weights: an opened model's first moment has none.
+    bool knowsBefore() const { return before_.value && before_.value->step + 1 == before_.of.step; }
     const std::shared_ptr<const NormCurves>& norms() const { return norms_.value; }
     /// Why there is no trace; empty where there is one or none was asked for.
     const std::string& error() const { return error_; }
@@ -55,7 +57,9 @@ private:
     struct Kept {
         Moment of;
         std::shared_ptr<const T> value;
-        bool asked = false;  // for `of`
+        bool asked = false;   // for `of`
+        QElapsedTimer since;  // the answer
+        qint64 took = 0;      // milliseconds
     };
 
     Moment present() const;
@@ -77,8 +81,8 @@ private:
     std::string error_;
     std::uint64_t generation_ = 0;
     bool asking_ = false;
-    QElapsedTimer question_, since_state_, since_trace_;
-    qint64 state_took_ = 0, trace_took_ = 0;  // milliseconds
+    QElapsedTimer question_, since_state_;
+    qint64 state_took_ = 0;  // milliseconds
     QTimer later_;
     int asked_ = 0;
 };

@@ -352,7 +352,7 @@ ProvenanceCard ProvenanceCards::card(const NumberRef& ref, std::size_t terms) co
     if (number->what == Quantity::target) card.shown = wordText(*provenance_.place(*number).word);
     card.formula = formula(*number, d);
     card.values = values(*number, d);
-    card.sum = sum(*number, d, terms);
+    if (terms > 0) card.sum = sum(*number, d, terms);
     card.note = note(*number, d);
     card.keras = keras(*number);
     if (const auto next = provenance_.next(d)) card.next = provenance_.ref(*next);

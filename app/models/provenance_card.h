@@ -82,7 +82,8 @@ public:
     bool has(const NumberRef& ref) const { return provenance_.find(ref).has_value(); }
     NumberName name(const NumberRef& ref) const;
     double value(const NumberRef& ref) const;
-    /// Throws nothing; a card without a name for a number that the trace has not. At most `terms` of a sum are listed.
+    /// Throws nothing; a card without a name for a number that the trace has not. At most `terms` of a sum are listed;
+    /// 0: the sum is left out.
     ProvenanceCard card(const NumberRef& ref, std::size_t terms = 5) const;
     /// The card of `ref` and those that it comes from, each the main one of the one before, at most `most`.
     std::vector<ProvenanceCard> chain(const NumberRef& ref, std::size_t terms = 5, std::size_t most = 16) const;

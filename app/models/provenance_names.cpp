@@ -453,7 +453,13 @@ QString ProvenanceCards::keras(TraceNumber n) const {
         case Q::answers:
             return bank("answers", "beh,ehd->bed", "h", "experts");
         case Q::mixed:
-            return QStringLiteral("y = keras.ops.einsum(\"be,bed->bd\", g, answers)");
+            // The bank answers for every expert: those that were chosen are picked out.
+            return provenance_.chooses()
+                       ? QStringLiteral(
+                             "y = keras.ops.einsum(\"bk,bkd->bd\", g, keras.ops.take_along_axis(answers, "
+                             "keras.ops.top_k(z, k=%1)[1][:, :, None], axis=1))")
+                             .arg(spec.top_k)
+                       : QStringLiteral("y = keras.ops.einsum(\"be,bed->bd\", g, answers)");
         case Q::logits:
             return dense("scores", "y", "next_word");
         case Q::probs:

@@ -100,7 +100,10 @@ InspectorView::InspectorView(SessionController& session, QWidget* parent)
         zoom_out_->setVisible(!explaining() && map_->canZoomOut());
         update();
     });
-    connect(&feed_, &InspectionFeed::arrived, this, &InspectorView::takeTarget);
+    connect(&feed_, &InspectionFeed::arrived, this, [this] {
+        takeTarget();
+        if (explaining()) want();  // of a weight that no known batch has made the next one tells
+    });
     connect(&session_, &SessionController::structureChanged, this, &InspectorView::takeStructure);
     connect(&session_, &SessionController::valuesChanged, this, [this] {
         if (snapshot().generation != generation_) return takeStructure();
@@ -130,6 +133,7 @@ QString InspectorView::title() const {
 std::uint64_t InspectorView::shownStep() const {
     const InspectedArray* a = array();
     if (!a) return snapshot().step;
+    if (explaining() && explained_) return explained_->step + (fromUpdate() ? 1 : 0);
     if (gradient()) return feed_.batch() ? feed_.batch()->step : snapshot().step;
     if (a->weights) return feed_.state() ? feed_.state()->step : snapshot().step;
     return feed_.phrase() ? feed_.phrase()->step : snapshot().step;
@@ -200,18 +204,24 @@ void InspectorView::explain(std::size_t i) {
 NumberRef InspectorView::refOf(std::size_t i) const {
     const InspectedArray& a = *array();
     const std::string name(a.weights ? Provenance::name(a.parameter) : Provenance::name(a.quantity));
-    const char* prefix = !a.weights ? "" : gradient() ? "d:" : shownStep() > 0 ? "new:" : "";
+    const char* prefix = !a.weights ? "" : gradient() ? "d:" : fromUpdate() ? "new:" : "";
     return {prefix + name, 0, a.flat(i)};
+}
+
+bool InspectorView::fromUpdate() const {
+    return array() && array()->weights && !gradient() && feed_.knowsBefore();
+}
+
+// A weight was made by the update of the batch before; where a run begins it is what the seed or a file gave.
+const std::shared_ptr<const Trace>& InspectorView::explainer() const {
+    if (!array()->weights) return feed_.phrase();
+    if (!gradient() && snapshot().step > 0 && (feed_.knowsBefore() || !feed_.before())) return feed_.before();
+    return feed_.batch();
 }
 
 void InspectorView::refreshExplanation() {
     if (!explaining_ || !array()) return;
-    const InspectedArray& a = *array();
-    // A weight was made by the update of the batch before; at the beginning it is what the seed gave.
-    const std::shared_ptr<const Trace>& trace = !a.weights         ? feed_.phrase()
-                                                : gradient()       ? feed_.batch()
-                                                : shownStep() == 0 ? feed_.batch()
-                                                                   : feed_.before();
+    const std::shared_ptr<const Trace>& trace = explainer();
     provenance_->setInvitation(trace                   ? QString()
                                : feed_.error().empty() ? tr("The batch is being traced.")
                                                        : QString::fromStdString(feed_.error()));
@@ -227,9 +237,10 @@ void InspectorView::want() {
     const InspectedArray* a = array();
     if (seen() && a && snapshot().state != SessionState::empty) {
         wanted.weights = a->weights && !gradient();
-        wanted.batch = gradient() || (explaining() && a->weights && shownStep() == 0);
-        wanted.before = explaining() && a->weights && !gradient() && shownStep() > 0;
-        wanted.phrase = !a->weights || target_.part == InspectedPart::expert;
+        wanted.before = explaining() && a->weights && !gradient() && snapshot().step > 0;
+        wanted.batch =
+            gradient() || (explaining() && a->weights && !fromUpdate() && (!wanted.before || feed_.before()));
+        wanted.phrase = !a->weights;
         wanted.norms = a->weights;
     }
     feed_.want(wanted);

@@ -74,6 +74,9 @@ private:
     void say();
     QString cellText(std::size_t i) const;
     NumberRef refOf(std::size_t i) const;
+    /// The trace in which the number that is explained was made.
+    const std::shared_ptr<const Trace>& explainer() const;
+    bool fromUpdate() const;  // a weight that the batch before has made
 
     InspectionFeed feed_;
     InspectionTarget target_;

@@ -637,6 +637,62 @@ private Q_SLOTS:
         keep("inspector-2048", *view);
     }
 
+    void hugeVocabulariesStayFluid() {
+        std::string text;
+        for (int i = 1; i < 100000; ++i) text += "w" + std::to_string(i) + (i % 10 == 0 ? '\n' : ' ');
+        Opened opened({"soft", 2, 2, 1}, Corpus::from_text("many", text), "w1 w2 w3");
+        const auto view = inspectorView(opened, themed(false, 1), {304, 480});
+        for (const std::size_t array : {1, 3}) {  // biases and probabilities of all words
+            view->inspect({InspectedPart::next_word, 5}, array);
+            QVERIFY(waitFresh(*view));
+            QCOMPARE(view->values().size(), std::size_t(100000));
+            view->grab();
+            QElapsedTimer timer;
+            timer.start();
+            constexpr int times = 5;
+            for (int i = 0; i < times; ++i) {
+                view->setScale(i % 2 ? InspectionScale::array : InspectionScale::all);
+                view->grab();
+            }
+            const double each = double(timer.elapsed()) / times;
+            timer.restart();
+            view->explain(7);
+            QVERIFY(waitFresh(*view));
+            QTRY_VERIFY(view->provenance()->number());
+            timer.restart();
+            view->provenance()->showNumber({array == 1 ? "d_mixed" : "probs", 0, 3});
+            view->grab();
+            const auto chain = timer.elapsed();
+            qInfo("%.1f ms a picture of 100,000 words, %lld ms a chain", each, static_cast<long long>(chain));
+            QVERIFY2(each < 150, qPrintable(QString::number(each)));
+            QVERIFY2(chain < 600, qPrintable(QString::number(chain)));
+        }
+        keep("inspector-100000", *view);
+    }
+
+    void anOpenedModelsWeightsAreTheirOwn() {
+        // Its past is not known: no batch that made them.
+        Opened first({"soft", 4, 4, 30});
+        SessionController session;
+        SessionSetup setup;
+        setup.state = first.state(), setup.experiment = setup.state->experiment, setup.corpus = corpus();
+        setup.probe = "hello", setup.focus = 0;
+        bool opened = false;
+        session.open(std::move(setup), [&](const QString& error) { opened = error.isEmpty(); });
+        QTRY_VERIFY(opened);
+        InspectorView view(session, nullptr);
+        view.resize(304, 480);
+        view.show();
+        QVERIFY(QTest::qWaitForWindowExposed(&view));
+        view.inspect({InspectedPart::gate, 0});
+        QVERIFY(waitFresh(view));
+        view.explain(3);
+        QTRY_VERIFY(view.provenance()->number());
+        QCOMPARE(view.provenance()->number()->name, std::string("gate/kernel"));
+        QVERIFY(view.provenance()->title().contains(valueText(double(view.values()[3]))));
+        QVERIFY(view.scope().contains("step 30"));
+    }
+
     void theWindowOpensItFromTheStage() {
         WindowFixture fixture;
         const auto window = fixture.window();
