@@ -64,6 +64,7 @@ int run(const Arguments& a) {
     const std::string path = a.required("--model");
     for (const std::string& text : a.words()) checkUtf8(text, "The text");
     SavedModel model = load_model(path);
+    for (const std::string& remark : model.remarks) say(remark);
     if (!model.tokenizer)
         throw Error(path + " holds no tokenizer, so its words are not known; put its tokenizer.json beside it.");
     const Tokenizer tokenizer = *model.tokenizer;

@@ -66,6 +66,14 @@ void checkFits(const RunState& state, const Experiment& changed, const Corpus& c
                     " different ones; train on the model's own text, or put its tokenizer.json beside it.");
 }
 
+/// A run keeps the seed that it began with: under another one it could not be had again.
+void checkSeed(const SavedModel& init, const Experiment& changed, const std::string& file) {
+    if (init.complete && changed.train.seed != init.state.experiment.train.seed)
+        throw Error("The run in " + file + " began with seed " + std::to_string(init.state.experiment.train.seed) +
+                    " and keeps it, so that it can be had again; leave the seed out, or train a new model without "
+                    "--init.");
+}
+
 Plan planOf(const Arguments& a) {
     if (a.has("--lesson") == a.has("--corpus"))
         throw UsageError(a.has("--lesson") ? "train takes --lesson or --corpus, not both."
@@ -82,8 +90,10 @@ Plan planOf(const Arguments& a) {
     std::optional<SavedModel> init;
     if (a.has("--init")) {
         init = load_model(*a.value("--init"));
+        for (const std::string& remark : init->remarks) say(remark);
         plan.experiment = init->state.experiment;
         applySettings(a, plan.experiment);
+        checkSeed(*init, plan.experiment, *a.value("--init"));
     }
     plan.corpus = corpusOf(a, lesson, init);
     if (init) {
@@ -239,7 +249,8 @@ std::string notes() {
 tokenizer.json, max_seq_len.txt. Prints loss and accuracy of each epoch; with --json at the end, of this run,
   {"steps", "epochs", "loss": [one per epoch], "accuracy": [...], "steps_per_second", "parameters", "device"}
 Ctrl-C writes what was learned (exit 130); where training diverges the last good state is written (exit 1).
-With --init the tokenizer is the file's, else the one beside it, else the text's; --set wins over the file.
+With --init (a model, a folder, or a session that the window saved) the tokenizer is the file's, else the one beside
+it, else the text's; --set wins over the file, but a run keeps its seed.
 
 Settings:
 )";

@@ -1,5 +1,8 @@
 #undef QT_NO_CAST_FROM_ASCII  // literals of tests
 
+#include "engine/formats/model_files.h"
+#include "engine/session/inference.h"
+#include "engine/session/session_file.h"
 #include "tests/app/run_moelab.h"
 
 #include <QJsonArray>
@@ -7,6 +10,8 @@
 
 #include <csignal>
 #include <numeric>
+
+using namespace moe;
 
 class CliTest : public QObject {
     Q_OBJECT
@@ -153,6 +158,58 @@ private Q_SLOTS:
     void goingOnKeepsTheShape() {
         REFUSED(train("x", {"--init", at("model"), "--set", "num_experts=8"}), 1, "another shape");
         QCOMPARE(train("changed", {"--init", at("model"), "--set", "learning_rate=0.01", "--epochs", "1"}).code, 0);
+    }
+
+    void runKeepsItsSeed() {
+        REFUSED(train("x", {"--init", at("model"), "--seed", "77"}), 1, "began with seed");
+        REFUSED(train("x", {"--init", at("model"), "--set", "seed=77"}), 1, "began with seed");
+        QCOMPARE(train("seed", {"--epochs", "1", "--seed", "9"}).code, 0);
+        QCOMPARE(train("seed-on", {"--init", at("seed"), "--seed", "9", "--epochs", "1"}).code, 0);
+    }
+
+    void tokenizerThatIsNotUsedIsSaid() {
+        const QStringList ask = {"predict", "how are", "--json", "--model"};
+        QCOMPARE(train("beside", {"--epochs", "2"}).code, 0);
+        const Ran alone = moelab(ask + QStringList{at("beside")});
+        QVERIFY(alone.err.isEmpty());
+        QByteArray other = contents(at("beside/tokenizer.json"));
+        other.replace("today", "yesterday");
+        put(at("beside/tokenizer.json"), other);
+        const Ran ran = moelab(ask + QStringList{at("beside")});
+        QCOMPARE(ran.out, alone.out);
+        QVERIFY2(ran.err.contains("is another one than the tokenizer inside the model, which is used."), ran.err);
+        put(at("beside/tokenizer.json"), "{");
+        QVERIFY(moelab(ask + QStringList{at("beside")}).err.contains("cannot be read and is not needed"));
+    }
+
+    void sessionsAreTakenAsModels() {
+        TrainingSession session(SessionOptions{{"cpu", 1}});
+        SessionSetup setup;
+        setup.corpus = Corpus::from_text("four.txt", four_lines.toStdString());
+        setup.probe = "hello world";
+        session.open(setup);
+        session.run_steps(31);
+        session.wait();
+        WholeSession whole;
+        whole.run = session.save().get();
+        whole.scene.notes = "for the class";
+        save_session(at("session.keras").toStdString(), whole);
+        Predictor predictor(whole.run.state, whole.run.corpus->tokenizer());
+        const ProbeForward wanted = predictor.run("how are", 1);
+
+        const Ran ran = moelab({"predict", "--model", at("session.keras"), "--json", "--top", "1", "how are"});
+        QVERIFY2(ran.code == 0, ran.err.constData());
+        const QJsonObject top = ran.json()["predictions"].toArray()[0].toObject()["top"].toArray()[0].toObject();
+        QCOMPARE(top["word"].toString().toStdString(), wanted.focused.top[0].word);
+        QCOMPARE(float(top["probability"].toDouble()), wanted.focused.top[0].probability);
+        QCOMPARE(moelab({"heatmap", "--model", at("session.keras"), "--probe", "how are", "--out", at("s.csv")}).code,
+                 0);
+        // It goes on where the window left it, in the middle of an epoch.
+        const Ran on = train("session-on", {"--init", at("session.keras"), "--steps", "9", "--json"});
+        QVERIFY2(on.code == 0, on.err.constData());
+        session.run_steps(9);
+        session.wait();
+        QVERIFY(load_model(at("session-on").toStdString()).state.parameters == session.save().get().state.parameters);
     }
 
     void predictAnswersInJson() {
