@@ -37,6 +37,7 @@ NotesWindow::NotesWindow(Workbench& bench, QWidget* window) : QDialog(window), b
         if (text_->toPlainText() == bench_.notes()) return;
         const QSignalBlocker quiet(text_);
         text_->setPlainText(bench_.notes());
+        text_->moveCursor(QTextCursor::End);
     };
     connect(&bench_, &Workbench::notesChanged, this, take);
     connect(text_, &QPlainTextEdit::textChanged, this, [this] {

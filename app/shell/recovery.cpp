@@ -37,9 +37,11 @@ QString Recovery::sentence() const {
     const SessionSummary& s = leftovers_.front().summary;
     const QString& problem = QString::fromStdString(leftovers_.front().problem);
     if (!problem.isEmpty()) return tr("A session that was not saved cannot be restored. %1").arg(problem);
+    const QDateTime at = QDateTime::fromSecsSinceEpoch(s.saved_at);
+    const bool today = at.date() == QDate::currentDate();
     const QString when =
-        s.saved_at ? QLocale().toString(QDateTime::fromSecsSinceEpoch(s.saved_at), QLocale::ShortFormat) : QString();
-    QString text = tr("“%1” was not saved when MoE Lab ended (%2; %3 steps, %4 epochs).")
+        QLocale::c().toString(at, today ? QStringLiteral("hh:mm") : QStringLiteral("d MMM yyyy, hh:mm"));
+    QString text = tr("“%1” was not saved when MoE Lab ended. Kept at %2: %3 steps, %4 epochs.")
                        .arg(shownText(QString::fromStdString(s.title)), when, countText(s.step), countText(s.epoch));
     if (leftovers_.size() > 1) text += u' ' + tr("%1 more wait.").arg(countText(leftovers_.size() - 1));
     return text;
@@ -50,6 +52,8 @@ void Recovery::offer() {
     std::vector<Notice::Button> buttons;
     if (leftovers_.front().problem.empty()) buttons.push_back({tr("Restore"), [this] { restore(); }});
     buttons.push_back({tr("Discard"), [this] { discard(); }});
+    // Unlocked again, so that the next window offers them.
+    buttons.push_back({tr("Later"), [this] { leftovers_.clear(); }});
     notice_.tell(Notice::Kind::offered, sentence(), std::move(buttons));
 }
 

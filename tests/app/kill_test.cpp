@@ -79,7 +79,7 @@ private:
     void save() {
         window_->bench().saveModel(file_, [this] {
             say("saved " + QByteArray::number(qulonglong(window_->bench().identity().saved_step)));
-            QTimer::singleShot(realPace() ? 1000 : 60, this, [this] { save(); });
+            QTimer::singleShot(realPace() ? 60'000 : 60, this, [this] { save(); });
         });
     }
 
