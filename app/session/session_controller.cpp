@@ -226,6 +226,10 @@ void SessionController::lookAtNow() {
 }
 
 void SessionController::followMoment() {
+    if (const std::string failure = looked_at_ ? session_.look_failure() : std::string(); !failure.empty()) {
+        lookAtNow();
+        Q_EMIT momentRefused(QString::fromStdString(failure));
+    }
     const std::optional<double> progress = session_.replay_progress();
     if (progress == replay_progress_) return;
     replay_progress_ = progress;

@@ -81,10 +81,11 @@ public:
     void setFocusedExpert(std::optional<std::size_t> expert);
 
 Q_SIGNALS:
-    void structureChanged();  // another model, corpus or probe text: rebuild layouts
-    void valuesChanged();     // a new snapshot is shown: redraw
-    void liveChanged();       // live() is another, whether it is shown or not
-    void momentChanged();     // lookedAt() or replayProgress() is another
+    void structureChanged();                      // another model, corpus or probe text: rebuild layouts
+    void valuesChanged();                         // a new snapshot is shown: redraw
+    void liveChanged();                           // live() is another, whether it is shown or not
+    void momentRefused(const QString& sentence);  // the moment asked for cannot be shown: the present is
+    void momentChanged();                         // lookedAt() or replayProgress() is another
     void focusChanged();
     void probeEdited(const QString& before, const QString& after);  // asked for by setProbe()
 

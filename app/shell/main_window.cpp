@@ -188,6 +188,8 @@ void MainWindow::connectBench() {
     connect(bench_, &Workbench::identityChanged, this, &MainWindow::showIdentity);
     connect(bench_, &Workbench::refused, this,
             [this](const QString& sentence) { notice_->tell(Notice::Kind::refused, sentence); });
+    connect(&session_, &SessionController::momentRefused, this,
+            [this](const QString& sentence) { notice_->tell(Notice::Kind::refused, sentence); });
     connect(bench_, &Workbench::saved, this,
             [this](const QString& name) { notice_->tell(Notice::Kind::told, tr("Saved %1.").arg(name)); });
     connect(bench_, &Workbench::working, this, [this](const QString& what) {

@@ -25,6 +25,11 @@ public:
     /// Forgets what came after `step`; `epochs` are those finished until then.
     void rewind(std::uint64_t step, EpochCurve epochs);
 
+    /// The last step of the last whole point; nothing where there is none.
+    std::optional<std::uint64_t> covers() const {
+        return history_.points.empty() ? std::nullopt : std::optional(history_.points.back().step);
+    }
+
     /// The gate's history begins anew, unless it is this text's already. Samples lie a whole number of intervals after
     /// `base`, the first one apart; where no base is given, after the first one.
     void start_gate(const std::string& probe, std::size_t prefixes, std::optional<std::uint64_t> base = std::nullopt);

@@ -63,7 +63,7 @@ void Replayer::remember(std::uint64_t step) {
     next_passed_ = (next_passed_ + 1) % room;
 }
 
-bool Replayer::go(const Timeline& timeline, std::uint64_t step, const std::function<bool(std::uint64_t)>& each) {
+bool Replayer::go(const Timeline& timeline, std::uint64_t step, const std::function<bool(const StepResult&)>& each) {
     const Checkpoint& from = nearest(timeline, step);
     if (!trainer_ || trainer_->steps() > step || trainer_->steps() < from.step) {
         const Experiment settings = timeline.settings_at(from.step);
@@ -75,13 +75,13 @@ bool Replayer::go(const Timeline& timeline, std::uint64_t step, const std::funct
     auto next = std::upper_bound(timeline.log.begin(), timeline.log.end(), trainer_->steps(),
                                  [](std::uint64_t s, const TimedCommand& c) { return s < c.step; });
     while (trainer_->steps() < step) {
-        trainer_->step();
+        const StepResult batch = trainer_->step();
         if (next != timeline.log.end() && next->step <= trainer_->steps()) {
             use(timeline.settings_at(trainer_->steps()));
             while (next != timeline.log.end() && next->step <= trainer_->steps()) ++next;
         }
         remember(trainer_->steps());
-        if (!each(trainer_->steps())) return false;
+        if (!each(batch)) return false;
     }
     return true;
 }

@@ -24,7 +24,7 @@ public:
 
     /// Goes to `step`, which lies between the timeline's first and the newest. Calls `each` after every batch that it
     /// trains again; where it says no, stays there and returns false. A little way ahead it just goes on.
-    bool go(const Timeline& timeline, std::uint64_t step, const std::function<bool(std::uint64_t at)>& each);
+    bool go(const Timeline& timeline, std::uint64_t step, const std::function<bool(const StepResult& batch)>& each);
 
     /// Where it is. Throws Error before the first go().
     Trainer& trainer();

@@ -2,8 +2,7 @@
 
 #include "engine/core/float_mode.h"
 #include "engine/core/settings.h"
-#include "engine/session/history_builder.h"
-#include "engine/session/probe.h"
+#include "engine/session/live_run.h"
 #include "engine/session/promised.h"
 #include "engine/session/viewer.h"
 
@@ -32,79 +31,6 @@ double thread_seconds() {
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
 }
-
-/// A model in training with everything that watches it. Replaced as a whole when another one is opened.
-struct Run {
-    /// `before`: the run that this one replaces, null for none.
-    Run(const SessionOptions& options, SessionSetup given, const Run* before)
-        : setup(std::move(given)), backend(make_backend(options.backend)) {
-        if (!setup.corpus) throw Error("There is no text to learn from; open or paste one first.");
-        const std::size_t limit = options.memory_limit ? options.memory_limit : default_memory_limit();
-        if (setup.state) {
-            setup.state->experiment = resolve(setup.state->experiment, *setup.corpus, limit);
-            target_epochs = setup.state->target_epochs;
-            trainer = std::make_unique<Trainer>(*backend, *setup.state, setup.corpus);
-        } else {
-            trainer =
-                std::make_unique<Trainer>(*backend, resolve(setup.experiment, *setup.corpus, limit), setup.corpus);
-        }
-        const ModelSpec& model = trainer->experiment().model;
-        probe = std::make_unique<Probe>(*backend, trainer->parameters(), model, setup.corpus->tokenizer());
-        best_correct = before && before->reads_as(*this)
-                           ? before->best_correct
-                           : setup.corpus->best_correct(model.max_seq_len, model.mask_zero);
-        if (setup.history && setup.history->num_experts == model.num_experts)
-            history.resume(*setup.history);
-        else
-            history.start(model.num_experts);
-        if (!setup.history) history.set_epochs(trainer->epochs());
-        if (target_epochs == 0) target_epochs = trainer->experiment().train.epochs;
-        start_timeline();
-        setup.state.reset();  // large, and read by now
-        setup.history.reset();
-        setup.timeline.reset();
-    }
-
-    void start_timeline() {
-        checkpoint_size = trainer->checkpoint_size();
-        if (setup.timeline && setup.timeline->leads_to(trainer->experiment(), trainer->steps())) {
-            timeline.resume(*setup.timeline);
-            timeline.note(trainer->steps(), trainer->experiment(), target_epochs);
-            return;
-        }
-        auto first = std::make_shared<Checkpoint>();
-        trainer->keep(*first);
-        if (!setup.state) first->values = {};  // the seed knows them
-        timeline.start(trainer->experiment(), target_epochs, std::move(first));
-    }
-
-    /// After each step: the trainer's own copy of a good state, where it is due.
-    void keep_checkpoint() {
-        if (trainer->steps() <= timeline.next() || checkpoint_size > timeline.budget()) return;
-        const std::shared_ptr<const Checkpoint> good = trainer->good();
-        if (good && timeline.wants(good->step)) timeline.add(good);
-    }
-
-    bool finished() const { return trainer->epoch() >= target_epochs; }
-
-    /// The same examples, cut and averaged alike.
-    bool reads_as(const Run& other) const {
-        const ModelSpec &mine = trainer->experiment().model, &its = other.trainer->experiment().model;
-        return setup.corpus == other.setup.corpus && mine.max_seq_len == its.max_seq_len &&
-               mine.mask_zero == its.mask_zero;
-    }
-
-    SessionSetup setup;
-    std::unique_ptr<Backend<float>> backend;
-    std::unique_ptr<Trainer> trainer;
-    std::unique_ptr<Probe> probe;
-    HistoryBuilder history;
-    TimelineBuilder timeline;
-    std::size_t checkpoint_size = 0, best_correct = 0;
-    std::uint64_t target_epochs = 0;
-    std::vector<float> gate;  // scratch, (P, E)
-};
-
 }  // namespace
 
 /// Everything below "worker thread" runs on it alone; the mutex guards the queue, the slot and the resting flag.
@@ -159,7 +85,8 @@ public:
     // --- worker thread
 
     void open(SessionSetup setup) {
-        auto fresh = std::make_unique<Run>(options_, std::move(setup), run_.get());  // throws: the present one stays
+        auto fresh =
+            std::make_unique<LiveRun>(options_, std::move(setup), run_.get());  // throws: the present one stays
         run_ = std::move(fresh);
         run_->timeline.set_budget(budget_);
         ++generation_;
@@ -260,7 +187,8 @@ public:
     }
 
     /// Makes a moment of the run's past its present. `branch`: the past that it was found in.
-    void go_back(std::uint64_t branch, const Timeline& timeline, const Checkpoint& moment) {
+    void go_back(std::uint64_t branch, const Timeline& timeline, const PastMoment& past) {
+        const Checkpoint& moment = past.checkpoint;
         if (!run_ || branch != branch_) throw Error("Another model was opened meanwhile; nothing was changed.");
         pause();
         const Experiment settings = timeline.settings_at(moment.step);
@@ -270,13 +198,16 @@ public:
             setup.state->experiment = settings;
             replace_run(std::move(setup));
         }
-        Run& run = *run_;
+        LiveRun& run = *run_;
         EpochCurve epochs = run.trainer->epochs();
         epochs.truncate(epochs.finished() - (run.trainer->epoch() - moment.epoch), moment.last);
         run.trainer->restore(moment, epochs);
         run.trainer->set_learning_rate(settings.train.learning_rate);
         run.trainer->set_balance_loss(settings.model.balance_loss);
         run.history.rewind(moment.step, std::move(epochs));
+        const std::uint64_t covered = run.history.covers().value_or(run.timeline.first_step());
+        for (const PastMoment::Batch& b : past.batches)
+            if (b.step > covered) run.history.add(b.step, b.result, b.load);
         run.timeline.rewind(moment.step);
         run.target_epochs = timeline.target_at(moment.step);
         ++branch_;
@@ -399,7 +330,7 @@ private:
 
     // The same run in another workspace: its past and its curves come along.
     void replace_run(SessionSetup setup) {
-        auto fresh = std::make_unique<Run>(options_, std::move(setup), run_.get());
+        auto fresh = std::make_unique<LiveRun>(options_, std::move(setup), run_.get());
         fresh->history = run_->history;
         fresh->timeline = run_->timeline;
         fresh->target_epochs = run_->target_epochs;
@@ -464,7 +395,7 @@ private:
     }
 
     void step() {
-        Run& run = *run_;
+        LiveRun& run = *run_;
         changed_ = true;
         try {
             train(run);
@@ -477,7 +408,7 @@ private:
         }
     }
 
-    void train(Run& run) {
+    void train(LiveRun& run) {
         const StepResult result = run.trainer->step();
         const std::uint64_t steps = run.trainer->steps();
         run.history.add(steps, result, run.trainer->step_load());
@@ -516,7 +447,7 @@ private:
     }
 
     void use_probe(std::string text) {
-        Run& run = *run_;
+        LiveRun& run = *run_;
         run.setup.probe = std::move(text);
         run.probe->set_text(run.setup.probe);
         run.history.start_gate(run.setup.probe, run.probe->prefixes(), run.timeline.first_step());
@@ -545,7 +476,7 @@ private:
     bool asked_ = false, resting_ = false;
 
     // Worker thread only.
-    std::unique_ptr<Run> run_;
+    std::unique_ptr<LiveRun> run_;
     SessionState state_ = SessionState::empty;
     std::string message_;
     std::uint64_t generation_ = 0, branch_ = 0;
@@ -611,6 +542,9 @@ std::shared_ptr<const Snapshot> TrainingSession::looked_at() {
 }
 std::optional<double> TrainingSession::replay_progress() {
     return worker_->viewer().progress();
+}
+std::string TrainingSession::look_failure() {
+    return worker_->viewer().failure();
 }
 bool TrainingSession::replaying() {
     return worker_->viewer().busy();
@@ -678,10 +612,19 @@ std::future<std::string> TrainingSession::continue_from(std::uint64_t step) {
         worker->pause();
         worker->tell_viewer();
         worker->viewer().post([worker, step, done](const ViewFeed& feed) {
-            auto moment = std::make_shared<Checkpoint>();
+            auto moment = std::make_shared<PastMoment>();
             try {
                 if (!feed.timeline) throw Error("There is no model yet.");
-                worker->viewer().at(feed, feed.clamped(step)).trainer().keep(*moment);
+                // The curve's point that spans the moment is had again for its part before it.
+                const std::uint64_t to = feed.clamped(step), span = feed.newest->history->steps_per_point;
+                worker->viewer()
+                    .at(feed, feed.clamped(to - std::min(to, span)), to,
+                        [&](const Trainer& trainer, const StepResult& batch) {
+                            const auto load = trainer.step_load();
+                            moment->batches.push_back({trainer.steps(), batch, {load.begin(), load.end()}});
+                        })
+                    .trainer()
+                    .keep(moment->checkpoint);
             } catch (const std::exception& e) {
                 return done.set(e.what());
             }

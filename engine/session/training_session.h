@@ -92,6 +92,7 @@ public:
     /// and until the first is there.
     std::shared_ptr<const Snapshot> looked_at();
     std::optional<double> replay_progress();  // 0..1 while a replay takes longer than a moment
+    std::string look_failure();               // why the moment asked for cannot be shown, where it cannot
     bool replaying();                         // whether a moment, or an answer about one, is still to come
 
     /// Of the batch that follows `step` trained steps, under the settings that held then (of a past step, those with

@@ -106,6 +106,11 @@ bool Viewer::look_is_due() const {
             shown_->probe.focus != std::min(feed_.focus, shown_->probe.prefix_words.size() - 1));
 }
 
+std::string Viewer::failure() const {
+    const std::scoped_lock lock(mutex_);
+    return failed_;
+}
+
 bool Viewer::busy() const {
     const std::scoped_lock lock(mutex_);
     return working_ || !tasks_.empty() || look_is_due() || gate_is_due();
@@ -190,6 +195,15 @@ void Viewer::work(std::unique_lock<std::mutex>& lock) {
 }
 
 Replayer& Viewer::at(const ViewFeed& feed, std::uint64_t step) {
+    return go(feed, step, {});
+}
+
+Replayer& Viewer::at(const ViewFeed& feed, std::uint64_t from, std::uint64_t step, const OnBatch& tell) {
+    if (from < step) go(feed, from, {});
+    return go(feed, step, tell);
+}
+
+Replayer& Viewer::go(const ViewFeed& feed, std::uint64_t step, const OnBatch& tell) {
     if (!feed.timeline) throw Error("There is no model yet.");
     if (!replayer_) replayer_ = std::make_unique<Replayer>(options_, feed.corpus);
     replayer_->know(feed.tip);
@@ -197,7 +211,9 @@ Replayer& Viewer::at(const ViewFeed& feed, std::uint64_t step) {
     const std::int64_t start = nanoseconds();
     since_ = background_ ? 0 : start;
     std::uint64_t steps = 0;
-    const bool arrived = replayer_->go(*feed.timeline, step, [&](std::uint64_t at) {
+    const bool arrived = replayer_->go(*feed.timeline, step, [&](const StepResult& batch) {
+        const std::uint64_t at = replayer_->trainer().steps();
+        if (tell) tell(replayer_->trainer(), batch);
         if (to_ == 0) from_ = at, to_ = step;
         now_ = at;
         ++steps;

@@ -58,6 +58,7 @@ public:
     /// The moment that was looked for last and has been replayed; null at the present and before the first.
     std::shared_ptr<const Snapshot> looked_at();
     std::optional<double> progress() const;  // 0..1 of a replay that takes long
+    std::string failure() const;             // why the moment looked for cannot be shown; empty: it can
     bool busy() const;                       // whether something that was asked for is still to come
 
     /// Called on the viewer thread with the run as it was fed last. Where a look comes while it replays, it is left by
@@ -76,6 +77,9 @@ public:
     struct Interrupted {};
     /// Viewer thread: the model at `step` of the run. Throws Interrupted where a look comes first.
     Replayer& at(const ViewFeed& feed, std::uint64_t step);
+    /// As at(), but goes there by `from`, and tells of every batch in between.
+    using OnBatch = std::function<void(const Trainer& trainer, const StepResult& batch)>;
+    Replayer& at(const ViewFeed& feed, std::uint64_t from, std::uint64_t step, const OnBatch& tell);
     /// All of the moment `replayer` is at, as saving the run would have given it then.
     static RunState state(const ViewFeed& feed, Replayer& replayer);
     /// Viewer thread: makes its traces.
@@ -86,6 +90,7 @@ public:
 private:
     void start_thread();
     void loop();
+    Replayer& go(const ViewFeed& feed, std::uint64_t step, const OnBatch& tell);
     void work(std::unique_lock<std::mutex>& lock);
     void recall(const ViewFeed& feed);
     bool gate_is_due() const;  // with the mutex held

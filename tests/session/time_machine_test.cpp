@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <fstream>
 #include <map>
 #include <numeric>
 #include <thread>
@@ -14,6 +15,13 @@ using namespace moe;
 using namespace moe::test;
 
 namespace {
+
+// ThreadSanitizer slows every step by 20 times; races do not need long runs.
+#ifdef __SANITIZE_THREAD__
+constexpr bool thorough = false;
+#else
+constexpr bool thorough = true;
+#endif
 
 SessionOptions cpu(double speed = 0) {
     SessionOptions options;
@@ -442,6 +450,59 @@ TEST_CASE("a neighbour of the moment looked at is near, before it as well as aft
     fresh.open(tutorial());
     run(fresh, 9985);
     CHECK(state_at(session, 9985) == fresh.save().get().state);
+}
+
+TEST_CASE("the curves of a run that went on from a moment are those of a fresh one, the spanning point too") {
+    TrainingSession session(cpu()), fresh(cpu());
+    session.open(tutorial()), fresh.open(tutorial());
+    run(session, 5000);
+    REQUIRE(session.take()->history->steps_per_point == 8);
+    CHECK(session.continue_from(2995).get() == "");
+    CHECK(session.take()->history->points.back().step == 2995);
+    run(session, 2005);
+    run(fresh, 5000);
+    const History &a = *session.take()->history, &b = *fresh.take()->history;
+    REQUIRE(a.points.size() == b.points.size());
+    for (std::size_t i = 0; i < a.points.size(); ++i) {
+        CHECK(a.points[i].step == b.points[i].step);
+        CHECK(a.points[i].steps == b.points[i].steps);
+        CHECK(a.points[i].examples == b.points[i].examples);
+        CHECK(double(a.points[i].loss) == doctest::Approx(double(b.points[i].loss)).epsilon(1e-5));
+        CHECK(double(a.load[4 * i]) == doctest::Approx(double(b.load[4 * i])).epsilon(1e-4));
+    }
+    CHECK(a.epochs == b.epochs);
+}
+
+TEST_CASE("a very long run stays within its memory, and its picture small" * doctest::skip(!thorough)) {
+    TrainingSession session(cpu());
+    SessionSetup setup = tutorial();
+    setup.corpus = Corpus::from_text("ab", "a b\n");
+    setup.experiment.model.embedding_dim = setup.experiment.model.hidden_dim = setup.experiment.model.num_experts = 2;
+    setup.experiment.train.epochs = 1'000'000'000;
+    setup.probe = "a";
+    session.set_checkpoint_budget(200'000);
+    session.open(setup);
+    const auto resident = [] {
+        std::ifstream statm("/proc/self/statm");
+        std::size_t all = 0, pages = 0;
+        statm >> all >> pages;
+        return pages * 4096;
+    };
+    const auto train = [&](std::uint64_t steps) {
+        session.run_steps(steps);
+        while (!session.wait_for(0.016)) session.take();
+    };
+    train(100'000);
+    const std::size_t before = resident();
+    train(200'000);
+    CHECK(resident() < before + (std::size_t(4) << 20));
+    const auto s = session.take();
+    CHECK(s->epoch == 300'000);
+    CHECK(s->history->epochs.size() <= EpochCurve::most);
+    CHECK(s->history->epochs.back().loss == s->loss);
+    CHECK(s->checkpoints.bytes <= s->checkpoints.budget);
+    CHECK(session.save().get().state.epochs == s->history->epochs);
+    CHECK(moment(session, 123'456)->step == 123'456);
 }
 
 TEST_CASE("a run that diverged and went on has its past") {

@@ -1,0 +1,49 @@
+#pragma once
+#include "engine/session/history_builder.h"
+#include "engine/session/probe.h"
+#include "engine/session/timeline.h"
+#include "engine/session/training_session.h"
+#include "engine/train/trainer.h"
+
+#include <memory>
+#include <vector>
+
+namespace moe {
+
+/// A model in training with everything that watches it. Replaced as a whole when another one is opened.
+struct LiveRun {
+    /// `before`: the run that this one replaces, null for none.
+    LiveRun(const SessionOptions& options, SessionSetup given, const LiveRun* before);
+
+    void start_timeline();
+    /// After each step: the trainer's own copy of a good state, where it is due.
+    void keep_checkpoint();
+
+    bool finished() const { return trainer->epoch() >= target_epochs; }
+
+    /// The same examples, cut and averaged alike.
+    bool reads_as(const LiveRun& other) const;
+
+    SessionSetup setup;
+    std::unique_ptr<Backend<float>> backend;
+    std::unique_ptr<Trainer> trainer;
+    std::unique_ptr<Probe> probe;
+    HistoryBuilder history;
+    TimelineBuilder timeline;
+    std::size_t checkpoint_size = 0, best_correct = 0;
+    std::uint64_t target_epochs = 0;
+    std::vector<float> gate;  // scratch, (P, E)
+};
+
+/// A moment of the past that becomes the present, with the batches before it that the curve's last point lacks.
+struct PastMoment {
+    struct Batch {
+        std::uint64_t step = 0;  // that it made
+        StepResult result;
+        std::vector<float> load;  // (E)
+    };
+    Checkpoint checkpoint;
+    std::vector<Batch> batches;
+};
+
+}  // namespace moe
