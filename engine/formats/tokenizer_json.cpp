@@ -31,12 +31,22 @@ Json nested(const Json& config, std::string_view key, const std::string& name) {
     return value;
 }
 
-bool truth(const Json& config, const char* key, bool otherwise) {
-    return config.contains(key) && config[key].is_boolean() ? config[key].get<bool>() : otherwise;
+// An option of the tokenizer: of another type than Keras's it would be guessed at, so it is refused.
+bool has_option(const Json& config, const char* key, bool right_type, const char* type, const std::string& name) {
+    if (!config.contains(key) || config[key].is_null()) return false;
+    if (!right_type) throw Error("'" + name + "': the tokenizer's " + key + " is not " + type + ".");
+    return true;
 }
 
-std::string text(const Json& config, const char* key, const std::string& otherwise) {
-    return config.contains(key) && config[key].is_string() ? config[key].get<std::string>() : otherwise;
+void truth(const Json& config, const char* key, bool& into, const std::string& name) {
+    if (has_option(config, key, config.contains(key) && config[key].is_boolean(), "true or false", name))
+        into = config[key].get<bool>();
+}
+
+bool text(const Json& config, const char* key, std::string& into, const std::string& name) {
+    const bool given = has_option(config, key, config.contains(key) && config[key].is_string(), "a text", name);
+    if (given) into = config[key].get<std::string>();
+    return given;
 }
 
 }  // namespace
@@ -51,7 +61,7 @@ std::string write_tokenizer_json(const Tokenizer& tokenizer) {
     }
     for (std::size_t id = 1; id < tokenizer.index_end(); ++id) {
         const std::string& word = tokenizer.word(std::int32_t(id));
-        if (word.empty()) continue;
+        if (tokenizer.id(word) != std::int32_t(id)) continue;  // a hole: no word has this number
         index_word.add(std::to_string(id), json_quote(word));
         word_index.add(word, std::to_string(id));
     }
@@ -90,12 +100,12 @@ Tokenizer read_tokenizer_json(std::string_view json, const std::string& name) {
     TokenizerOptions options;
     if (config.contains("num_words") && !config["num_words"].is_null())
         options.num_words = json_whole(config["num_words"], most, "num_words", name);
-    options.filters = text(config, "filters", config.contains("filters") ? "" : options.filters);
-    options.lower = truth(config, "lower", true);
-    options.split = text(config, "split", " ");
-    options.char_level = truth(config, "char_level", false);
-    if (config.contains("oov_token") && config["oov_token"].is_string())
-        options.oov_token = config["oov_token"].get<std::string>();
+    if (config.contains("filters") && config["filters"].is_null()) options.filters.clear();
+    text(config, "filters", options.filters, name);
+    truth(config, "lower", options.lower, name);
+    text(config, "split", options.split, name);
+    truth(config, "char_level", options.char_level, name);
+    if (std::string token; text(config, "oov_token", token, name)) options.oov_token = std::move(token);
     if (options.split.empty() && !options.char_level)
         throw Error("'" + name + "': the tokenizer's split is empty, so it cannot find words.");
     const std::uint64_t documents =
