@@ -140,6 +140,15 @@ herr_t keep_image(void*) {
     return 0;
 }
 
+// Nothing where there are more than three, or none can be said.
+std::optional<std::vector<std::size_t>> sizes_of(hid_t space) {
+    const int rank = H5Sget_simple_extent_ndims(space);
+    if (rank < 0 || rank > 3) return {};
+    std::vector<hsize_t> sizes(std::size_t(rank), 0);
+    if (rank > 0 && H5Sget_simple_extent_dims(space, sizes.data(), nullptr) < 0) return {};
+    return std::vector<std::size_t>(sizes.begin(), sizes.end());
+}
+
 bool set_image(hid_t access, std::string_view image) {
     void* bytes = const_cast<char*>(image.data());
     H5FD_file_image_callbacks_t callbacks{own_bytes, no_copy, no_growth, no_free, same_image, keep_image, bytes};
@@ -189,6 +198,26 @@ bool Hdf5Reader::exists(const std::string& path) const {
     }
 }
 
+std::size_t Hdf5Reader::links(const std::string& path) const {
+    H5G_info_t info;
+    if (!exists(path) || H5Gget_info_by_name(file_->file.id(), path.c_str(), &info, H5P_DEFAULT) < 0)
+        throw Error("'" + name_ + "': its weights have no group " + path + "; save the model again.");
+    return std::size_t(info.nlinks);
+}
+
+std::vector<std::size_t> Hdf5Reader::shape(const std::string& path, const std::string& owner) const {
+    const auto refuse = [&](const char* what) {
+        throw Error("'" + name_ + "': the weights of " + owner + " (" + path + ") " + what + ".");
+    };
+    if (!exists(path)) refuse("are missing; copy the file again, or save the model again");
+    const Handle dataset = file_->open_dataset(path, name_, owner);
+    const Handle space(H5Dget_space(dataset.id()), H5Sclose);
+    if (!space.valid()) refuse("are damaged");
+    std::optional<std::vector<std::size_t>> sizes = sizes_of(space.id());
+    if (!sizes) refuse("are of a rank that no layer here has");
+    return *std::move(sizes);
+}
+
 std::vector<float> Hdf5Reader::floats(const std::string& path, const std::vector<std::size_t>& shape,
                                       const std::string& owner) const {
     const auto refuse = [&](const std::string& what) {
@@ -201,11 +230,9 @@ std::vector<float> Hdf5Reader::floats(const std::string& path, const std::vector
     const Handle properties(H5Dget_create_plist(dataset.id()), H5Pclose);
     if (!space.valid() || !type.valid() || !properties.valid()) refuse("are damaged");
 
-    const int rank = H5Sget_simple_extent_ndims(space.id());
-    if (rank < 0 || rank > 3) refuse("are of a rank that no layer here has");
-    std::vector<hsize_t> sizes(std::size_t(rank), 0);
-    if (rank > 0 && H5Sget_simple_extent_dims(space.id(), sizes.data(), nullptr) < 0) refuse("are damaged");
-    const std::vector<std::size_t> found(sizes.begin(), sizes.end());
+    const std::optional<std::vector<std::size_t>> sizes = sizes_of(space.id());
+    if (!sizes) refuse("are of a rank that no layer here has");
+    const std::vector<std::size_t>& found = *sizes;
     if (H5Sget_simple_extent_type(space.id()) == H5S_NULL || found != shape)
         refuse("are of the shape " + shape_text(found) + ", but the model needs " + shape_text(shape));
 
@@ -268,6 +295,80 @@ std::int64_t Hdf5Reader::integer(const std::string& path, const std::string& own
     std::int64_t value = 0;
     if (H5Dread(dataset.id(), H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, &value) < 0) refuse("is damaged");
     return value;
+}
+
+namespace {
+
+constexpr std::size_t most_texts = 65536;
+
+}  // namespace
+
+std::optional<std::vector<std::string>> Hdf5Reader::read_texts(const std::string& path,
+                                                               const std::string& attribute) const {
+    constexpr std::size_t most_bytes = std::size_t(1) << 26;
+    const auto refuse = [&](const char* what) {
+        throw Error("'" + name_ + "': its attribute " + attribute + (path.empty() ? "" : " of " + path) + ' ' + what +
+                    "; copy the file again, or save the model again.");
+    };
+    if (!path.empty() && !exists(path)) return {};
+    const char* object = path.empty() ? "." : path.c_str();
+    if (H5Aexists_by_name(file_->file.id(), object, attribute.c_str(), H5P_DEFAULT) <= 0) return {};
+    const Handle found(H5Aopen_by_name(file_->file.id(), object, attribute.c_str(), H5P_DEFAULT, H5P_DEFAULT),
+                       H5Aclose);
+    if (!found.valid()) refuse("is damaged");
+    const Handle space(H5Aget_space(found.id()), H5Sclose), type(H5Aget_type(found.id()), H5Tclose);
+    if (!space.valid() || !type.valid()) refuse("is damaged");
+    const H5S_class_t extent = H5Sget_simple_extent_type(space.id());
+    const hssize_t points = H5Sget_simple_extent_npoints(space.id());
+    if (extent == H5S_NULL || points == 0) return std::vector<std::string>();
+    if (H5Tget_class(type.id()) != H5T_STRING) refuse("is no text");
+    if (points < 0 || std::size_t(points) > most_texts) refuse("is longer than a model needs");
+    const auto count = std::size_t(points);
+    std::vector<std::string> texts;
+    if (H5Tis_variable_str(type.id()) > 0) {
+        const Handle memory(H5Tcopy(H5T_C_S1), H5Tclose);
+        if (!memory.valid() || H5Tset_size(memory.id(), H5T_VARIABLE) < 0 ||
+            H5Tset_cset(memory.id(), H5Tget_cset(type.id())) < 0 || count * 16 > image_bytes_)
+            refuse("is damaged");
+        std::vector<char*> pointers(count, nullptr);
+        const bool read = H5Aread(found.id(), memory.id(), pointers.data()) >= 0;
+        std::size_t bytes = 0;
+        for (const char* text : pointers) {
+            if (read && text && bytes <= most_bytes) texts.emplace_back(text);
+            if (read && !text) texts.emplace_back();
+            if (!texts.empty()) bytes += texts.back().size();
+        }
+        H5Dvlen_reclaim(memory.id(), space.id(), H5P_DEFAULT, pointers.data());
+        if (!read) refuse("is damaged");
+        if (bytes > most_bytes) refuse("is longer than a model needs");
+        return texts;
+    }
+    const std::size_t size = H5Tget_size(type.id());
+    if (size == 0 || checked_product("The attribute", {size, count}) > image_bytes_) refuse("is damaged");
+    std::string buffer(size * count, '\0');
+    if (H5Aread(found.id(), type.id(), buffer.data()) < 0) refuse("is damaged");
+    for (std::size_t i = 0; i < count; ++i) {
+        std::string text = buffer.substr(i * size, size);
+        texts.push_back(text.substr(0, text.find('\0')));
+    }
+    return texts;
+}
+
+std::optional<std::string> Hdf5Reader::text(const std::string& path, const std::string& attribute) const {
+    const std::optional<std::vector<std::string>> found = read_texts(path, attribute);
+    if (!found || found->size() != 1) return {};
+    return found->front();
+}
+
+std::vector<std::string> Hdf5Reader::texts(const std::string& path, const std::string& attribute) const {
+    if (std::optional<std::vector<std::string>> whole = read_texts(path, attribute)) return *std::move(whole);
+    std::vector<std::string> all;
+    for (std::size_t piece = 0; piece < 1000; ++piece) {
+        const std::optional<std::vector<std::string>> part = read_texts(path, attribute + std::to_string(piece));
+        if (!part || all.size() + part->size() > most_texts) break;
+        all.insert(all.end(), part->begin(), part->end());
+    }
+    return all;
 }
 
 }  // namespace moe

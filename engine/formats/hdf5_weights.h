@@ -36,6 +36,12 @@ public:
     /// False where nothing stands at `path`. Throws Error where a link on the way is no hard link.
     bool exists(const std::string& path) const;
 
+    /// How many links the group at `path` has. Throws Error where it is no group.
+    std::size_t links(const std::string& path) const;
+
+    /// Sizes of the dataset at `path`. Throws Error as floats() does, whatever its shape.
+    std::vector<std::size_t> shape(const std::string& path, const std::string& owner) const;
+
     /// The float32 or float64 dataset at `path`, row-major. Throws Error where it is missing, unsafe, or of another
     /// shape than `shape`; `owner` is for the sentence ("the layer 'dense'").
     std::vector<float> floats(const std::string& path, const std::vector<std::size_t>& shape,
@@ -44,7 +50,17 @@ public:
     /// The whole number at `path`. Throws Error as floats() does.
     std::int64_t integer(const std::string& path, const std::string& owner) const;
 
+    /// The text that the object at `path` ("": the file itself) carries as an attribute; nothing where there is none.
+    /// Throws Error where it is no text, or larger than the file can hold.
+    std::optional<std::string> text(const std::string& path, const std::string& attribute) const;
+
+    /// A list of texts, as Keras's legacy format has them: long ones are in pieces called `attribute`0, 1 and so on.
+    /// Empty where there is none. Throws Error as text() does.
+    std::vector<std::string> texts(const std::string& path, const std::string& attribute) const;
+
 private:
+    std::optional<std::vector<std::string>> read_texts(const std::string& path, const std::string& attribute) const;
+
     struct File;
     std::unique_ptr<File> file_;
     std::string name_;

@@ -26,9 +26,9 @@ ZipReader open_keras_archive(const std::filesystem::path& file);
 /// The model of an opened archive; members of later versions are refused before anything else is read.
 SavedModel read_keras(const ZipReader& archive);
 
-/// load_model() with the archive still open, for members that are others' to read.
+/// load_model() with the archive still open, for members that are others' to read; none of a file in the legacy format.
 struct ModelArchive {
-    ZipReader archive;
+    std::optional<ZipReader> archive;
     SavedModel model;
 };
 ModelArchive load_model_archive(const std::filesystem::path& folder_or_file);

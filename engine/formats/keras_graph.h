@@ -2,9 +2,12 @@
 #include "engine/core/spec.h"
 #include "engine/formats/json_text.h"
 
+#include <array>
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace moe {
@@ -32,6 +35,13 @@ struct KerasGraph {
     std::vector<std::string> groups() const;
 };
 
+/// Activations of the experts' hidden layer that the engine computes. A further one here opens files that have it.
+inline constexpr std::array<std::string_view, 1> expert_activations = {"relu"};
+
+/// The tutorial's own layer, a gate and a list of experts, whatever package it was registered under. Its code is not in
+/// the file: it is known here, and taken to be the tutorial's.
+inline constexpr std::string_view tutorial_class = "MoELayer";
+
 /// The layers that carry the model's parameters, in the order of canonical_parameters(): embedding, gate, hidden and
 /// output bank of the experts, head. The embedding has one array (vars/0), the others kernel and bias (vars/0, vars/1).
 struct KerasModel {
@@ -41,10 +51,15 @@ struct KerasModel {
     std::optional<double> learning_rate;
     bool adam = false;  // compiled with Adam as this program has it: beta 0.9 and 0.999, epsilon 1e-7
 
-    /// "layers/embedding/vars/0" and so on: [parameter] in the order of canonical_parameters().
+    /// The tutorial's class: gate, hidden and experts are that one layer. num_experts and hidden_dim of `spec` are then
+    /// 0, to be read from the weights' shapes, and must agree with the layer's whole-numbered settings.
+    bool of_classes = false;
+    std::vector<std::pair<std::string, std::size_t>> class_settings;
+
+    /// "layers/embedding/vars/0" and so on: [parameter] in the order of canonical_parameters(). Built-in form only.
     std::vector<std::string> weight_paths() const;
 
-    /// [k]: which parameter is the k-th of Keras's `model.trainable_variables`.
+    /// [k]: which parameter is the k-th of Keras's `model.trainable_variables`. Built-in form only.
     std::vector<std::size_t> trainable_order() const;
 };
 
@@ -61,8 +76,12 @@ KerasModel build_keras_model(const ModelSpec& spec);
 /// `config.json` of a .keras archive, with minimal layer configurations, which Keras 3.3.3 and later read.
 std::string write_keras_config(const KerasModel& model, double learning_rate);
 
-/// Recognises the built-in form by the shape of its graph, whatever the layers' names. Throws Error naming `name` and
-/// the layer that does not fit: a class of somebody's own, a Lambda, another architecture, sizes that contradict.
+/// Recognises the built-in form, and the tutorial's, by the shape of its graph, whatever the layers' names. Throws
+/// Error naming `name` and the layer that does not fit: a class of somebody's own, a Lambda, an activation that the
+/// engine does not compute, another architecture, sizes that contradict.
 KerasModel read_keras_config(std::string_view json, const std::string& name);
+
+/// The same of a legacy `.h5`: its attributes `model_config` and `training_config` (empty where it was not compiled).
+KerasModel read_legacy_config(std::string_view model_config, std::string_view training_config, const std::string& name);
 
 }  // namespace moe

@@ -42,7 +42,8 @@ bool is_tensor(const Json& value) {
 
 class GraphReader {
 public:
-    explicit GraphReader(const std::string& name) : name_(name) {}
+    /// A legacy config says no modules; a class of somebody's own has its package before its name there.
+    GraphReader(const std::string& name, bool legacy) : name_(name), legacy_(legacy) {}
 
     KerasGraph read(const Json& config) {
         const Json& layers = json_field(config, "layers", name_);
@@ -72,13 +73,18 @@ private:
             refuse(node.name,
                    "is a Lambda, which holds program code; no code from a file is run here, so save the model "
                    "with Keras's built-in layers");
-        const bool known =
-            std::find(known_classes.begin(), known_classes.end(), node.class_name) != known_classes.end();
-        const bool own = (!registered.empty() && registered != node.class_name) || !module.starts_with("keras");
-        if (!known || own)
-            refuse(node.name, "is of the class " + shown(own && !registered.empty() ? registered : node.class_name) +
-                                  ", which is not one of the built-in layers that are read here; save the model with "
-                                  "Keras's built-in layers");
+        const std::string full = registered.empty() ? node.class_name : registered;
+        if (full == tutorial_class || full.ends_with(">" + std::string(tutorial_class))) {
+            node.class_name = tutorial_class;
+        } else {
+            const bool known =
+                std::find(known_classes.begin(), known_classes.end(), node.class_name) != known_classes.end();
+            const bool own = full != node.class_name || !(module.starts_with("keras") || (legacy_ && module.empty()));
+            if (!known || own)
+                refuse(node.name, "is of the class " + shown(full) +
+                                      ", which is not read here (Keras's built-in layers of a mixture are, and the "
+                                      "tutorial's MoELayer); save the model with these");
+        }
         if (node.name.empty() || !index_.emplace(node.name, graph_.nodes.size()).second)
             refuse(node.name, "has no name of its own");
         graph_.nodes.push_back(std::move(node));
@@ -156,6 +162,7 @@ private:
     }
 
     const std::string& name_;
+    bool legacy_;
     KerasGraph graph_;
     std::unordered_map<std::string, std::size_t> index_;
 };
@@ -169,6 +176,11 @@ public:
         ModelSpec& spec = model_.spec;
         model_.head = model_.graph.output;
         spec.vocabulary = dense(model_.head, "softmax", largest_vocabulary);
+        if (node(input(model_.head)).class_name == tutorial_class) {
+            match_classes(input(model_.head));
+            match_mean(input(model_.gate));
+            return std::move(model_);
+        }
         const std::size_t flat = expect(input(model_.head), "Flatten");
         const std::size_t mix = expect(input(flat), "Dot", 2);
         const Json& axes = config(mix, "axes");
@@ -222,9 +234,25 @@ private:
         return value.get<std::size_t>();
     }
 
+    // "relu", or the same as an object that names a function.
+    static std::string activation_of(const Json& value) {
+        if (value.is_string()) return value.get<std::string>();
+        const std::string config = text_of(value, "config");
+        return config.empty() ? text_of(value, "class_name") : config;
+    }
+
+    void expert_activation(std::size_t index, const Json& value) const {
+        const std::string found = value.is_null() ? "linear" : activation_of(value);
+        if (std::find(expert_activations.begin(), expert_activations.end(), found) != expert_activations.end()) return;
+        std::string known;
+        for (const std::string_view activation : expert_activations)
+            known += (known.empty() ? "" : ", ") + std::string(activation);
+        refuse(index, "gives the experts the activation '" + shown(found) + "', but only experts with " + known +
+                          " are computed here; train it with that");
+    }
+
     void activation(std::size_t index, const std::string& wanted) const {
-        const Json& value = config(index, "activation");
-        const std::string found = value.is_string() ? value.get<std::string>() : text_of(value, "config");
+        const std::string found = activation_of(config(index, "activation"));
         if (found != wanted && !(found.empty() && wanted == "linear"))
             refuse(index, "has the activation '" + shown(found) + "' where " + wanted + " belongs");
     }
@@ -252,10 +280,8 @@ private:
     }
 
     // {experts, width} of one of the two layers of the expert bank.
-    std::pair<std::size_t, std::size_t> bank(std::size_t index, const char* equation, const char* bias,
-                                             const char* wanted_activation) const {
+    std::pair<std::size_t, std::size_t> bank(std::size_t index, const char* equation, const char* bias) const {
         expect(index, "EinsumDense");
-        activation(index, wanted_activation);
         const Json& all = node(index).config;
         if (canonical(text_of(all, "equation"), text_of(all, "bias_axes")) != canonical(equation, bias))
             refuse(index, "does not run every expert on its own weights and bias");
@@ -266,13 +292,39 @@ private:
 
     void match_bank(std::size_t index) {
         model_.experts = index;
-        const auto [experts, width] = bank(index, "beh,ehd->bed", "ed", "linear");
+        const auto [experts, width] = bank(index, "beh,ehd->bed", "ed");
+        activation(index, "linear");
         model_.hidden = input(index);
-        const auto [hidden_experts, hidden_width] = bank(model_.hidden, "bd,edh->beh", "eh", "relu");
+        const auto [hidden_experts, hidden_width] = bank(model_.hidden, "bd,edh->beh", "eh");
+        expert_activation(model_.hidden, config(model_.hidden, "activation"));
         if (hidden_experts != experts) refuse(model_.hidden, "has another number of experts than the layer after it");
         model_.spec.num_experts = experts;
         model_.spec.embedding_dim = width;
         model_.spec.hidden_dim = hidden_width;
+    }
+
+    // The class's code is not in the file. What its settings say must be what the tutorial's code makes of them.
+    void match_classes(std::size_t index) {
+        model_.of_classes = true;
+        model_.gate = model_.hidden = model_.experts = expect(index, std::string(tutorial_class).c_str());
+        model_.spec.router = "soft";
+        model_.spec.num_experts = model_.spec.hidden_dim = model_.spec.embedding_dim = 0;
+        const Json& settings = node(index).config;
+        if (!settings.is_object()) refuse(index, "has no settings");
+        for (const auto& [key, value] : settings.items()) {
+            const bool plain = key == "name" || key == "trainable" || key == "dtype" || key == "use_bias";
+            if (plain || value.is_null() || value == false || value == 0.0 || value == "linear") continue;
+            if (key.find("activation") != std::string::npos) {
+                if (key.find("gat") != std::string::npos && activation_of(value) == "softmax") continue;
+                expert_activation(index, value);
+            } else if (value.is_number_unsigned()) {
+                model_.class_settings.emplace_back(key, value.get<std::size_t>());
+            } else {
+                refuse(index, "has the setting '" + shown(key) +
+                                  "', which the tutorial's layer does not have and whose code is not in the file; "
+                                  "save the model with Keras's built-in layers");
+            }
+        }
     }
 
     std::size_t column(std::size_t index) const {
@@ -357,8 +409,9 @@ private:
         if (size(model_.embedding, config(model_.embedding, "input_dim"), largest_vocabulary, "a vocabulary") !=
             spec.vocabulary)
             refuse(model_.embedding, "has another vocabulary than the last layer");
-        if (size(model_.embedding, config(model_.embedding, "output_dim"), widest, "a width") != spec.embedding_dim)
-            refuse(model_.embedding, "has another width than the experts' output");
+        const std::size_t width = size(model_.embedding, config(model_.embedding, "output_dim"), widest, "a width");
+        if (spec.embedding_dim == 0) spec.embedding_dim = width;
+        if (width != spec.embedding_dim) refuse(model_.embedding, "has another width than the experts' output");
         const Json& shape = has(node(tokens).config, "batch_shape") ? config(tokens, "batch_shape")
                                                                     : config(tokens, "batch_input_shape");
         if (!shape.is_array() || shape.size() != 2) refuse(tokens, "does not take a row of words");
@@ -369,10 +422,7 @@ private:
     KerasModel model_;
 };
 
-void read_compile_config(const Json& file, KerasModel& model) {
-    const Json optimizer = has(file, "compile_config") && has(file["compile_config"], "optimizer")
-                               ? file["compile_config"]["optimizer"]
-                               : Json();
+void read_optimizer(const Json& optimizer, KerasModel& model) {
     if (optimizer.is_string()) {
         model.adam = optimizer == "adam" || optimizer == "Adam";
         return;
@@ -388,17 +438,30 @@ void read_compile_config(const Json& file, KerasModel& model) {
         model.learning_rate = config["learning_rate"].get<double>();
 }
 
-}  // namespace
-
-KerasModel read_keras_config(std::string_view json, const std::string& name) {
-    const Json file = parse_json(json, name + ": config.json");
+KerasModel read_model(const Json& file, const std::string& name, bool legacy) {
     const std::string class_name = text_of(file, "class_name");
     if (class_name != "Functional" && class_name != "Model")
         throw Error("'" + name + "' holds a Keras model of the class '" + shown(class_name) +
                     "', but only functional models are read here; save the model as keras.Model(inputs, outputs).");
-    const Json& config = json_field(file, "config", name);
-    KerasModel model = Matcher(GraphReader(name).read(config), name).match();
-    read_compile_config(file, model);
+    return Matcher(GraphReader(name, legacy).read(json_field(file, "config", name)), name).match();
+}
+
+}  // namespace
+
+KerasModel read_keras_config(std::string_view json, const std::string& name) {
+    const Json file = parse_json(json, name + ": config.json");
+    KerasModel model = read_model(file, name, false);
+    if (has(file, "compile_config") && has(file["compile_config"], "optimizer"))
+        read_optimizer(file["compile_config"]["optimizer"], model);
+    return model;
+}
+
+KerasModel read_legacy_config(std::string_view model_config, std::string_view training_config,
+                              const std::string& name) {
+    KerasModel model = read_model(parse_json(model_config, name + ": model_config"), name, true);
+    if (training_config.empty()) return model;
+    const Json training = parse_json(training_config, name + ": training_config");
+    if (has(training, "optimizer_config")) read_optimizer(training["optimizer_config"], model);
     return model;
 }
 

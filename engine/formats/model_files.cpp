@@ -8,6 +8,9 @@
 #include "engine/formats/json_text.h"
 #include "engine/formats/keras_archive.h"
 #include "engine/formats/keras_graph.h"
+#include "engine/formats/keras_weights.h"
+#include "engine/formats/legacy_h5.h"
+#include "engine/formats/tokenizer_pickle.h"
 #include "engine/text/utf8.h"
 
 #include <algorithm>
@@ -32,11 +35,8 @@ constexpr const char* tokenizer_member = "moe-lab/tokenizer.json";
 constexpr const char* corpus_member = "moe-lab/corpus.txt";
 constexpr const char* initial_member = "moe-lab/initial.keras";
 
-// Dimensions of each canonical parameter; a trailing 1 in its shape may be a size.
-constexpr std::array<std::size_t, 9> ranks = {2, 2, 1, 3, 2, 3, 2, 2, 1};
-
 std::vector<std::size_t> shape_of(const NamedArray& parameter, std::size_t index) {
-    return {parameter.shape.begin(), parameter.shape.begin() + std::ptrdiff_t(ranks[index])};
+    return {parameter.shape.begin(), parameter.shape.begin() + std::ptrdiff_t(parameter_ranks[index])};
 }
 
 std::string write_weights(const KerasModel& model, const RunState& state) {
@@ -107,13 +107,6 @@ std::string run_json(const SavedModel& model) {
     return text + "}";
 }
 
-// The number that was meant by a float: 0.001 rather than 0.0010000000474974513.
-double shortest_decimal(double value) {
-    double decimal = value;
-    if (double(float(value)) == value) parse_number(to_text(float(value)), decimal);
-    return decimal;
-}
-
 Json read_member(const std::string& text, const std::string& member, std::uint64_t known, const std::string& name) {
     Json json = parse_json(text, name + ": " + member);
     check_version(json, known, name);
@@ -179,50 +172,12 @@ void read_run(const std::string& text, const std::string& name, SavedModel& mode
     }
 }
 
-// What a layer's owner is called in sentences, for each canonical parameter.
-std::string owner_of(const KerasModel& model, std::size_t parameter) {
-    const std::array<std::size_t, 9> owners = {model.embedding, model.gate,    model.gate, model.hidden, model.hidden,
-                                               model.experts,   model.experts, model.head, model.head};
-    return "the layer '" + model.graph.nodes[owners[parameter]].name + "'";
-}
-
-void read_weights(std::string_view image, const std::string& name, const KerasModel& model, RunState& state) {
-    const Hdf5Reader reader(image, name);
-    const auto finite = [&](const std::string& path, const NamedArray& array, std::size_t i, const std::string& owner) {
-        std::vector<float> values = reader.floats(path, shape_of(array, i), owner);
-        if (!std::ranges::all_of(values, [](float value) { return std::isfinite(value); }))
-            throw Error("'" + name + "': the weights of " + owner + " (" + path +
-                        ") hold what is no number, as a training that diverged leaves it; open an earlier state.");
-        return values;
-    };
-    const std::vector<std::string> paths = model.weight_paths();
-    state.parameters = canonical_parameters(model.spec);
-    for (std::size_t i = 0; i < paths.size(); ++i)
-        state.parameters[i].values = finite(paths[i], state.parameters[i], i, owner_of(model, i));
-    if (!model.adam || !reader.exists("optimizer/vars/0")) return;
-    const std::int64_t step = reader.integer("optimizer/vars/0", "the optimizer's step");
-    if (step < 0) throw Error("'" + name + "': its optimizer is at a step below 0.");
-    state.step = std::uint64_t(step);
-    if (reader.exists("optimizer/vars/1")) {
-        const double rate = double(reader.floats("optimizer/vars/1", {}, "the optimizer")[0]);
-        if (std::isfinite(rate) && rate >= 0) state.experiment.train.learning_rate = shortest_decimal(rate);
-    }
-    if (!reader.exists("optimizer/vars/2")) return;
-    state.momentum = state.velocity = canonical_parameters(model.spec);
-    std::size_t next = 2;
-    for (const std::size_t i : model.trainable_order())
-        for (std::vector<NamedArray>* moments : {&state.momentum, &state.velocity})
-            (*moments)[i].values = finite("optimizer/vars/" + std::to_string(next++), (*moments)[i], i,
-                                          "the optimizer for " + owner_of(model, i));
-}
-
 void refuse_other_files(std::string_view bytes, const std::string& name) {
     if (bytes.starts_with("PK\x03\x04")) return;
     const auto refuse = [&](const char* what) { throw Error("'" + name + "' is not a .keras file but " + what); };
     const std::size_t first = bytes.find_first_not_of(" \t\r\n");
     if (bytes.empty()) refuse("empty; copy it again from where it came.");
-    if (bytes.starts_with("\x89HDF\r\n\x1a\n"))
-        refuse("a model in the legacy HDF5 format; save it with model.save(\"model.keras\").");
+    if (is_hdf5(bytes)) refuse("a model in the legacy HDF5 format, which opens as a model alone.");
     if (first != std::string_view::npos && (bytes[first] == '{' || bytes[first] == '"'))
         refuse("a JSON file, perhaps the tokenizer's; give the model's file.");
     const std::size_t bad = find_bad_utf8(bytes);
@@ -334,14 +289,16 @@ SavedModel read_archive(const ZipReader& archive, bool outermost) {
     if (archive.has(session_member))
         check_version(parse_json(archive.read(session_member, largest_settings), name + ": " + session_member),
                       session_version, name);
-    const KerasModel keras = read_keras_config(archive.read("config.json", largest_config), name);
-    const std::size_t most_weights = largest_weights(keras.spec, name);
+    KerasModel keras = read_keras_config(archive.read("config.json", largest_config), name);
+    // Of the tutorial's classes the weights alone tell how large they are: check_memory() is their bound.
+    const std::size_t most_weights =
+        keras.of_classes ? archive.size("model.weights.h5") : largest_weights(keras.spec, name);
     SavedModel model;
     Experiment& experiment = model.state.experiment;
-    experiment.model = keras.spec;
     if (keras.learning_rate && std::isfinite(*keras.learning_rate) && *keras.learning_rate >= 0)
         experiment.train.learning_rate = shortest_decimal(*keras.learning_rate);
-    read_weights(archive.read("model.weights.h5", most_weights), name, keras, model.state);
+    model.remarks = read_archive_weights(archive.read("model.weights.h5", most_weights), name, keras, model.state);
+    experiment.model = keras.spec;
     if (archive.has(experiment_member) && archive.has(run_member)) {
         read_experiment(archive.read(experiment_member, largest_settings), name, experiment);
         read_run(archive.read(run_member, largest_run), name, model);
@@ -371,6 +328,7 @@ SavedModel read_archive(const ZipReader& archive, bool outermost) {
 }  // namespace
 
 SavedModel read_keras(std::string_view bytes, const std::string& name) {
+    if (is_hdf5(bytes)) return read_legacy_h5(bytes, name);
     refuse_other_files(bytes.substr(0, file_start), name);
     return read_archive(ZipReader::in_memory(bytes, name), true);
 }
@@ -406,8 +364,7 @@ void say_unused(SavedModel& model, const std::filesystem::path& beside) {
     std::string how = "is another one than";
     try {
         const std::string json = read_file(beside, largest_tokenizer);
-        if (json == write_tokenizer_json(*model.tokenizer) ||
-            read_tokenizer_json(json, beside.string()) == *model.tokenizer)
+        if (json == write_tokenizer_json(*model.tokenizer) || read_tokenizer(json, beside.string()) == *model.tokenizer)
             return;
     } catch (const Error&) {
         how = "cannot be read and is not needed beside";
@@ -421,42 +378,65 @@ SavedModel load_model(const std::filesystem::path& path) {
     return load_model_archive(path).model;
 }
 
+namespace {
+
+/// What the tutorial and Keras call the model in a folder: model.keras, else the only .keras file, else the only one in
+/// the legacy format.
+std::filesystem::path model_in(const std::filesystem::path& folder) {
+    namespace fs = std::filesystem;
+    std::error_code error;
+    if (fs::exists(folder / "model.keras", error)) return folder / "model.keras";
+    std::vector<fs::path> archives, legacy;
+    for (const auto& entry : fs::directory_iterator(folder, error)) {
+        const fs::path ending = entry.path().extension();
+        if (ending == ".keras") archives.push_back(entry.path());
+        if (ending == ".h5" || ending == ".hdf5") legacy.push_back(entry.path());
+    }
+    const std::vector<fs::path>& found = archives.empty() ? legacy : archives;
+    if (found.size() == 1) return found[0];
+    throw Error(
+        "The folder '" + folder.string() + "' has " +
+        (found.empty() ? "no model.keras" : "no model.keras, but " + with_commas(found.size()) + " others") +
+        "; give a folder that holds model.keras (or one .keras or .h5 file), tokenizer.json and max_seq_len.txt.");
+}
+
+/// The tokenizer beside a model: JSON, else a pickle. Empty where there is none.
+std::filesystem::path tokenizer_in(const std::filesystem::path& folder) {
+    std::error_code error;
+    for (const char* name : {"tokenizer.json", "tokenizer.pkl", "tokenizer.pickle"})
+        if (std::filesystem::exists(folder / name, error)) return folder / name;
+    return {};
+}
+
+}  // namespace
+
 ModelArchive load_model_archive(const std::filesystem::path& path) {
     namespace fs = std::filesystem;
     std::error_code error;
     const bool is_folder = fs::is_directory(path, error);
-    fs::path file = path;
-    if (is_folder) {
-        file = path / "model.keras";
-        if (!fs::exists(file, error)) {
-            // The tutorial calls its model otherwise: the only .keras file there is will do.
-            std::vector<fs::path> found;
-            for (const auto& entry : fs::directory_iterator(path, error))
-                if (entry.path().extension() == ".keras") found.push_back(entry.path());
-            if (found.size() != 1)
-                throw Error("The folder '" + path.string() +
-                            "' has no model.keras; give a folder that holds model.keras, "
-                            "tokenizer.json and max_seq_len.txt.");
-            file = found[0];
-        }
+    const fs::path file = is_folder ? model_in(path) : path;
+    std::optional<ZipReader> archive;
+    SavedModel model;
+    if (is_hdf5(read_file_start(file, file_start))) {
+        model = read_legacy_h5(read_file(file, default_memory_limit() / 2), file.string());
+    } else {
+        archive.emplace(open_keras_archive(file));
+        model = read_keras(*archive);
     }
-    ZipReader archive = open_keras_archive(file);
-    SavedModel model = read_keras(archive);
-    const fs::path folder = file.parent_path(), tokenizer = folder / "tokenizer.json",
-                   length = folder / "max_seq_len.txt";
+    const fs::path folder = file.parent_path(), tokenizer = tokenizer_in(folder), length = folder / "max_seq_len.txt";
     const auto missing = [&](const char* what) {
         throw Error("The folder '" + path.string() + "' has no " + what +
                     ", and the model does not carry it; put the "
                     "file beside the model.");
     };
     if (model.tokenizer) {
-        if (fs::exists(tokenizer, error)) say_unused(model, tokenizer);
+        if (!tokenizer.empty()) say_unused(model, tokenizer);
     } else {
-        if (fs::exists(tokenizer, error)) {
-            model.tokenizer = read_tokenizer_json(read_file(tokenizer, largest_tokenizer), tokenizer.string());
+        if (!tokenizer.empty()) {
+            model.tokenizer = read_tokenizer(read_file(tokenizer, largest_tokenizer), tokenizer.string());
             check_vocabulary(*model.tokenizer, model.state.experiment.model, tokenizer.string(), file.string());
         } else if (is_folder) {
-            missing("tokenizer.json");
+            missing("tokenizer.json or tokenizer.pkl");
         }
     }
     std::size_t& max_seq_len = model.state.experiment.model.max_seq_len;

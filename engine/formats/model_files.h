@@ -25,10 +25,10 @@ struct SavedModel {
 /// The bytes of a `.keras` archive. Equal models give equal bytes. Any thread.
 std::string write_keras(const SavedModel& model);
 
-/// Reads what write_keras wrote, and Keras's own built-in form (formats.md): sizes, soft or top-k gate, mask, Adam's
-/// state. A bare file's state is also its `initial` one: a reset leads back to it. Throws Error in one sentence naming
-/// `name` for anything else: no archive, truncated, a missing member, a layer that is not known, sizes that do not fit
-/// together. Any thread.
+/// Reads what write_keras wrote, and what Keras did, as an archive or in its legacy format: its built-in form and the
+/// tutorial's own classes; sizes, soft or top-k gate, mask, Adam's state. A bare file's state is also its `initial`
+/// one: a reset leads back to it. Throws Error in one sentence naming `name` for anything else: no archive, truncated,
+/// a missing member, a layer that is not known, sizes that do not fit together. Any thread.
 SavedModel read_keras(std::string_view bytes, const std::string& name);
 
 /// Keras's Tokenizer.to_json(), and back (one level or nested strings).
@@ -41,8 +41,8 @@ void save_model_folder(const std::filesystem::path& folder, const SavedModel& mo
 /// One `.keras` file.
 void save_model_file(const std::filesystem::path& file, const SavedModel& model);
 
-/// A folder of the three files or one .keras file (a session too); the tokenizer from inside the archive, else from
-/// beside it. Sizes are checked before anything large is read.
+/// A folder of the three files, or one .keras file (a session too) or .h5 file; the tokenizer from inside the archive,
+/// else from beside it (tokenizer.json, else tokenizer.pkl). Sizes are checked before anything large is read.
 /// Throws Error: missing, truncated, a tokenizer whose vocabulary does not fit the model's.
 SavedModel load_model(const std::filesystem::path& folder_or_file);
 

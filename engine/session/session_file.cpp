@@ -222,9 +222,9 @@ LoadedSession load_session(const std::filesystem::path& path, const std::shared_
     ModelArchive opened = load_model_archive(path);
     SavedModel& model = opened.model;
     const std::string file = path.filename().string();
-    if (opened.archive.has(session_member)) {
-        read_session_members(opened.archive, model, loaded);
-        const SessionJson in(opened.archive, session_member);
+    if (opened.archive && opened.archive->has(session_member)) {
+        read_session_members(*opened.archive, model, loaded);
+        const SessionJson in(*opened.archive, session_member);
         if (const std::string text = in.text(in.all(), "text"); !text.empty()) read_text_beside(path, text, model);
     }
     SessionSetup& setup = loaded.setup;

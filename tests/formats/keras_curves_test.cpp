@@ -84,7 +84,7 @@ Distance distance(const Trainer& trainer, const Case& given, const json& keras) 
 }  // namespace
 
 TEST_CASE("training from Keras's initial weights follows Keras's curve, epoch by epoch") {
-    for (const std::string name : {"tutorial-builtin", "masked", "top2", "words2000"}) {
+    for (const std::string name : {"tutorial", "tutorial-builtin", "masked", "top2", "words2000"}) {
         CAPTURE(name);
         const Case given(name);
         const auto backend = make_backend({"cpu", 1});
@@ -112,7 +112,7 @@ TEST_CASE("training from Keras's initial weights follows Keras's curve, epoch by
 }
 
 TEST_CASE("predictions of Keras's trained weights are Keras's") {
-    for (const std::string name : {"tutorial-builtin", "masked", "top2"}) {
+    for (const std::string name : {"tutorial", "tutorial-builtin", "masked", "top2"}) {
         CAPTURE(name);
         const Case given(name);
         const SavedModel trained = load_model(given.folder + "final.keras");
