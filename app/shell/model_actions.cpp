@@ -18,7 +18,8 @@ std::filesystem::path pathOf(const QString& text) {
 
 bool isModel(const std::filesystem::path& path) {
     std::error_code none;
-    return path.extension() == ".keras" || std::filesystem::is_directory(path, none);
+    const std::filesystem::path ending = path.extension();
+    return ending == ".keras" || ending == ".h5" || ending == ".hdf5" || std::filesystem::is_directory(path, none);
 }
 
 }  // namespace
@@ -30,7 +31,8 @@ void ModelActions::open() {
     auto* dialog = new QFileDialog(window_, tr("Open a session, a model or a text"));
     dialog->setAttribute(Qt::WA_DeleteOnClose);
     dialog->setFileMode(QFileDialog::ExistingFile);
-    dialog->setNameFilters({tr("Sessions, models and texts (*.keras *.txt *.md *.csv)"), tr("All files (*)")});
+    dialog->setNameFilters(
+        {tr("Sessions, models and texts (*.keras *.h5 *.hdf5 *.txt *.md *.csv)"), tr("All files (*)")});
     connect(dialog, &QFileDialog::fileSelected, this, [this](const QString& file) { openPath(pathOf(file)); });
     dialog->open();
 }
