@@ -88,16 +88,17 @@ DockLayout DockLayout::of(const DockArea& area) {
     if (!area.isRearranged()) return layout;
     QSet<QString> done;
     for (const DockFrame* d : area.docks()) {
-        // A tab behind another is open though it is not seen.
-        if (!d->toggleViewAction()->isChecked() || done.contains(d->objectName())) continue;
+        // Open is what is not closed: a tab behind another, and all of them while another page covers them.
+        if (d->isHidden() || done.contains(d->objectName())) continue;
         Cell cell;
         cell.floating = d->isFloating();
         QList<QDockWidget*> tabs =
             cell.floating ? QList<QDockWidget*>() : area.tabifiedDockWidgets(const_cast<DockFrame*>(d));
         tabs.prepend(const_cast<DockFrame*>(d));
         cell.place = d->geometry();
+        tabs.removeIf([](const QDockWidget* tab) { return tab->isHidden(); });  // a closed one keeps its place
         for (QDockWidget* tab : tabs) {
-            if (!tab->visibleRegion().isEmpty()) {
+            if (tab->geometry().right() >= 0) {  // Qt keeps the tabs behind it left of the window
                 cell.front = int(cell.docks.size());
                 cell.place = tab->geometry();
             }

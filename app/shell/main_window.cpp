@@ -56,7 +56,7 @@ MainWindow::MainWindow(WindowOptions options, QWidget* parent)
     connectTransport();
     connectColumn();
     connectBench();
-    desk_ = new SessionDesk({*bench_, *models_, *actions_, *menu_, *column_, *docks_, *notice_},
+    desk_ = new SessionDesk({*bench_, *models_, *actions_, *menu_, *column_, *docks_, stepping_->stepper(), *notice_},
                             {options_.settings, &options_.lessons, options_.autosave, options_.program}, this);
     rescale_.setSingleShot(true);
     rescale_.setInterval(rescale_pause);

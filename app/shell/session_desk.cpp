@@ -1,5 +1,6 @@
 #include "app/shell/session_desk.h"
 
+#include "app/session/stepper.h"
 #include "app/shell/dock_area.h"
 #include "app/shell/left_column.h"
 #include "app/shell/lesson_panel.h"
@@ -11,8 +12,18 @@
 
 #include <QPlainTextEdit>
 #include <QProcess>
+#include <QTimer>
+
+#include <algorithm>
+#include <utility>
 
 namespace moe::app {
+
+namespace {
+
+constexpr int longest_replay = 10'000;  // milliseconds until stepping is left where it is
+
+}  // namespace
 
 SessionDesk::SessionDesk(const DeskParts& parts, DeskOptions options, QWidget* window)
     : QObject(window),
@@ -29,6 +40,15 @@ SessionDesk::SessionDesk(const DeskParts& parts, DeskOptions options, QWidget* w
                                      return nullptr;
                                  });
     connect(&parts_.bench, &Workbench::sceneRead, this, &SessionDesk::show);
+    // Once the moment is there, and then its trace; whoever goes elsewhere meanwhile is not called back.
+    connect(&parts_.bench.session(), &SessionController::valuesChanged, this, &SessionDesk::stepOn);
+    connect(&parts_.stepper, &Stepper::changed, this, &SessionDesk::stepOn);
+    connect(&parts_.stepper, &Stepper::activeChanged, this, [this](bool active) {
+        if (!active) stepping_.reset();
+    });
+    connect(&parts_.bench, &Workbench::opened, this, [this] {
+        if (stepping_) QTimer::singleShot(longest_replay, this, [this] { stepping_.reset(); });
+    });
     connect(&parts_.bench, &Workbench::remarked, this,
             [this](const QString& sentences) { parts_.notice.tell(Notice::Kind::refused, sentences); });
     connect(autosaver_, &Autosaver::failed, this,
@@ -70,6 +90,9 @@ SessionScene SessionDesk::scene() const {
     scene.speed = session.live().speed_limit;
     scene.expert = session.focusedExpert();
     scene.looked_at = session.lookedAt();
+    const std::shared_ptr<const Trace>& trace = parts_.stepper.trace();
+    if (parts_.stepper.active() && trace && parts_.stepper.operation() < trace->ops.size())
+        scene.stepping = {trace->step, trace->ops[parts_.stepper.operation()].id, parts_.stepper.example()};
     scene.arrangement = DockLayout::of(parts_.docks).text();
     return scene;
 }
@@ -85,10 +108,26 @@ void SessionDesk::show(const SessionScene& scene, const Lesson* lesson, bool res
                                        session.probeText().toStdString());
         parts_.docks.pointAt(parts_.column.lesson()->player().step()->look);
     }
+    parts_.stepper.leave();
     if (scene.looked_at) session.lookAt(*scene.looked_at);
+    stepping_ = scene.stepping;
+    stepOn();
     layout_ = DockLayout::read(scene.arrangement);
     parts_.actions.sessionLayout->setEnabled(!layout_.cells.empty());
     if (restored) parts_.docks.setLayout(layout_);
+}
+
+void SessionDesk::stepOn() {
+    if (!stepping_) return;
+    Stepper& stepper = parts_.stepper;
+    if (parts_.bench.session().snapshot().step != stepping_->step) return;
+    if (!stepper.active()) return stepper.enter();
+    const std::shared_ptr<const Trace> trace = stepper.trace();
+    if (stepper.waiting() || !trace || trace->step != stepping_->step) return;
+    const SteppingPlace place = *std::exchange(stepping_, std::nullopt);
+    const auto op = std::ranges::find(trace->ops, place.op, &TraceOp::id);
+    if (op != trace->ops.end()) stepper.setOperation(std::size_t(op - trace->ops.begin()));
+    if (place.example < trace->examples) stepper.setExample(place.example);
 }
 
 NotesWindow& SessionDesk::notes() {

@@ -14,6 +14,7 @@ class DockArea;
 class LeftColumn;
 class NotesWindow;
 class RecentFiles;
+class Stepper;
 class WindowActions;
 class WindowMenu;
 
@@ -25,6 +26,7 @@ struct DeskParts {
     WindowMenu& menu;
     LeftColumn& column;
     DockArea& docks;
+    Stepper& stepper;
     Notice& notice;
 };
 
@@ -58,6 +60,7 @@ private:
     void show(const SessionScene& scene, const Lesson* lesson, bool restored);
     void connectFiles();
     void openWindow();
+    void stepOn();
 
     DeskParts parts_;
     DeskOptions options_;
@@ -66,7 +69,8 @@ private:
     Recovery* recovery_;
     RecentFiles* recent_;
     QPointer<NotesWindow> notes_;
-    DockLayout layout_;  // of the session that is open; no cells: the default one
+    std::optional<SteppingPlace> stepping_;  // where stepping goes on, when its moment has been replayed
+    DockLayout layout_;                      // of the session that is open; no cells: the default one
 };
 
 }  // namespace moe::app

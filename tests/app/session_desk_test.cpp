@@ -6,6 +6,7 @@
 #include "app/shell/notes_window.h"
 #include "app/shell/notice.h"
 #include "app/shell/recent_files.h"
+#include "app/shell/stepping_control.h"
 #include "app/shell/transport_bar.h"
 #include "app/shell/window_actions.h"
 #include "app/shell/window_menu.h"
@@ -51,6 +52,14 @@ private:
         QTRY_VERIFY2_WITH_TIMEOUT(opened, qPrintable(window.notice().text()), 10000);
         disconnect(link);
         QTRY_VERIFY(window.session().resting());
+    }
+
+    /// The last of those that stand open at first.
+    static DockFrame* openDock(MainWindow& window) {
+        DockFrame* open = nullptr;
+        for (DockFrame* d : window.docks().docks())
+            if (d->area() == ViewArea::right && d->isVisible()) open = d;
+        return open;
     }
 
     /// A lesson at its second step, after a guess and some training.
@@ -137,14 +146,42 @@ private Q_SLOTS:
         QCOMPARE(second->session().snapshot().probe.gate_weights, first->session().snapshot().probe.gate_weights);
     }
 
+    void steppingGoesOnWhereItWasLeft() {
+        WindowFixture fixture;
+        const std::filesystem::path file = fixture.path(QStringLiteral("step.keras")).toStdString();
+        const auto first = fixture.window();
+        first->session().runSteps(30);
+        QTRY_VERIFY(first->session().live().step == 30 && first->session().resting());
+        for (const bool past : {false, true}) {
+            if (past) {
+                first->session().lookAt(9);
+                QTRY_COMPARE(first->session().snapshot().step, 9u);
+            }
+            Stepper* stepper = &first->stepping().stepper();
+            stepper->enter();
+            QTRY_VERIFY(stepper->trace() && !stepper->waiting() && stepper->trace()->step == (past ? 9u : 30u));
+            stepper->setOperation(5);
+            stepper->setExample(2);
+            const std::string op = stepper->trace()->ops[5].id;
+            save(*first, file);
+            const auto second = fixture.window(QStringLiteral("92-second"));
+            open(*second, file);
+            Stepper* other_stepper = &second->stepping().stepper();
+            QTRY_VERIFY(other_stepper->active());
+            QTRY_COMPARE(other_stepper->operation(), std::size_t(5));
+            QCOMPARE(other_stepper->trace()->ops[5].id, op);
+            QCOMPARE(other_stepper->trace()->step, std::uint64_t(past ? 9 : 30));
+            QCOMPARE(other_stepper->example(), std::size_t(2));
+            QCOMPARE(second->session().live().step, 30u);
+            stepper->leave();
+        }
+    }
+
     void layoutOfTheSessionIsThereForTheAsking() {
         WindowFixture fixture;
         const std::filesystem::path file = fixture.path(QStringLiteral("layout.keras")).toStdString();
         const auto first = fixture.window();
-        DockFrame* closed = nullptr;
-        for (DockFrame* d : first->docks().docks())
-            if (d->area() == ViewArea::right) closed = d;
-        QVERIFY(closed);
+        DockFrame* closed = openDock(*first);
         closed->toggleViewAction()->trigger();
         QTRY_VERIFY(!closed->isVisible());
         save(*first, file);
@@ -169,17 +206,18 @@ private Q_SLOTS:
         area.addDockWidget(Qt::RightDockWidgetArea, docks[0]);
         area.addDockWidget(Qt::BottomDockWidgetArea, docks[2]);
         area.tabifyDockWidget(docks[4], docks[5]);
-        docks.back()->toggleViewAction()->trigger();
+        DockFrame* closed = openDock(*window);
+        closed->toggleViewAction()->trigger();
         QTest::qWait(200);
         const DockLayout layout = DockLayout::of(area);
         QVERIFY(layout.cells.size() >= 4);
         QVERIFY(DockLayout::read(layout.text()) == layout);
         area.arrange();
         QTest::qWait(200);
-        QVERIFY(docks.back()->isVisible());
+        QVERIFY(closed->isVisible());
         area.setLayout(DockLayout::read(layout.text()));
         QTest::qWait(300);
-        QVERIFY(!docks.back()->isVisible());
+        QVERIFY(!closed->isVisible());
         const DockLayout again = DockLayout::of(area);
         QCOMPARE(again.cells.size(), layout.cells.size());
         for (std::size_t i = 0; i < layout.cells.size(); ++i) {
@@ -205,7 +243,7 @@ private Q_SLOTS:
     void layoutsOfStrangersDoNoHarm() {
         WindowFixture fixture;
         const auto window = fixture.window();
-        window->docks().docks().back()->toggleViewAction()->trigger();
+        openDock(*window)->toggleViewAction()->trigger();
         QTest::qWait(50);
         const std::string good = DockLayout::of(window->docks()).text();
         QVERIFY(good.size() > 50);
