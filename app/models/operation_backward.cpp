@@ -119,6 +119,7 @@ void PageBuilder::weightedSumToGate() {
 }
 
 void PageBuilder::balanceToGate() {
+    countBalance();
     const double alpha = t_.experiment.model.balance_loss;
     const QString p = soft_ ? QStringLiteral("g") : QStringLiteral("p");
     page_.question = tr("Which experts does the balance loss want used less?");
@@ -227,7 +228,7 @@ void PageBuilder::gateSoftmaxBackward() {
     else
         page_.notice = soft_
                            ? tr("The %1 add up to 0: a softmax can only move trust from one expert to another.").arg(E_)
-                           : tr("The %1 chosen add up to 0: trust moves among them alone.").arg(K_);
+                           : tr("By the answers the %1 chosen add up to 0: trust moves among them alone.").arg(K_);
     if (balanced_ && K_ > 1) {
         const double a = lengthOf(task), b = lengthOf(balance);
         if (a + b > 0)
@@ -405,7 +406,7 @@ void PageBuilder::embeddingBackward() {
                              QString::number(averaged_), traceText(at(rows, picked), true))};
     page_.aside = tr("experts %1, gate %2").arg(traceText(lengthOf(experts)), traceText(lengthOf(gate)));
     page_.notice = phrase_.padding && !masked_
-                       ? tr("Padding learns too: its row gets %1 times what a word gets.").arg(phrase_.padding)
+                       ? tr("Padding learns too: its row gets the gradients of all its places.")
                        : tr("All words of the phrase get the same; a word that stands in several examples collects "
                             "from all of them.");
     page_.keras = QStringLiteral("dE = tape.gradient(%1, model.get_layer(\"embedding\").embeddings)")

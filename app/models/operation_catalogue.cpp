@@ -213,16 +213,14 @@ std::vector<std::size_t> PageBuilder::listedWords() const {
     return order;
 }
 
-double PageBuilder::balanceShare(std::size_t expert) const {
-    const auto count = std::ranges::count(t_.assignments, std::int32_t(expert));
-    return double(count) / double(std::max<std::size_t>(1, t_.assignments.size()));
-}
-
-double PageBuilder::meanProbability(std::size_t expert) const {
+void PageBuilder::countBalance() {
+    shares_.assign(E_, 0.0);
+    probabilities_.assign(E_, 0.0);
+    for (const std::int32_t e : t_.assignments)
+        shares_[std::size_t(e)] += 1 / double(std::max<std::size_t>(1, t_.assignments.size()));
     const TraceValue* probs = t_.find("gate_probs");
-    double sum = 0;
-    for (std::size_t n = 0; probs && n < N_; ++n) sum += at(probs->of(n), expert);
-    return sum / double(std::max<std::size_t>(1, N_));
+    for (std::size_t i = 0; probs && i < probs->values.size(); ++i)
+        probabilities_[i % E_] += double(probs->values[i]) / double(N_);
 }
 
 std::size_t PageBuilder::pickedIn(const char* name, std::optional<std::size_t> otherwise) const {
@@ -386,8 +384,8 @@ void PageBuilder::finish(double result, double recomputed, std::optional<NumberR
     page_.result = result;
     page_.recomputed = recomputed;
     // What the table lists in full needs no strip beside it.
-    if (visitors().size() >= E_)
-        std::erase_if(page_.strips, [&](const ValueStrip& s) { return s.experts || s.values.size() == E_; });
+    if (visitors().size() >= E_ || (op_.id == "weighted_sum_to_gate" && visitors().size() >= K_))
+        std::erase_if(page_.strips, [](const ValueStrip& s) { return s.experts; });
     page_.subject = std::move(subject);
     for (OperationRow& row : page_.rows)
         for (const OperationCell& c : row.cells) row.current |= c.ref && page_.subject && *c.ref == *page_.subject;

@@ -13,6 +13,10 @@ constexpr char16_t marks[] = u"_^~{} ";
 constexpr char16_t hidden = 0xE000;
 constexpr double small_size = 0.72, line_height = 1.45;
 
+double gapOf(int spaces, double space) {
+    return spaces >= 3 ? 6 * space : space;
+}
+
 QFont fontAt(const Theme& theme, double pixels, int weight, int level) {
     return theme.font(level ? std::max(9.5, pixels * small_size) : pixels, weight);
 }
@@ -38,7 +42,7 @@ FormulaText::FormulaText(const QString& markup) {
         if (run.text.isEmpty()) return;
         runs_.push_back(run);
         run.text.clear();
-        run.space_before = false;
+        run.space_before = 0;
     };
     for (qsizetype i = 0; i < markup.size(); ++i) {
         const QChar c = markup[i];
@@ -60,7 +64,7 @@ FormulaText::FormulaText(const QString& markup) {
             open.pop_back();
         } else if (c == u' ' && run.level == 0) {
             close();
-            run.space_before = true;
+            ++run.space_before;
         } else if (c.unicode() >= hidden && c.unicode() < hidden + 6) {
             run.text += QChar(marks[c.unicode() - hidden]);
         } else {
@@ -74,7 +78,8 @@ QString FormulaText::plain() const {
     QString text;
     int level = 0;
     for (const Run& r : runs_) {
-        if (r.space_before && !text.isEmpty()) text += u' ';
+        if (r.space_before && !text.isEmpty())
+            text += r.space_before >= 3 ? QStringLiteral(";  ") : QStringLiteral(" ");
         if (r.level != level && r.level) text += r.level < 0 ? u'_' : u'^';
         level = r.level;
         text += r.text;
@@ -94,10 +99,11 @@ std::vector<FormulaText::Line> FormulaText::lines(const Theme& theme, double pix
             word += tabularWidth(runs_[end].level ? small : base, runs_[end].text);
             ++end;
         } while (end < runs_.size() && !runs_[end].space_before);
-        if (found.empty() || found.back().width + space + word > room)
+        const double gap = gapOf(runs_[i].space_before, space);
+        if (found.empty() || found.back().width + gap + word > room)
             found.push_back({i, end, word});
         else
-            found.back().last = end, found.back().width += space + word;
+            found.back().last = end, found.back().width += gap + word;
         i = end;
     }
     return found;
@@ -125,7 +131,7 @@ double FormulaText::draw(QPainter& p, const Theme& theme, const QRectF& rect, do
         const double baseline = y + (step + base.capHeight()) / 2;
         for (std::size_t i = line.first; i < line.last; ++i) {
             const Run& r = runs_[i];
-            if (r.space_before && i > line.first) x += space;
+            if (r.space_before && i > line.first) x += gapOf(r.space_before, space);
             const QFontMetricsF& metrics = r.level ? small : base;
             p.setFont(r.level ? small_font : base_font);
             p.setPen(r.gradient ? theme.gradient : color);

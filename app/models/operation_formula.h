@@ -8,8 +8,8 @@
 namespace moe::app {
 
 /// A formula of this program's own texts: `_{...}` is set below the line, `^{...}` above it, `~{...}` in the colour of
-/// gradients. What comes from elsewhere (a word of the corpus) goes in through literal(). Breaks at spaces; digits have
-/// one width.
+/// gradients; three spaces keep two formulas apart. What comes from elsewhere (a word of the corpus) goes in through
+/// literal(). Breaks at spaces; digits have one width.
 class FormulaText {
 public:
     FormulaText() = default;
@@ -32,7 +32,7 @@ private:
         QString text;
         int level = 0;  // -1 below, 1 above
         bool gradient = false;
-        bool space_before = false;  // a line may end before it
+        int space_before = 0;  // a line may end before it; three and more keep formulas apart
     };
     struct Line {
         std::size_t first, last;

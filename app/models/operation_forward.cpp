@@ -72,8 +72,8 @@ void PageBuilder::embeddingRows() {
 
 void PageBuilder::mean() {
     page_.question = tr("What does the model keep of “%1”?").arg(elidedPhrase());
-    page_.formula = masked_ ? text("x = ( Σ_{t} r_{t} ) / %1   %2").arg(averaged_).arg(tr("words"))
-                            : text("x = ( Σ_{t} r_{t} ) / %1   %2").arg(averaged_).arg(tr("places"));
+    page_.formula = masked_ ? text("x = ( Σ_{t} r_{t} ) / %1 %2").arg(averaged_).arg(tr("words"))
+                            : text("x = ( Σ_{t} r_{t} ) / %1 %2").arg(averaged_).arg(tr("places"));
     shapes(QStringLiteral("(%1, %2)").arg(T_).arg(D_), QStringLiteral("(%1)").arg(D_));
     const Values rows = value("embedding_rows"), x = value("mean");
     const std::size_t d = pickedIn("mean");
@@ -415,6 +415,7 @@ void PageBuilder::softmaxLoss() {
 }
 
 void PageBuilder::balanceLoss() {
+    countBalance();
     const double alpha = t_.experiment.model.balance_loss;
     const QString p = soft_ ? QStringLiteral("g") : QStringLiteral("p");
     page_.question = tr("Are the experts used alike by the batch's %1 examples?").arg(N_);

@@ -61,7 +61,6 @@ struct OperationPage {
     /// The number that `worked` ends with: as the trace has it, and computed anew from what `worked` names.
     double result = 0, recomputed = 0;
     std::optional<NumberRef> subject;  // that number
-    QString subject_label;             // what `worked` is about, where the formula does not say it
 };
 
 }  // namespace moe::app

@@ -64,8 +64,10 @@ private:
     std::vector<Visitor> visitors() const;
     /// The words of the tables: the most probable and the target, by probability.
     std::vector<std::size_t> listedWords() const;
-    double balanceShare(std::size_t expert) const;  // f_e: of the batch's choices
-    double meanProbability(std::size_t expert) const;
+    /// f_e and P_e of the balance loss, over the whole batch.
+    void countBalance();
+    double balanceShare(std::size_t expert) const { return shares_[expert]; }
+    double meanProbability(std::size_t expert) const { return probabilities_[expert]; }
 
     /// The index that was picked in value `name` of this example, else that of its largest number.
     std::size_t pickedIn(const char* name, std::optional<std::size_t> otherwise = std::nullopt) const;
@@ -106,7 +108,8 @@ private:
     ExamplePhrase phrase_;
     std::size_t N_, E_, K_, D_, H_, V_, T_;
     bool soft_, masked_, balanced_;
-    std::size_t averaged_;  // places that the mean divides by
+    std::size_t averaged_;                        // places that the mean divides by
+    std::vector<double> shares_, probabilities_;  // (E) after countBalance()
     OperationPage page_;
 };
 

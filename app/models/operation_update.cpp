@@ -102,9 +102,10 @@ void PageBuilder::adam() {
                  v = of(v0) + (gradient * gradient - of(v0)) * (1 - beta2),
                  after = of(w) - rate * m / (std::sqrt(v) + epsilon);
     const auto plus = [](double x) { return x < 0 ? text("− ") + traceText(-x) : text("+ ") + traceText(x); };
-    page_.worked = {text("m = %1 + ( ~{%2} %3 ) · .1 = %4     v = %5 + ( ~{%2}^{2} %6 ) · .001 = %7")
-                        .arg(traceText(of(m0)), traceText(gradient), plus(-of(m0)), traceText(of(m1)),
-                             traceText(of(v0)), plus(-of(v0)), traceText(of(v1))),
+    page_.worked = {text("m = %1 + ( ~{%2} %3 ) · .1 = %4")
+                        .arg(traceText(of(m0)), traceText(gradient), plus(-of(m0)), traceText(of(m1))),
+                    text("v = %1 + ( ~{%2}^{2} %3 ) · .001 = %4")
+                        .arg(traceText(of(v0)), traceText(gradient), plus(-of(v0)), traceText(of(v1))),
                     text("w = %1 − %2 · %3 / ( √%4 + ε ) = %1 %5 = %6")
                         .arg(traceText(of(w)), traceText(rate), traceText(of(m1)), traceText(of(v1)),
                              plus(of(next) - of(w)), traceText(of(next)))};
@@ -119,15 +120,17 @@ void PageBuilder::adam() {
     parameterStrip(QStringLiteral("w"), "", w, false);
     parameterStrip(QStringLiteral("g"), "d:", g, true);
     parameterStrip(QStringLiteral("m"), "new_m:", m1, false);
-    page_.aside = tr("r = %1 at step %2").arg(traceText(rate), countText(t_.step + 1));
+    page_.aside = text("r = %1").arg(traceText(rate));
     page_.notice = tr("m over √v is about 1 wherever gradients keep their sign: nearly every number moves by about r, "
                       "however small its gradient. Longest step %1.")
                        .arg(traceText(largest_step));
     if (still) page_.notice += u' ' + tr("%1 of %2 numbers stand still.").arg(countText(still), countText(numbers));
     page_.keras = QStringLiteral("optimizer.apply_gradients(zip(gradients, model.trainable_variables))");
     finish(of(next), after, parameterRef("new:" + name, *index));
-    for (OperationRow& r : page_.rows) r.current = r.label == QString::fromStdString(name);
-    page_.subject_label = QStringLiteral("%1 [%2]").arg(QString::fromStdString(name), QString::number(*index));
+    for (OperationRow& r : page_.rows) {
+        r.current = r.label == QString::fromStdString(name);
+        if (r.current) r.label += QStringLiteral(" [%1]").arg(*index);  // what the formula is about
+    }
 }
 
 }  // namespace moe::app

@@ -32,6 +32,8 @@ WindowMenu::WindowMenu(const WindowActions& actions, const LessonList& lessons, 
     connect(view, &QMenu::aboutToShow, this, [this, view, &actions] {
         if (!docks_) return;
         view->clear();
+        view->addAction(actions.stepThrough);
+        view->addSeparator();
         for (DockFrame* d : docks_->docks())
             if (d->area() != ViewArea::stage) view->addAction(d->toggleViewAction());
         view->addSeparator();

@@ -89,11 +89,6 @@ int OperationHead::lay(QPainter* p, int width) const {
         if (p) aside.draw(*p, theme_, QRectF(0, y, width, px(20)), 12.5, QFont::Normal, theme_.muted);
         y += aside.height(theme_, 12.5, QFont::Normal, width);
     }
-    if (!page_->subject_label.isEmpty()) {
-        const FormulaText label(FormulaText::literal(page_->subject_label, 60));
-        if (p) label.draw(*p, theme_, QRectF(0, y, width, px(20)), 11, QFont::Normal, theme_.muted);
-        y += label.height(theme_, 11, QFont::Normal, width);
-    }
     for (const QString& markup : page_->worked) {
         const FormulaText worked(markup);
         if (p) worked.draw(*p, theme_, QRectF(0, y, width, 1e4), 12.5, QFont::Normal, theme_.ink);

@@ -139,10 +139,14 @@ void OperationTable::paintEvent(QPaintEvent*) {
             .draw(p, theme_, at, head_type, QFont::Normal, theme_.muted, left ? Qt::AlignLeft : Qt::AlignRight);
     }
     y += head;
+    // Of hundreds of words those in sight; what is scrolled to is painted then.
+    const QRect sight = visibleRegion().boundingRect();
     for (const OperationRow& row : page_->rows) {
-        p.setPen(QPen(theme_.hairline, 1));
-        p.drawLine(QPointF(0, std::floor(y) + 0.5), QPointF(width(), std::floor(y) + 0.5));
-        paintRow(p, row, y, places);
+        if (y + row_height_ >= sight.top() && y <= sight.bottom() + 1) {
+            p.setPen(QPen(theme_.hairline, 1));
+            p.drawLine(QPointF(0, std::floor(y) + 0.5), QPointF(width(), std::floor(y) + 0.5));
+            paintRow(p, row, y, places);
+        }
         y += row_height_;
     }
     p.setPen(QPen(theme_.hairline, 1));

@@ -92,7 +92,7 @@ void TraceStageScene::paintGradients() {
         }
         const double slope = double(value("d_expert_weights")[*s.visit]);
         if (const double t = travel("weighted_sum_to_gate"); t > 0) {
-            const double l = lit("weighted_sum_to_gate");
+            const double l = isNow("gate_softmax_backward") ? 1 : lit("weighted_sum_to_gate");
             const QPointF start(s.box.left() - px(3), s.box.center().y()), end(gate_box_.right() + px(3), s.gate_y);
             arrow(start, end, arrowWidth(std::abs(slope)), t, l);
         }
@@ -151,8 +151,14 @@ void TraceStageScene::paintGateNumbers() {
         // Numbers of boxes that stand close keep clear of each other.
         y = std::max(y, last + px(11));
         last = y;
-        const QRectF at(at_.experts - px(54), y, px(46), px(12));
-        text(at, Qt::AlignLeft | Qt::AlignVCenter, briefText(slope, true), 10.5, QFont::DemiBold,
+        const QRectF at(at_.experts - px(62), y, px(48), px(12));
+        // On the panel's own colour: arrows may pass below.
+        p.setFont(theme_.font(10.5, QFont::DemiBold));
+        const double wide = tabularWidth(QFontMetricsF(p.font()), briefText(slope, true)) + px(4);
+        p.setPen(Qt::NoPen);
+        p.setBrush(theme_.panel);
+        p.drawRoundedRect(QRectF(at.right() - wide, at.top(), wide + px(2), at.height()), px(3), px(3));
+        text(at, Qt::AlignRight | Qt::AlignVCenter, briefText(slope, true), 10.5, QFont::DemiBold,
              dim(theme_.gradient, (now ? 1 : 0.75) * shown));
         spot(at, tr("Gradient of the gate weight of expert %1: %2").arg(expertName(*s.expert), traceText(slope, true)),
              NumberRef{"d_expert_weights", example_, *s.visit});

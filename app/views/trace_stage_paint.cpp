@@ -276,7 +276,7 @@ void TraceStageScene::paintGate() {
     const auto z = value("gate_logits"), probs = value("gate_probs"), weights = value("expert_weights"),
                dz = value("d_gate_logits");
     const double scored = appeared("gate_scores"), softened = appeared("gate_softmax"), chosen = appeared("top_k"),
-                 turned = appeared("gate_softmax_backward");
+                 turned = updating() ? 0 : appeared("gate_softmax_backward");
     const double z_most = largestOf(z);
     const double bar_left = gate_box_.left() + px(26), number_left = gate_box_.right() - px(turned > 0 ? 49 : 40);
     const double room = number_left - px(4) - bar_left;
@@ -342,8 +342,7 @@ void TraceStageScene::paintGate() {
         const QRectF at(number_left, s.gate_y - px(7), gate_box_.right() - px(6) - number_left, px(14));
         if (turned > 0 && s.expert) {
             const double slope = double(dz[*s.expert]);
-            text(at, Qt::AlignRight | Qt::AlignVCenter, briefText(slope, true),
-                 smallest_type, QFont::DemiBold,
+            text(at, Qt::AlignRight | Qt::AlignVCenter, briefText(slope, true), smallest_type, QFont::DemiBold,
                  dim(slope == 0 ? theme_.muted : theme_.gradient, now == "gate_softmax_backward" ? turned : 0.7));
             tip += u'\n' + tr("gradient of its score %1").arg(traceText(slope, true));
             ref = NumberRef{"d_gate_logits", example_, *s.expert};
@@ -395,7 +394,7 @@ void TraceStageScene::paintExpert(const Slot& s) {
     p.drawRoundedRect(body, radius, radius);
 
     const bool two_lines = s.box.height() >= px(34);
-    const double cy = two_lines ? s.box.top() + px(14) : s.box.center().y();
+    const double cy = two_lines ? s.box.top() + px(updating() || out ? 12 : 14) : s.box.center().y();
     const double mark = std::min(px(12), s.box.height() * 0.5);
     double x = s.box.left() + px(11);
     if (s.expert) {
@@ -414,7 +413,7 @@ void TraceStageScene::paintExpert(const Slot& s) {
     const double weight = weightOf(s);
     QString tip = s.expert ? tr("Expert %1").arg(expertName(*s.expert)) : tr("All the other experts");
     const QRectF right(x, cy - px(9), s.box.right() - px(9) - x, px(18));
-    const QRectF below(s.box.left() + px(10), s.box.bottom() - px(19), s.box.width() - px(20), px(14));
+    const QRectF below(s.box.left() + px(10), s.box.bottom() - px(17), s.box.width() - px(20), px(14));
     const QRectF wide = two_lines ? below : right;
     if (updating() && s.expert) {
         double step = 0, gradient = 0;
@@ -444,7 +443,7 @@ void TraceStageScene::paintExpert(const Slot& s) {
             text(s.expert ? right : below, Qt::AlignRight | Qt::AlignVCenter, percentText(weight), 11, QFont::Normal,
                  muted(1));
         if (weighed) tip += u'\n' + tr("gate weight %1").arg(traceText(weight));
-    } else if (two_lines) {
+    } else if (two_lines && chosen_yet) {
         text(below, Qt::AlignLeft | Qt::AlignVCenter, backward() ? tr("no gradient") : tr("not chosen"), 10.5,
              QFont::Normal, muted(1));
     }
@@ -576,7 +575,10 @@ void TraceStageScene::paintHead() {
              tr("step %1").arg(traceText(step * operationPose("adam", time_).appear)), 10.5, QFont::DemiBold,
              theme_.ink);
         const double rows_step = std::sqrt(stepOf("embedding", 0, all));
-        text({at_.rows, at_.centre - row_pitch_ * double(rows_.size()) / 2 - px(14), at_.mean - at_.rows, px(14)},
+        // Above the rows; where they fill the picture, above the mean.
+        const double above = at_.centre - row_pitch_ * double(rows_.size()) / 2 - px(14);
+        const bool room = above >= at_.area.top() - px(4);
+        text({room ? at_.rows : at_.mean, room ? above : at_.centre - px(28), at_.mean - at_.rows, px(14)},
              Qt::AlignLeft | Qt::AlignVCenter,
              tr("step %1").arg(traceText(rows_step * operationPose("adam", time_).appear)), 10.5, QFont::DemiBold,
              theme_.ink);

@@ -42,6 +42,7 @@ TraceStageLayout::TraceStageLayout(QSizeF size, const Theme& theme) {
 
 void TraceStageScene::setMoment(std::shared_ptr<const Trace> trace, std::size_t op, std::size_t example) {
     const bool same = trace == trace_ && example == example_;
+    if (trace != trace_) steps_.clear();
     trace_ = std::move(trace);
     op_ = op, example_ = example;
     if (!same && trace_) {
@@ -195,21 +196,25 @@ double TraceStageScene::weightOf(const Slot& slot) const {
 }
 
 double TraceStageScene::stepOf(const std::string& name, std::size_t first, std::size_t count) const {
+    const auto [known, fresh] = steps_.try_emplace({name, first}, 0.0);
+    if (!fresh) return known->second;
     const NamedArray* before = trace_->parameter(name);
     const auto after = std::ranges::find(trace_->new_parameters, name, &NamedArray::name);
     if (!before || after == trace_->new_parameters.end()) return 0;
     double sum = 0;
     for (std::size_t i = first; i < first + count && i < before->values.size(); ++i)
         sum += std::pow(double(after->values[i]) - double(before->values[i]), 2);
-    return sum;
+    return known->second = sum;
 }
 
 double TraceStageScene::batchGradientOf(const std::string& name, std::size_t first, std::size_t count) const {
+    const auto [known, fresh] = steps_.try_emplace({"d:" + name, first}, 0.0);
+    if (!fresh) return known->second;
     const NamedArray* g = trace_->gradient(name);
     double sum = 0;
     for (std::size_t i = first; g && i < first + count && i < g->values.size(); ++i)
         sum += std::pow(double(g->values[i]), 2);
-    return sum;
+    return known->second = sum;
 }
 
 const TraceStageScene::Spot* TraceStageScene::spotAt(QPointF point) const {

@@ -5,6 +5,7 @@
 
 #include <QCoreApplication>
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -139,6 +140,9 @@ private:
     std::optional<NumberRef> picked_;
     Theme theme_ = Theme::light();
     ExamplePhrase phrase_;
+
+    // Squared lengths of a trace's steps and gradients, once computed.
+    mutable std::map<std::pair<std::string, std::size_t>, double> steps_;
 
     // Of the picture that is being painted.
     QPainter* p_ = nullptr;
