@@ -69,6 +69,11 @@ QString signedValueText(double value, int digits) {
     return signedText(valueText(value, digits));
 }
 
+QString powerText(int exponent) {
+    return QStringLiteral("1e") + (exponent < 0 ? QString(QChar(0x2212)) : QString()) +
+           QString::number(std::abs(exponent));
+}
+
 double shownValue(double value, int digits) {
     QString text = valueText(value, digits);
     text.replace(QChar(0x2212), u'-');
@@ -292,7 +297,7 @@ std::optional<ProvenanceSum> ProvenanceCards::sum(TraceNumber number, const Deri
                       });
 
     const double size = std::max(most, std::abs(total));
-    if (size > 0 && (size < 1e-2 || size >= 1e5)) sum.exponent = int(std::floor(std::log10(size) / 3)) * 3;
+    if (size > 0 && (size < 1e-3 || size >= 1e5)) sum.exponent = int(std::floor(std::log10(size) / 3)) * 3;
     const double unit = std::pow(10, -sum.exponent);
     const int least = decimalsFor(most * unit, usual_digits);
     const int decimals = total == 0 ? least : std::clamp(decimalsFor(total * unit, usual_digits), least, least + 3);
@@ -353,6 +358,8 @@ ProvenanceCard ProvenanceCards::card(const NumberRef& ref, std::size_t terms) co
     card.formula = formula(*number, d);
     card.values = values(*number, d);
     if (terms > 0) card.sum = sum(*number, d, terms);
+    const auto example = provenance_.place(*number).example;
+    if (example && provenance_.examples() > 1 && number->what != Quantity::loss) card.example = exampleText(*example);
     card.note = note(*number, d);
     card.keras = keras(*number);
     if (const auto next = provenance_.next(d)) card.next = provenance_.ref(*next);
@@ -369,13 +376,14 @@ std::vector<ProvenanceCard> ProvenanceCards::chain(const NumberRef& ref, std::si
 QString ProvenanceCards::text(const ProvenanceCard& card) {
     QStringList lines;
     lines << card.name.text() + QStringLiteral(" = ") + card.shown;
+    if (!card.example.isEmpty()) lines << tr("  example: %1").arg(card.example);
     if (!card.formula.isEmpty()) lines << QStringLiteral("  = ") + card.formula;
     QString values;
     for (const ProvenancePart& part : card.values) values += part.text;
     if (!values.isEmpty()) lines << QStringLiteral("  = ") + values;
     if (card.sum) {
         const ProvenanceSum& sum = *card.sum;
-        if (sum.exponent != 0) lines << tr("  in units of 1e%1:").arg(sum.exponent);
+        if (sum.exponent != 0) lines << tr("  in units of %1:").arg(powerText(sum.exponent));
         for (const ProvenanceRow& row : sum.rows) {
             QString factors;
             for (const ProvenancePart& part : row.parts) factors += part.text;

@@ -15,6 +15,8 @@ namespace moe::app {
 QString valueText(double value, int digits = 3);
 /// With its sign always: "+.390".
 QString signedValueText(double value, int digits = 3);
+/// "1e−3".
+QString powerText(int exponent);
 /// `number` as valueText() shows it: what a reader would calculate with.
 double shownValue(double value, int digits = 3);
 
@@ -64,8 +66,9 @@ struct ProvenanceCard {
     QString formula;                     // "g · ( ∂L/∂g − Σ g · ∂L/∂g )"
     std::vector<ProvenancePart> values;  // ".390 · ( −.682 + .305 )"; empty where only `sum` has them
     std::optional<ProvenanceSum> sum;
-    QString note;   // "Not chosen: no gradient."
-    QString keras;  // the line that computes it in Keras, to copy
+    QString example;  // "hello → world"; empty where it is of the whole batch, or there is but one
+    QString note;     // "Not chosen: no gradient."
+    QString keras;    // the line that computes it in Keras, to copy
     std::optional<NumberRef> next;
 };
 

@@ -336,7 +336,8 @@ void ProvenanceCards::label(ProvenanceRow& row, TraceNumber of, const Derivation
         row.label = exampleText(*p.example);
         return;
     }
-    if (of.what == Q::d_mean || of.what == Q::d_gate_logits) {
+    const bool of_parts = term.a.what == Q::d_gate_logits_task || term.a.what == Q::d_gate_logits_balance;
+    if (of.what == Q::d_mean || (of.what == Q::d_gate_logits && of_parts)) {
         const bool first = term.a.what == Q::d_mean_experts || term.a.what == Q::d_gate_logits_task;
         row.label = of.what == Q::d_mean ? (first ? tr("experts") : tr("gate")) : (first ? tr("task") : tr("balance"));
         return;
@@ -349,6 +350,7 @@ void ProvenanceCards::label(ProvenanceRow& row, TraceNumber of, const Derivation
         case Q::mixed:
         case Q::gate_probs:
         case Q::expert_weights:
+        case Q::d_gate_logits:
         case Q::d_gate_logits_task:
         case Q::d_gate_logits_balance:
         case Q::d_mean_gate:

@@ -172,7 +172,21 @@ double ProvenanceBody::layoutTop(const ProvenanceCard& card, double y, double wi
             y += metrics.height();
         }
     };
+    const double first_line = y;
     if (!card.formula.isEmpty()) lines(QStringLiteral("= ") + card.formula, theme_.font(small_size), small);
+    // Whose number it is stands at the end of that line where there is room; it is in the tooltip too.
+    const double formula = tabularWidth(small, QStringLiteral("= ") + card.formula);
+    const double room = right - left - formula - theme_.px(14);
+    if (card.formula.isEmpty()) {
+        if (!card.example.isEmpty()) lines(card.example, theme_.font(small_size), small);
+    } else if (!card.example.isEmpty() && room >= theme_.px(60)) {
+        if (painter) {
+            painter->setFont(theme_.font(small_size));
+            painter->setPen(theme_.muted);
+        }
+        label(painter, {left, first_line, right - left, small.height()}, Qt::AlignRight | Qt::AlignVCenter,
+              elided(small, card.example, room));
+    }
     if (!card.values.empty()) {
         std::vector<ProvenancePart> parts = card.values;
         parts.insert(parts.begin(), {QStringLiteral("= ")});
@@ -261,7 +275,8 @@ double ProvenanceBody::layoutSum(const ProvenanceSum& sum, double y, double widt
         painter->drawLine(QPointF(left, y), QPointF(right, y));
     }
     y += theme_.px(1);
-    quiet(sum.exponent == 0 ? tr("sum") : tr("sum, in units of 1e%1").arg(sum.exponent), left, right - left - results);
+    quiet(sum.exponent == 0 ? tr("sum") : tr("sum, in units of %1").arg(powerText(sum.exponent)), left,
+          right - left - results);
     number(sum.total);
     return y + row;
 }
@@ -406,9 +421,14 @@ ProvenanceView::ProvenanceView(QWidget* parent)
     scroll_->viewport()->setAutoFillBackground(false);
     body_->setAutoFillBackground(false);
     body_->setTips([this](const NumberRef& ref) {
-        return cards_ ? tr("%1 = %2").arg(cards_->name(ref).text(),
-                                          QString::fromStdString(to_text(float(cards_->value(ref)))))
-                      : QString();
+        if (!cards_) return QString();
+        const QString value =
+            tr("%1 = %2").arg(cards_->name(ref).text(), QString::fromStdString(to_text(float(cards_->value(ref)))));
+        const auto number = cards_->provenance().find(ref);
+        const auto example = number ? cards_->provenance().place(*number).example : std::nullopt;
+        return example && cards_->provenance().examples() > 1
+                   ? value + u'\n' + tr("example: %1").arg(cards_->exampleText(*example))
+                   : value;
     });
     setFocusProxy(body_);
     connect(body_, &ProvenanceBody::followed, this, &ProvenanceView::go);

@@ -389,6 +389,29 @@ private Q_SLOTS:
         QCOMPARE(cards.card({"d_mean_experts", 0, 3}, 1000).sum->smaller, std::size_t(0));
     }
 
+    void rowsSayWhatTheyAre() {
+        const auto firstRow = [](const ProvenanceCards& cards, const char* name, std::size_t index) {
+            const ProvenanceCard card = cards.card({name, 1, index});
+            return card.sum && !card.sum->rows.empty() ? card.sum->rows.front() : ProvenanceRow{};
+        };
+        const ProvenanceCards soft = cardsOf(traceOf(cases[1])), chosen = cardsOf(traceOf(cases[6]));
+        for (const char* name :
+             {"d_gate_logits", "d_gate_logits_task", "gate_probs", "expert_weights", "mixed", "d_mean_gate"}) {
+            QVERIFY2(firstRow(soft, name, 1).expert, name);
+            QVERIFY2(firstRow(soft, name, 1).label.isEmpty(), name);
+        }
+        QVERIFY(firstRow(soft, "gate_logits", 1).label.startsWith("dim "));
+        QVERIFY(firstRow(soft, "answers", 1).label.startsWith("unit "));
+        QVERIFY(firstRow(soft, "d_mixed", 1).label.startsWith("“"));
+        QVERIFY(firstRow(soft, "mean", 1).label.startsWith("“") || firstRow(soft, "mean", 1).label == "(padding)");
+        const ProvenanceRow row = firstRow(soft, "d_mean_experts", 1);
+        QVERIFY(row.expert && row.label.startsWith("unit "));
+        QVERIFY(cardsOf(traceOf(cases[1])).card({"d:gate/kernel", 0, 5}).sum->rows[0].label.contains(" → "));
+        // Of two parts: task and balance, experts and gate.
+        QVERIFY(ProvenanceCards::text(chosen.card({"d_gate_logits", 1, 1})).contains("balance"));
+        QCOMPARE(powerText(-6), QString("1e−6"));
+    }
+
     void numbersReadAsInTheField() {
         QCOMPARE(valueText(0.39), QString(".390"));
         QCOMPARE(valueText(-0.147), QString("−.147"));
