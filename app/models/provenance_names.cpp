@@ -287,7 +287,7 @@ QString ProvenanceCards::formula(TraceNumber n, const Derivation& d) const {
         case Q::batch_loss:
             return tr("Σ loss ÷ %1").arg(d.divisor);
         case Q::balance:
-            return tr("Σ ∂L/∂%1 · %1").arg(provenance_.chooses() ? u'P' : u'g');
+            return provenance_.chooses() ? tr("Σ ∂L/∂P · P") : tr("Σ ∂L/∂g · g");
         case Q::new_momentum:
             return tr("m + ( ∂L/∂w − m ) · .1");
         case Q::new_velocity:

@@ -410,6 +410,7 @@ private Q_SLOTS:
         // Of two parts: task and balance, experts and gate.
         QVERIFY(ProvenanceCards::text(chosen.card({"d_gate_logits", 1, 1})).contains("balance"));
         QCOMPARE(powerText(-6), QString("1e−6"));
+        QCOMPARE(chosen.card({"balance", 0, 0}).formula, QString("Σ ∂L/∂P · P"));
     }
 
     void numbersReadAsInTheField() {
