@@ -82,16 +82,11 @@ QByteArray png(const Figure& figure, int scale) {
     image.fill(Qt::white);
     image.setDotsPerMeterX(int(std::lround(96 * scale / 0.0254)));
     image.setDotsPerMeterY(image.dotsPerMeterX());
-    image.setText(QStringLiteral("Title"), figure.title);
-    image.setText(QStringLiteral("Software"), creator());
     {
         QPainter painter(&image);
         figure.paint(painter, QRectF(image.rect()));
     }
-    QBuffer buffer;
-    buffer.open(QIODevice::WriteOnly);
-    if (!image.save(&buffer, "PNG")) throw Error("The picture could not be written as PNG; try SVG or PDF.");
-    return buffer.data();
+    return pngBytes(image, figure.title);
 }
 
 QByteArray svg(const Figure& figure) {
@@ -147,6 +142,16 @@ FigureSource::FigureSource(FigureKind kind)
       file(QString::fromLatin1(namesOf(kind).file)),
       figure([kind](const Snapshot& s, const FigureOptions& options) { return figureOf(kind, s, options); }),
       csv([kind](const Snapshot& s, const FigureOptions& options) { return figureCsv(kind, s, options); }) {}
+
+QByteArray pngBytes(const QImage& image, const QString& title) {
+    QImage titled = image;
+    titled.setText(QStringLiteral("Title"), title);
+    titled.setText(QStringLiteral("Software"), creator());
+    QBuffer buffer;
+    buffer.open(QIODevice::WriteOnly);
+    if (!titled.save(&buffer, "PNG")) throw Error("The picture could not be written as PNG; try SVG or PDF.");
+    return buffer.data();
+}
 
 QByteArray renderFigure(const FigureSource& source, const Snapshot& snapshot, const FigureOptions& options) {
     switch (options.format) {

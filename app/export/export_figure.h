@@ -30,6 +30,7 @@ struct FigureOptions {
     FigureFormat format = FigureFormat::png;
     int scale = 1;                 // of PNG: 1 to 4 pixels a unit
     Theme theme = Theme::light();  // dark only where asked for: paper is white
+    bool frame = false;            // of an animation: the settings leave out what changes with the step
     QString corpusName;            // "four lines", for the settings below the figure
     std::function<StagePicture(const Snapshot& snapshot, const Theme& theme)> stage;  // any thread
 };
@@ -67,6 +68,9 @@ QImage figureImage(const FigureSource& source, const Snapshot& snapshot, const F
 
 /// Size of the picture at scale 1. Throws as renderFigure().
 QSize figureSize(const FigureSource& source, const Snapshot& snapshot, const FigureOptions& options);
+
+/// A picture as a PNG file's bytes, with its title. Throws Error where there is not enough memory.
+QByteArray pngBytes(const QImage& image, const QString& title);
 
 /// "Routing heat map: expert by token", "Expert load", ...
 QString figureName(FigureKind kind);

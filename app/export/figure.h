@@ -24,6 +24,7 @@ struct Figure {
 struct FigureNotes {
     QString title, subtitle;
     std::vector<QString> settings;  // "learning rate 0.001", one each
+    QString moment;                 // "step 120 of 4,310", right of the title
 };
 
 struct HeatmapData {

@@ -72,9 +72,11 @@ QString xName(const History& history) {
 
 FigureNotes figureNotes(const QString& title, const QString& subtitle, const Snapshot& snapshot,
                         const FigureOptions& options) {
-    FigureNotes notes{title, subtitle, {}};
+    FigureNotes notes{title, subtitle, {}, momentText(snapshot)};
     for (const RunSetting& setting : runSettings(snapshot, options.corpusName))
         notes.settings.push_back(setting.name + u' ' + setting.value);
+    // A frame of an animation keeps its lines where they are: what changes with the step stands above, right.
+    if (options.frame) notes.settings.resize(notes.settings.size() - std::min<std::size_t>(2, notes.settings.size()));
     return notes;
 }
 
@@ -100,8 +102,8 @@ QString unknownWords(const ProbeForward& probe) {
 
 DrawnData stageData(const Snapshot& snapshot, const FigureOptions& options) {
     StagePicture stage = stageOf(snapshot, options);
-    QString subtitle = say("%1 on its way through the model at %2; ribbons are as wide as the gate's weight.")
-                           .arg(prefixText(snapshot.probe), momentText(snapshot));
+    QString subtitle = say("%1 on its way through the model; ribbons are as wide as the gate's weight.")
+                           .arg(prefixText(snapshot.probe));
     if (const QString unknown = unknownWords(snapshot.probe); !unknown.isEmpty())
         subtitle += u' ' + say("Unknown and left out: %1.").arg(unknown);
     return {notesFor(FigureKind::stage, subtitle, snapshot, options), stage.size, std::move(stage.paint)};

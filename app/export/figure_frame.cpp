@@ -22,7 +22,10 @@ QFont FigureFrame::font(const Theme& theme, double pixels, int weight) {
 
 FigureFrame::FigureFrame(const FigureNotes& notes, const Theme& theme, double width) : theme_(theme), width_(width) {
     const double inside = width - 2 * margin;
-    title_ = elided(QFontMetricsF(font(theme, 18, QFont::DemiBold)), notes.title, inside);
+    moment_ = notes.moment;
+    const double moment_room =
+        moment_.isEmpty() ? 0 : tabularWidth(QFontMetricsF(font(theme, 13, QFont::DemiBold)), moment_) + 24;
+    title_ = elided(QFontMetricsF(font(theme, 18, QFont::DemiBold)), notes.title, inside - moment_room);
     const QFontMetricsF small(font(theme, 11));
     subtitle_ = wrapped(QFontMetricsF(font(theme, 12)), notes.subtitle, inside);
     for (const QString& setting : notes.settings) {
@@ -41,6 +44,9 @@ void FigureFrame::paint(QPainter& painter, double height) const {
     painter.setPen(theme_.ink);
     painter.setFont(font(theme_, 18, QFont::DemiBold));
     drawAligned(painter, {margin, margin, width_ - 2 * margin, title_height}, Qt::AlignLeft, title_);
+    painter.setFont(font(theme_, 13, QFont::DemiBold));
+    drawTabular(painter, {margin, margin, width_ - 2 * margin, title_height}, Qt::AlignRight | Qt::AlignVCenter,
+                moment_);
     painter.setPen(theme_.muted);
     painter.setFont(font(theme_, 12));
     double y = margin + title_height;

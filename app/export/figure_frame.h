@@ -20,7 +20,7 @@ public:
 
 private:
     Theme theme_;
-    QString title_;
+    QString title_, moment_;
     std::vector<QString> subtitle_, settings_;
     double width_, top_, bottom_;
 };

@@ -268,6 +268,11 @@ void SessionController::stateAt(std::uint64_t step, std::function<void(Answer<Ru
     await(session_.state_at(step), std::move(done));
 }
 
+void SessionController::pictureAt(std::uint64_t step, const QString& text, std::size_t focus,
+                                  std::function<void(Answer<Snapshot>)> done) {
+    await(session_.picture_at(step, text.toStdString(), focus), std::move(done));
+}
+
 void SessionController::norms(std::function<void(Answer<NormCurves>)> done) {
     await(session_.norms(), std::move(done));
 }

@@ -63,6 +63,8 @@ public:
     void tracePhrase(std::uint64_t step, const QString& text, std::size_t prefix,
                      std::function<void(Answer<Trace>)> done);
     void stateAt(std::uint64_t step, std::function<void(Answer<RunState>)> done);
+    void pictureAt(std::uint64_t step, const QString& text, std::size_t focus,
+                   std::function<void(Answer<Snapshot>)> done);
     void norms(std::function<void(Answer<NormCurves>)> done);
     /// `done(QString())` when that moment is the present, else the sentence that says why not. Keep save() for undo.
     void continueFrom(std::uint64_t step, std::function<void(const QString& error)> done);

@@ -1,5 +1,6 @@
 #include "app/shell/export_actions.h"
 
+#include "app/shell/animation_dialog.h"
 #include "app/shell/dock_area.h"
 #include "app/shell/export_dialog.h"
 #include "app/shell/figure_sources.h"
@@ -18,6 +19,7 @@ ExportActions::ExportActions(Workbench& bench, DockArea& docks, Notice& notice, 
                              QWidget* window)
     : QObject(window), bench_(bench), docks_(docks), notice_(notice), window_(window) {
     connect(actions.exporting, &QAction::triggered, this, [this] { exportView({}); });
+    connect(actions.animating, &QAction::triggered, this, [this] { animate({}); });
     for (DockFrame* dock : docks_.docks())
         connect(dock, &DockFrame::menuAsked, this, [this, dock](QMenu* menu) { fillMenu(dock, menu); });
 }
@@ -81,8 +83,26 @@ ExportDialog* ExportActions::exportView(const QString& id) {
         new ExportDialog(sources(), bench_.session().sharedSnapshot(), options(), theme_, bench_.background(), window_);
     dialog_->setAttribute(Qt::WA_DeleteOnClose);
     dialog_->choose(wanted, FigureFormat::png, 2);
+    connect(dialog_, &ExportDialog::animationAsked, this, [this](const QString& view) {
+        dialog_->close();
+        animate(view);
+    });
     dialog_->open();
     return dialog_;
+}
+
+AnimationDialog* ExportActions::animate(const QString& id) {
+    if (!animation_) {
+        const QString first = id.isEmpty() && docks_.stage() ? docks_.stage()->objectName() : id;
+        animation_ =
+            new AnimationDialog(sources(), options(), first, bench_.session(), theme_, bench_.background(), window_);
+        animation_->setAttribute(Qt::WA_DeleteOnClose);
+    }
+    // Beside the window, not over it: the lesson goes on while the frames are made.
+    animation_->show();
+    animation_->raise();
+    animation_->activateWindow();
+    return animation_;
 }
 
 void ExportActions::copy(const QString& id, FigureFormat format) {

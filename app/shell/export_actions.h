@@ -12,6 +12,7 @@ class QWidget;
 
 namespace moe::app {
 
+class AnimationDialog;
 class DockArea;
 class DockFrame;
 class ExportDialog;
@@ -30,6 +31,8 @@ public:
     void setTheme(const Theme& theme) { theme_ = theme; }
     /// Opens the dialog on this view; empty: on the one that is looked at.
     ExportDialog* exportView(const QString& id);
+    /// Opens the dialog that makes the run an animation of this view; empty: of the stage.
+    AnimationDialog* animate(const QString& id);
     /// The view that the pointer is over, else the one with the keyboard; the stage where there is neither.
     QString viewLookedAt() const;
     /// PNG at twice the size, or the table, to the clipboard.
@@ -46,6 +49,7 @@ private:
     QWidget* window_;
     Theme theme_ = Theme::light();
     QPointer<ExportDialog> dialog_;
+    QPointer<AnimationDialog> animation_;
 };
 
 }  // namespace moe::app

@@ -14,6 +14,7 @@
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QMimeData>
+#include <QPainter>
 #include <QPlainTextEdit>
 #include <QPointer>
 #include <QPushButton>
@@ -37,6 +38,13 @@ void toClipboard(FigureFormat format, const QByteArray& bytes) {
     mime->setData(QString::fromLatin1(types[int(format)]), bytes);
     if (format == FigureFormat::csv) mime->setText(QString::fromUtf8(bytes));
     QApplication::clipboard()->setMimeData(mime);
+}
+
+void framePreview(QImage& image, const Theme& theme) {
+    QPainter painter(&image);
+    painter.setPen(QPen(theme.hairline, 1));
+    painter.drawRect(
+        QRectF(QPointF(0, 0), QSizeF(image.size()) / image.devicePixelRatio()).adjusted(0.5, 0.5, -0.5, -0.5));
 }
 
 ExportDialog::ExportDialog(std::vector<FigureSource> sources, std::shared_ptr<const Snapshot> snapshot,
@@ -101,6 +109,12 @@ void ExportDialog::build() {
     choices->addWidget(paper_name_ = caption(tr("Paper")));
     choices->addLayout(segments(papers_, {{tr("White"), 0}, {tr("Dark"), 1}}));
     size_->setWordWrap(true);
+    choices->addSpacing(10);
+    animate_ = new QPushButton(tr("The run as an animation…"), this);
+    animate_->setToolTip(tr("This view over all the steps, as one file or numbered pictures"));
+    setRole(animate_, "link");
+    connect(animate_, &QPushButton::clicked, this, [this] { Q_EMIT animationAsked(source().id); });
+    choices->addWidget(animate_, 0, Qt::AlignLeft);
     choices->addStretch();
     auto* moment = caption(tr("As it was at %1").arg(momentText(*snapshot_)));
     moment->setWordWrap(true);
@@ -206,6 +220,7 @@ void ExportDialog::showFigure() {
     for (QAbstractButton* button : scales_->buttons()) button->setVisible(pixels);
     scale_name_->setVisible(pixels);
     // A view as it stands has the window's colours.
+    animate_->setVisible(source().of_any_moment);
     const bool paper = !table && source().of_any_moment;
     for (QAbstractButton* button : papers_->buttons()) button->setVisible(paper);
     paper_name_->setVisible(paper);
@@ -221,6 +236,7 @@ void ExportDialog::showFigure() {
             const double ratio = devicePixelRatioF();
             QImage image = figureImage(source(), *snapshot_, chosen, (QSizeF(picture_->size()) * ratio).toSize());
             image.setDevicePixelRatio(ratio);
+            framePreview(image, theme_);
             picture_->setPixmap(QPixmap::fromImage(image));
             picture_->setAccessibleName(source().name);
             const QSize size = figureSize(source(), *snapshot_, chosen) * (pixels ? chosen.scale : 1);

@@ -21,6 +21,9 @@ class Background;
 /// Puts what renderFigure() gave on the clipboard: a picture as a picture, a table as text. GUI thread.
 void toClipboard(FigureFormat format, const QByteArray& bytes);
 
+/// A hairline around a picture that is looked at: where the paper ends.
+void framePreview(QImage& image, const Theme& theme);
+
 /// Chooses a figure and its format, shows it, and copies or saves it. Shows the run as it was when the dialog opened,
 /// whatever trains on behind it. GUI thread; figures are made and written on a thread of their own.
 class ExportDialog : public QDialog {
@@ -42,6 +45,7 @@ public:
 Q_SIGNALS:
     void saved(const QString& path);
     void refused(const QString& sentence);
+    void animationAsked(const QString& view);
 
 protected:
     void resizeEvent(QResizeEvent* event) override;
@@ -66,7 +70,7 @@ private:
     QLabel *picture_, *size_, *message_, *scale_name_, *paper_name_;
     QPlainTextEdit* text_;
     QStackedWidget* shown_;  // the picture, or the table
-    QPushButton *copy_ = nullptr, *save_ = nullptr;
+    QPushButton *copy_ = nullptr, *save_ = nullptr, *animate_ = nullptr;
     bool showable_ = false;
 };
 

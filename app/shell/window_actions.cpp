@@ -61,6 +61,7 @@ WindowActions::WindowActions(QWidget* window) : QObject(window), window_(window)
     ownText = make(tr("Own text…"), QKeySequence(Qt::CTRL | Qt::Key_T));
     paste = make(tr("Paste a text…"), QKeySequence(Qt::CTRL | Qt::Key_V));
     exporting = make(tr("Export…"), QKeySequence(Qt::CTRL | Qt::Key_E));
+    animating = make(tr("Run as an animation…"), QKeySequence(Qt::CTRL | Qt::SHIFT | Qt::Key_E));
     quit = make(tr("Quit"), QKeySequence(Qt::CTRL | Qt::Key_Q));
     undo = make(tr("Undo"), QKeySequence(Qt::CTRL | Qt::Key_Z));
     redo = make(tr("Redo"), QKeySequence(Qt::CTRL | Qt::SHIFT | Qt::Key_Z));

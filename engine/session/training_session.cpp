@@ -573,6 +573,12 @@ std::future<Answer<RunState>> TrainingSession::state_at(std::uint64_t step) {
     return ask<RunState>(step, Viewer::state);
 }
 
+std::future<Answer<Snapshot>> TrainingSession::picture_at(std::uint64_t step, std::string text, std::size_t focus) {
+    return ask<Snapshot>(step, [text = std::move(text), focus](const ViewFeed& feed, Replayer& replayer) {
+        return Viewer::picture(feed, replayer, text, focus);
+    });
+}
+
 std::future<Answer<Trace>> TrainingSession::trace(std::uint64_t step) {
     return ask<Trace>(step, [viewer = &worker_->viewer()](const ViewFeed& feed, Replayer& replayer) {
         auto state = std::make_shared<const RunState>(Viewer::state(feed, replayer));

@@ -101,6 +101,8 @@ public:
     /// The forward pass of a text's first known words, up to and including number `prefix`.
     std::future<Answer<Trace>> trace_phrase(std::uint64_t step, std::string text, std::size_t prefix);
     std::future<Answer<RunState>> state_at(std::uint64_t step);  // what save() would have given then
+    /// As look_at() would show it, with this text; what is shown stays as it is.
+    std::future<Answer<Snapshot>> picture_at(std::uint64_t step, std::string text, std::size_t focus);
     std::future<Answer<NormCurves>> norms();
     /// Pauses, and makes that moment the present, with its settings: what came after is gone. The future holds an empty
     /// string, or the sentence that says why not. save() before it and open() bring everything back.

@@ -320,30 +320,33 @@ NormCurves Viewer::norms(const ViewFeed& feed) {
 }
 
 std::shared_ptr<const Snapshot> Viewer::moment(const ViewFeed& feed, std::uint64_t step) {
-    Replayer& replayer = at(feed, feed.clamped(step));
+    return std::make_shared<const Snapshot>(picture(feed, at(feed, feed.clamped(step)), feed.probe, feed.focus));
+}
+
+Snapshot Viewer::picture(const ViewFeed& feed, Replayer& replayer, const std::string& text, std::size_t focus) {
     const Trainer& trainer = replayer.trainer();
-    auto s = std::make_shared<Snapshot>();
-    s->state = trainer.steps() > 0 ? SessionState::paused : SessionState::ready;
+    Snapshot s;
+    s.state = trainer.steps() > 0 ? SessionState::paused : SessionState::ready;
     const Snapshot& newest = *feed.newest;
-    s->generation = newest.generation;
-    s->experiment = trainer.experiment();
-    s->step = trainer.steps(), s->epoch = trainer.epoch();
-    s->newest_step = newest.step;
-    s->steps_per_epoch = trainer.steps_per_epoch();
-    s->next_example = trainer.next_example();
-    s->examples = newest.examples;
-    s->target_epochs = feed.timeline->target_at(trainer.steps());
-    s->speed_limit = newest.speed_limit;
-    s->loss = s->accuracy = std::numeric_limits<double>::quiet_NaN();
+    s.generation = newest.generation;
+    s.experiment = trainer.experiment();
+    s.step = trainer.steps(), s.epoch = trainer.epoch();
+    s.newest_step = newest.step;
+    s.steps_per_epoch = trainer.steps_per_epoch();
+    s.next_example = trainer.next_example();
+    s.examples = newest.examples;
+    s.target_epochs = feed.timeline->target_at(trainer.steps());
+    s.speed_limit = newest.speed_limit;
+    s.loss = s.accuracy = std::numeric_limits<double>::quiet_NaN();
     if (const auto& last = trainer.last_epoch())
-        s->loss = last->loss, s->accuracy = last->accuracy, s->balance = last->balance;
-    s->best_correct = newest.best_correct;
-    s->load = trainer.load();
-    s->parameters = newest.parameters;
-    s->device = newest.device;
-    s->probe = replayer.probe(feed.probe).run(feed.focus);
-    s->history = newest.history;
-    s->checkpoints = newest.checkpoints;
+        s.loss = last->loss, s.accuracy = last->accuracy, s.balance = last->balance;
+    s.best_correct = newest.best_correct;
+    s.load = trainer.load();
+    s.parameters = newest.parameters;
+    s.device = newest.device;
+    s.probe = replayer.probe(text).run(focus);
+    s.history = newest.history;
+    s.checkpoints = newest.checkpoints;
     return s;
 }
 

@@ -82,6 +82,8 @@ public:
     Replayer& at(const ViewFeed& feed, std::uint64_t from, std::uint64_t step, const OnBatch& tell);
     /// All of the moment `replayer` is at, as saving the run would have given it then.
     static RunState state(const ViewFeed& feed, Replayer& replayer);
+    /// That moment as it is shown, with this text on its way through the model.
+    static Snapshot picture(const ViewFeed& feed, Replayer& replayer, const std::string& text, std::size_t focus);
     /// Viewer thread: makes its traces.
     Tracer& tracer();
     /// Viewer thread: about 100 steps of the run, evenly spaced; fewer where replaying them all takes too long.
