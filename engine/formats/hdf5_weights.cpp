@@ -1,6 +1,7 @@
 #include "engine/formats/hdf5_weights.h"
 
 #include "engine/core/checked.h"
+#include "engine/formats/hdf5_texts.h"
 
 #include <hdf5.h>
 
@@ -169,7 +170,7 @@ struct Hdf5Reader::File {
     }
 };
 
-Hdf5Reader::Hdf5Reader(std::string_view image, std::string name) : name_(std::move(name)), image_bytes_(image.size()) {
+Hdf5Reader::Hdf5Reader(std::string_view image, std::string name) : name_(std::move(name)), image_(image) {
     std::unique_lock lock(library_lock());
     silence();
     constexpr std::string_view signature = "\x89HDF\r\n\x1a\n";
@@ -259,8 +260,8 @@ std::vector<float> Hdf5Reader::floats(const std::string& path, const std::vector
     }
     // Unpacked weights lie in the file as they are; packed ones can grow, but not beyond all measure.
     const std::size_t limit =
-        filters ? checked_sum("The weights", {checked_product("The weights", {8, image_bytes_}), 64u << 20})
-                : image_bytes_;
+        filters ? checked_sum("The weights", {checked_product("The weights", {8, image_.size()}), 64u << 20})
+                : image_.size();
     std::size_t chunk_bytes = bytes;
     if (layout == H5D_CHUNKED) {
         std::vector<hsize_t> chunk(std::max<std::size_t>(1, shape.size()), 1);
@@ -269,7 +270,7 @@ std::vector<float> Hdf5Reader::floats(const std::string& path, const std::vector
         for (const hsize_t size : chunk) chunk_bytes = checked_product("The weights", {chunk_bytes, std::size_t(size)});
     }
     if (bytes > limit || chunk_bytes > limit || (!filters && H5Dget_storage_size(dataset.id()) < bytes) ||
-        H5Dget_storage_size(dataset.id()) > image_bytes_)
+        H5Dget_storage_size(dataset.id()) > image_.size())
         refuse("say that they take " + format_bytes(std::max(bytes, chunk_bytes)) + ", which the file cannot hold");
 
     std::vector<float> values(count);
@@ -305,53 +306,12 @@ constexpr std::size_t most_texts = 65536;
 
 std::optional<std::vector<std::string>> Hdf5Reader::read_texts(const std::string& path,
                                                                const std::string& attribute) const {
-    constexpr std::size_t most_bytes = std::size_t(1) << 26;
-    const auto refuse = [&](const char* what) {
-        throw Error("'" + name_ + "': its attribute " + attribute + (path.empty() ? "" : " of " + path) + ' ' + what +
-                    "; copy the file again, or save the model again.");
-    };
     if (!path.empty() && !exists(path)) return {};
-    const char* object = path.empty() ? "." : path.c_str();
-    if (H5Aexists_by_name(file_->file.id(), object, attribute.c_str(), H5P_DEFAULT) <= 0) return {};
-    const Handle found(H5Aopen_by_name(file_->file.id(), object, attribute.c_str(), H5P_DEFAULT, H5P_DEFAULT),
-                       H5Aclose);
-    if (!found.valid()) refuse("is damaged");
-    const Handle space(H5Aget_space(found.id()), H5Sclose), type(H5Aget_type(found.id()), H5Tclose);
-    if (!space.valid() || !type.valid()) refuse("is damaged");
-    const H5S_class_t extent = H5Sget_simple_extent_type(space.id());
-    const hssize_t points = H5Sget_simple_extent_npoints(space.id());
-    if (extent == H5S_NULL || points == 0) return std::vector<std::string>();
-    if (H5Tget_class(type.id()) != H5T_STRING) refuse("is no text");
-    if (points < 0 || std::size_t(points) > most_texts) refuse("is longer than a model needs");
-    const auto count = std::size_t(points);
-    std::vector<std::string> texts;
-    if (H5Tis_variable_str(type.id()) > 0) {
-        const Handle memory(H5Tcopy(H5T_C_S1), H5Tclose);
-        if (!memory.valid() || H5Tset_size(memory.id(), H5T_VARIABLE) < 0 ||
-            H5Tset_cset(memory.id(), H5Tget_cset(type.id())) < 0 || count * 16 > image_bytes_)
-            refuse("is damaged");
-        std::vector<char*> pointers(count, nullptr);
-        const bool read = H5Aread(found.id(), memory.id(), pointers.data()) >= 0;
-        std::size_t bytes = 0;
-        for (const char* text : pointers) {
-            if (read && text && bytes <= most_bytes) texts.emplace_back(text);
-            if (read && !text) texts.emplace_back();
-            if (!texts.empty()) bytes += texts.back().size();
-        }
-        H5Dvlen_reclaim(memory.id(), space.id(), H5P_DEFAULT, pointers.data());
-        if (!read) refuse("is damaged");
-        if (bytes > most_bytes) refuse("is longer than a model needs");
-        return texts;
-    }
-    const std::size_t size = H5Tget_size(type.id());
-    if (size == 0 || checked_product("The attribute", {size, count}) > image_bytes_) refuse("is damaged");
-    std::string buffer(size * count, '\0');
-    if (H5Aread(found.id(), type.id(), buffer.data()) < 0) refuse("is damaged");
-    for (std::size_t i = 0; i < count; ++i) {
-        std::string text = buffer.substr(i * size, size);
-        texts.push_back(text.substr(0, text.find('\0')));
-    }
-    return texts;
+    H5G_stat_t object;
+    const std::string where = "'" + name_ + "': its attribute " + attribute + (path.empty() ? "" : " of " + path);
+    if (H5Gget_objinfo(file_->file.id(), path.empty() ? "/" : path.c_str(), false, &object) < 0)
+        throw Error(where + " is damaged; copy the file again, or save the model again.");
+    return read_hdf5_texts(image_, object.objno[0], attribute, where);
 }
 
 std::optional<std::string> Hdf5Reader::text(const std::string& path, const std::string& attribute) const {

@@ -64,7 +64,7 @@ private:
     struct File;
     std::unique_ptr<File> file_;
     std::string name_;
-    std::size_t image_bytes_;
+    std::string_view image_;
 };
 
 }  // namespace moe

@@ -2,6 +2,8 @@
 
 #include "engine/core/atomic_file.h"
 #include "engine/core/error.h"
+#include "engine/core/rng.h"
+#include "engine/formats/hdf5_texts.h"
 
 #include <doctest/doctest.h>
 
@@ -111,4 +113,61 @@ TEST_CASE("what is written is read, and equal weights are equal bytes") {
     CHECK_THROWS_AS(reader.floats("optimizer/vars/0", {}, "it"), Error);
     CHECK_THROWS_AS(reader.floats("vars", {}, "it"), Error);
     CHECK_THROWS_AS(write_hdf5({}, {{"a", {7}, values, {}}}), Error);
+}
+
+TEST_CASE("texts that h5py wrote as attributes") {
+    const std::string bytes = image("texts");
+    const Hdf5Reader reader(bytes, "texts");
+    CHECK(reader.text("", "one") == "größer 🙂");
+    CHECK(reader.text("", "empty") == "");
+    CHECK(reader.text("", "bytes") == "fixed");
+    CHECK(reader.text("", "long") == std::string(5000, 'x'));
+    CHECK_FALSE(reader.text("", "missing"));
+    CHECK_FALSE(reader.text("", "list"));
+    CHECK_FALSE(reader.text("nowhere", "one"));
+    CHECK(reader.texts("", "list") == std::vector<std::string>{"a/kernel", "a/bias", ""});
+    CHECK(reader.texts("", "fixed") == std::vector<std::string>{"a/kernel", "a/bias"});
+    CHECK(reader.texts("", "pieces") == std::vector<std::string>{"p0", "p1", "p2", "p3", "p4", "p5"});
+    for (const char* empty : {"none", "null", "missing"}) CHECK(reader.texts("", empty).empty());
+    for (int i = 0; i < 40; ++i)
+        CHECK(reader.text("group/inner", "attribute" + std::to_string(i)) == "value " + std::to_string(i));
+    for (const char* other : {"number", "numbers"})
+        CHECK_THROWS_WITH_AS(reader.text("", other), doctest::Contains("is no text"), Error);
+    CHECK_THROWS_WITH_AS(reader.text("", "square"), doctest::Contains("is damaged"), Error);
+    CHECK_THROWS_WITH_AS(reader.text("soft/inner", "attribute1"), doctest::Contains("not safe to open"), Error);
+    CHECK(reader.links("group") == 1);
+    CHECK_THROWS_AS(reader.links("nowhere"), Error);
+    const std::string latest = image("texts_latest");
+    CHECK_THROWS_WITH_AS(Hdf5Reader(latest, "l").text("", "one"), doctest::Contains("a newer layout"), Error);
+}
+
+TEST_CASE("damaged attributes are one sentence or texts, whatever byte is changed and wherever they are said to lie") {
+    const std::string whole = image("texts");
+    const std::uint64_t root = 96;  // where a file of superblock 0 has its first object
+    const auto read = [](const std::string& bytes, std::uint64_t address, const std::string& attribute) {
+        try {
+            read_hdf5_texts(bytes, address, attribute, "'m': its attribute");
+            return true;
+        } catch (const Error& error) {
+            const std::string said = error.what();
+            CHECK(said.starts_with("'m': its attribute "));
+            CHECK(said.back() == '.');
+            return false;
+        }
+    };
+    REQUIRE(read_hdf5_texts(whole, root, "one", "x") == std::vector<std::string>{"größer 🙂"});
+    for (std::size_t end = 0; end < whole.size(); ++end) read(whole.substr(0, end), root, "list");
+    for (std::uint64_t address = 0; address < whole.size() + 9; ++address) read(whole, address, "list");
+    for (const std::uint64_t address : {~std::uint64_t(0), ~std::uint64_t(7), std::uint64_t(1) << 63})
+        CHECK_FALSE(read(whole, address, "list"));
+    Rng rng(4);
+    std::size_t good = 0;
+    for (int i = 0; i < 40000; ++i) {
+        std::string damaged = whole;
+        for (std::uint64_t k = rng.below(3) + 1; k > 0; --k)
+            damaged[rng.below(whole.size())] = static_cast<char>(rng.below(3) ? rng.below(256) : 255 * rng.below(2));
+        good += read(damaged, root, i % 2 ? "list" : "long");
+    }
+    CHECK(good > 1000);
+    CHECK(good < 40000);
 }

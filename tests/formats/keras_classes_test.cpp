@@ -9,6 +9,7 @@
 #include "engine/formats/model_files.h"
 #include "engine/formats/zip_archive.h"
 #include "engine/session/inference.h"
+#include "engine/session/session_file.h"
 #include "engine/train/trainer.h"
 
 #include <doctest/doctest.h>
@@ -171,11 +172,16 @@ TEST_CASE("the tutorial's three files, as two versions of Keras wrote them, pred
 TEST_CASE("the tutorial's classes and legacy files train on as Keras does, with the optimizer's state") {
     double worst = 0, worst_loss = 0;
     std::size_t files = 0;
-    for (const std::string name :
-         {"gate_first-3.3.3.keras", "gate_first-3.3.3-deflated.keras", "gate_first-3.3.3.h5",
-          "experts_first-3.3.3.keras", "legacy_soft-3.3.3.h5", "legacy_top2-3.3.3.h5", "gate_first-3.15.1.keras",
-          "gate_first-3.15.1-deflated.keras", "gate_first-3.15.1.h5", "experts_first-3.15.1.keras",
-          "square-3.15.1.keras", "legacy_soft-3.15.1.h5", "legacy_top2-3.15.1.h5"}) {
+    std::size_t with_classes = 0, legacy = 0, deflated = 0;
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(data + "classes"))
+        if (entry.path().extension() != ".json") names.push_back(entry.path().filename().string());
+    std::sort(names.begin(), names.end());
+    for (const std::string& name : names) {
+        if (name.starts_with("square-3.3.3")) continue;  // the next test's
+        with_classes += !name.starts_with("legacy");
+        legacy += name.ends_with(".h5");
+        deflated += name.find("-deflated") != std::string::npos;
         CAPTURE(name);
         std::string about = name.substr(0, name.rfind('.'));
         if (about.ends_with("-deflated")) about.resize(about.size() - 9);
@@ -216,6 +222,9 @@ TEST_CASE("the tutorial's classes and legacy files train on as Keras does, with 
         CHECK(std::fabs(other.epochs()[3].loss / expected["loss"][3].get<double>() - 1) > 1e-4);
         ++files;
     }
+    CHECK(with_classes >= 9);
+    CHECK(legacy >= 6);
+    CHECK(deflated >= 2);
     MESSAGE(files << " files: largest deviation of a probability " << worst << ", of the loss of four further epochs "
                   << worst_loss);
 }
@@ -331,6 +340,20 @@ TEST_CASE("legacy files that are none of a whole model are named") {
     has(refusal([&] { load_model(folder.path); }), "has no model.keras, but 2 others");
     folder.copy("files-3.16/tokenizer.pkl", "tokenizer.pkl");
     has(refusal([&] { load_model(folder.path / "a.h5"); }), "has 11 numbers, but the model");
+}
+
+TEST_CASE("what Keras wrote opens as a session does, on a text that it fits") {
+    const auto corpus = Corpus::from_text("corpus.txt", read_file(data + "tutorial/corpus.txt"));
+    for (const std::string name : {"files-3.16", "files-3.3.3", "files-3.16/leg.h5", "tutorial/final.keras"}) {
+        CAPTURE(name);
+        const LoadedSession loaded = load_session(data + name, corpus);
+        CHECK_FALSE(loaded.whole);
+        REQUIRE(loaded.setup.state);
+        CHECK(loaded.setup.state->parameters == load_model(data + name).state.parameters);
+        CHECK(loaded.setup.corpus->tokenizer() == corpus->tokenizer());
+        REQUIRE(loaded.remarks.size() == 2);
+        has(loaded.remarks[0], "it is taken to be the tutorial's");
+    }
 }
 
 TEST_CASE("a damaged file of Keras's, classes or legacy, is one sentence or a model") {
