@@ -53,7 +53,7 @@ QString GateLinesView::scope() const {
     const History* run = history();
     if (isPast(snapshot())) return valuesAtMoment();
     if (toggle_->isChecked() || !run || run->gate_steps.empty() || run->gate_steps.front() == 0) return {};
-    return tr("entered at step %1").arg(countText(run->gate_steps.front()));
+    return tr("known from step %1").arg(countText(run->gate_steps.front()));
 }
 
 // "A .21  B .30  C .08  D .41"

@@ -107,6 +107,17 @@ TEST_CASE("every form of model comes back to the bit, and equal models are equal
     }
 }
 
+TEST_CASE("a very long run's thinned epochs come back as they are") {
+    SavedModel model = random_model(specs[1], 3, true);
+    model.state.epochs = {};
+    for (int e = 1; e <= 40001; ++e) model.state.epochs.push_back({1.0 / e, 0.5, 0});
+    REQUIRE(model.state.epochs.spacing() == 4);
+    const std::string bytes = write_keras(model);
+    const SavedModel back = read_keras(bytes, "long.keras");
+    CHECK(back.state.epochs == model.state.epochs);
+    CHECK(back.state.epochs.finished() == 40001);
+}
+
 TEST_CASE("a model without tokenizer and corpus comes back without them") {
     SavedModel model = random_model(specs[0], 3);
     model.tokenizer.reset();
