@@ -4,6 +4,7 @@
 #include "app/shell/background.h"
 #include "app/shell/figure_sources.h"
 #include "app/shell/style.h"
+#include "app/views/chart_measure.h"
 #include "tests/app/snapshots.h"
 
 #include <QClipboard>
@@ -27,6 +28,7 @@ private Q_SLOTS:
     void failuresAreSaidInTheDialog();
     void copies();
     void untrainedRunsSaySo();
+    void viewsAsTheyStand();
     void nothingIsCut();
 
 private:
@@ -121,6 +123,34 @@ void ExportDialogTest::untrainedRunsSaySo() {
     QVERIFY(said);
     for (const QPushButton* button : dialog->findChildren<QPushButton*>())
         if (button->text() == "Save…" || button->text() == "Copy") QVERIFY(!button->isEnabled());
+}
+
+void ExportDialogTest::viewsAsTheyStand() {
+    SessionController session;
+    const auto s = test::snapshot();
+    for (const ViewInfo& info : views()) {
+        if (QByteArray(info.id) != "loss" && QByteArray(info.id) != "heatmap") continue;
+        const std::unique_ptr<View> view(info.create(session, nullptr));
+        view->resize(420, 240);
+        static_cast<MeasureView*>(view.get())->display(s);
+        view->show();
+        QTest::qWait(50);
+        const FigureSource source = viewSource(info.id, *view);
+        FigureOptions chosen = options();
+        chosen.format = FigureFormat::svg;
+        const QByteArray svg = renderFigure(source, *s, chosen);
+        QVERIFY(svg.contains("<text") && svg.contains("learning rate 0.001") && !svg.contains("<image"));
+        chosen.format = FigureFormat::pdf;
+        QVERIFY(renderFigure(source, *s, chosen).startsWith("%PDF-"));
+        chosen.format = FigureFormat::png;
+        const QImage image = QImage::fromData(renderFigure(source, *s, chosen), "PNG");
+        QCOMPARE(image.size(), figureSize(source, *s, chosen));
+        QVERIFY(image.width() >= 420 && image.height() >= 240);
+        if (const QByteArray folder = qgetenv("MOELAB_PICTURES"); !folder.isEmpty())
+            image.save(QString::fromLocal8Bit(folder) + "/view-" + info.id + ".png");
+        chosen.format = FigureFormat::csv;
+        QVERIFY(renderFigure(source, *s, chosen).contains("# step: 174\n"));
+    }
 }
 
 void ExportDialogTest::nothingIsCut() {
