@@ -60,7 +60,7 @@ void ModelActions::openRecent(const std::filesystem::path& path, std::function<v
                                                QString::fromStdString(path.parent_path().string())));
             };
         },
-        {});
+        [this](const QString& sentence) { Q_EMIT bench_.refused(sentence); });
 }
 
 void ModelActions::restore(const std::filesystem::path& autosave, std::function<void(const QString&)> done) {

@@ -66,6 +66,7 @@ void Notice::tell(Kind kind, const QString& text, std::vector<Button> buttons) {
             if (press) press();
         });
         buttons_->addWidget(button);
+        button->show();  // at once: the card is measured with it, also where it is on the screen already
     }
     show();
     place();

@@ -30,7 +30,7 @@ void Recovery::look() {
                 offer();
             };
         },
-        {});
+        [](const QString&) {});  // a folder that cannot be read has nothing to offer
 }
 
 QString Recovery::sentence() const {
@@ -83,7 +83,7 @@ void Recovery::discard() {
             slot->remove();
             return {};
         },
-        {});
+        [](const QString&) {});
     offer();
 }
 

@@ -341,6 +341,10 @@ private Q_SLOTS:
         QVERIFY(window->notice().text().contains(QStringLiteral("25 steps")));
         // Other notices cover it for a while; work goes on meanwhile.
         window->notice().tell(Notice::Kind::refused, QStringLiteral("something else"));
+        // Its button has room, though it came into a card that stood there already.
+        QPushButton* close = buttonNamed(&window->notice(), QStringLiteral("Close"));
+        QVERIFY(close);
+        QTRY_VERIFY(close->height() >= close->sizeHint().height());
         press(&window->notice(), QStringLiteral("Close"));
         QTRY_COMPARE(window->notice().kind(), Notice::Kind::offered);
         press(&window->notice(), QStringLiteral("Restore"));
