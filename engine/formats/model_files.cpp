@@ -274,21 +274,22 @@ std::size_t largest_weights(const ModelSpec& spec, const std::string& name) {
 /// Whatever is read is held as bytes and as numbers for a while.
 void check_memory(const ZipReader& archive) {
     std::size_t bytes = 0;
-    for (const char* member :
-         {"config.json", "model.weights.h5", run_member, tokenizer_member, corpus_member, initial_member})
-        bytes = checked_sum("The archive", {bytes, archive.size(member)});
+    for (const std::string& member : archive.members())
+        if (member == "config.json" || member == "model.weights.h5" || member.starts_with("moe-lab/"))
+            bytes = checked_sum("The archive", {bytes, archive.size(member)});
     if (bytes > default_memory_limit() / 2)
         throw Error("'" + archive.name() + "' holds " + format_bytes(bytes) +
                     ", more than the memory of this machine can take in; open it on a larger one.");
 }
 
-/// `outermost`: not what lies in another file as its beginning.
-SavedModel read_archive(const ZipReader& archive, bool outermost) {
+/// `outermost`: not what lies in another file as its beginning. `session`: also its session_member, where it has one.
+SavedModel read_archive(const ZipReader& archive, bool outermost, std::optional<Json>* session = nullptr) {
     const std::string& name = archive.name();
     check_memory(archive);
-    if (archive.has(session_member))
-        check_version(parse_json(archive.read(session_member, largest_settings), name + ": " + session_member),
-                      session_version, name);
+    if (archive.has(session_member)) {
+        Json json = read_session_json(archive);
+        if (session) *session = std::move(json);
+    }
     KerasModel keras = read_keras_config(archive.read("config.json", largest_config), name);
     // Of the tutorial's classes the weights alone tell how large they are: check_memory() is their bound.
     const std::size_t most_weights =
@@ -338,8 +339,10 @@ ZipReader open_keras_archive(const std::filesystem::path& file) {
     return ZipReader::on_disk(file, file.string());
 }
 
-SavedModel read_keras(const ZipReader& archive) {
-    return read_archive(archive, true);
+Json read_session_json(const ZipReader& archive) {
+    Json json = parse_json(archive.read(session_member, largest_session), archive.name() + ": " + session_member);
+    check_version(json, session_version, archive.name());
+    return json;
 }
 
 void save_model_file(const std::filesystem::path& file, const SavedModel& model) {
@@ -416,12 +419,13 @@ ModelArchive load_model_archive(const std::filesystem::path& path) {
     const bool is_folder = fs::is_directory(path, error);
     const fs::path file = is_folder ? model_in(path) : path;
     std::optional<ZipReader> archive;
+    std::optional<Json> session;
     SavedModel model;
     if (is_hdf5(read_file_start(file, file_start))) {
         model = read_legacy_h5(read_file(file, default_memory_limit() / 2), file.string());
     } else {
         archive.emplace(open_keras_archive(file));
-        model = read_keras(*archive);
+        model = read_archive(*archive, true, &session);
     }
     const fs::path folder = file.parent_path(), tokenizer = tokenizer_in(folder), length = folder / "max_seq_len.txt";
     const auto missing = [&](const char* what) {
@@ -453,7 +457,7 @@ ModelArchive load_model_archive(const std::filesystem::path& path) {
             missing("max_seq_len.txt");
         }
     }
-    return {std::move(archive), std::move(model)};
+    return {std::move(archive), std::move(session), std::move(model)};
 }
 
 }  // namespace moe

@@ -16,8 +16,9 @@ namespace {
 constexpr const char *history_member = "moe-lab/history.safetensors", *notes_member = "moe-lab/notes.txt",
                      *window_member = "moe-lab/window.json", *corpus_member = "moe-lab/corpus.txt",
                      *tokenizer_member = "moe-lab/tokenizer.json";
-constexpr std::size_t largest_session = std::size_t(1) << 24, largest_history = std::size_t(1) << 26,
-                      largest_notes = std::size_t(1) << 22, largest_window = std::size_t(1) << 16, most_guesses = 4096;
+constexpr std::size_t largest_history = std::size_t(1) << 26, largest_window = std::size_t(1) << 16,
+                      largest_text = std::size_t(1) << 31, largest_tokenizer = std::size_t(1) << 28,
+                      most_guesses = 4096;
 constexpr std::uint64_t any_count = std::numeric_limits<std::int64_t>::max();
 
 /// One flat JSON object, its fields in the order in which they are put.
@@ -86,10 +87,7 @@ std::string session_json(const WholeSession& s, const std::string& text_elsewher
 /// Fields that may be missing keep their defaults; those that are there must be what they ought to be.
 class SessionJson {
 public:
-    SessionJson(const ZipReader& archive, std::string member)
-        : name_(archive.name()), json_(parse_json(archive.read(member, largest_session), name_ + ": " + member)) {
-        check_version(json_, session_version, name_);
-    }
+    SessionJson(std::string name, Json json) : name_(std::move(name)), json_(std::move(json)) {}
 
     const Json* find(const Json& in, const char* key) const {
         const auto found = in.find(key);
@@ -148,13 +146,10 @@ SessionScene read_scene(const SessionJson& in) {
     return scene;
 }
 
-void read_session_members(const ZipReader& archive, const SavedModel& model, LoadedSession& to) {
-    const SessionJson in(archive, session_member);
-    to.whole = true;
+/// What a session says beside its run.
+void read_surroundings(const ZipReader& archive, const SessionJson& in, LoadedSession& to) {
     to.title = in.text(in.all(), "title");
     to.saved_at = in.time(in.all(), "saved_at");
-    to.setup.probe = in.text(in.all(), "probe");
-    to.setup.focus = in.whole(in.all(), "focus");
     to.scene = read_scene(in);
     if (const Json* devices = in.find(in.all(), "devices")) {
         if (!devices->is_array() || devices->size() > most_guesses) in.refuse("devices");
@@ -168,22 +163,27 @@ void read_session_members(const ZipReader& archive, const SavedModel& model, Loa
         to.place = SavedPlace{in.text(*place, "file"), in.whole(*place, "step"), in.time(*place, "time"),
                               in.whole(*place, "bytes")};
     }
-    if (archive.has(history_member))
-        to.setup.history =
-            unpack_history(archive.read(history_member, largest_history), archive.name() + ": " + history_member,
-                           model.state, in.text(in.all(), "gate_probe"));
-    to.setup.timeline = unpack_timeline(archive, model.state.experiment, model.state.step);
     if (archive.has(notes_member)) to.scene.notes = archive.read(notes_member, largest_notes);
     if (archive.has(window_member)) to.scene.arrangement = archive.read(window_member, largest_window);
+}
+
+/// What only holds on the text that the run was trained on: its curves, its past, the phrase that was looked at.
+void read_run_on_text(const ZipReader& archive, const SessionJson& in, const RunState& state, SessionSetup& to) {
+    to.probe = in.text(in.all(), "probe");
+    to.focus = in.whole(in.all(), "focus");
+    if (archive.has(history_member))
+        to.history = unpack_history(archive.read(history_member, largest_history),
+                                    archive.name() + ": " + history_member, state, in.text(in.all(), "gate_probe"));
+    to.timeline = unpack_timeline(archive, state, to.corpus->examples());
 }
 
 /// The text that an autosave keeps in a file of its own.
 void read_text_beside(const std::filesystem::path& file, const std::string& text, SavedModel& model) {
     const std::filesystem::path beside = file.parent_path() / std::filesystem::path(text).filename();
     const ZipReader archive = ZipReader::on_disk(beside, beside.string());
-    model.corpus_text = archive.read(corpus_member, archive.size(corpus_member));
-    model.tokenizer = read_tokenizer_json(archive.read(tokenizer_member, archive.size(tokenizer_member)),
-                                          beside.string() + ": tokenizer.json");
+    model.corpus_text = archive.read(corpus_member, largest_text);
+    model.tokenizer =
+        read_tokenizer_json(archive.read(tokenizer_member, largest_tokenizer), beside.string() + ": tokenizer.json");
 }
 
 }  // namespace
@@ -200,12 +200,27 @@ std::string pack_session(const WholeSession& session, std::size_t checkpoint_bud
         model.tokenizer = run.corpus->tokenizer();
         model.corpus_text = run.corpus->text();
     }
-    std::vector<ZipMember> more{{session_member, session_json(session, text_elsewhere)}};
-    if (run.history) more.push_back({history_member, pack_history(*run.history)});
+    std::vector<ZipMember> more;
+    // The limits of the reader: what is written can be opened.
+    const auto add = [&more](const char* member, std::string bytes, std::size_t most, const char* what,
+                             const char* advice) {
+        if (bytes.size() > most)
+            throw Error(std::string("The session cannot be saved: ") + what + " would take " +
+                        with_commas(bytes.size()) + " bytes where a file holds " + with_commas(most) + "; " + advice);
+        more.push_back({member, std::move(bytes)});
+    };
+    add(session_member, session_json(session, text_elsewhere), largest_session, "its title, phrase and lesson",
+        "look at a shorter phrase, then save again.");
+    if (run.history)
+        add(history_member, pack_history(*run.history), largest_history, "its curves",
+            "look at a shorter phrase, then save again.");
     if (run.timeline)
         for (ZipMember& member : pack_timeline(*run.timeline, checkpoint_budget)) more.push_back(std::move(member));
-    if (!session.scene.notes.empty()) more.push_back({notes_member, session.scene.notes});
-    if (!session.scene.arrangement.empty()) more.push_back({window_member, session.scene.arrangement});
+    if (!session.scene.notes.empty())
+        add(notes_member, session.scene.notes, largest_notes, "its notes", "shorten them, then save again.");
+    // Where docks stand is not worth refusing to save.
+    if (!session.scene.arrangement.empty() && session.scene.arrangement.size() <= largest_window)
+        more.push_back({window_member, session.scene.arrangement});
     return write_keras(model, std::move(more));
 }
 
@@ -222,10 +237,11 @@ LoadedSession load_session(const std::filesystem::path& path, const std::shared_
     ModelArchive opened = load_model_archive(path);
     SavedModel& model = opened.model;
     const std::string file = path.filename().string();
-    if (opened.archive && opened.archive->has(session_member)) {
-        read_session_members(*opened.archive, model, loaded);
-        const SessionJson in(*opened.archive, session_member);
-        if (const std::string text = in.text(in.all(), "text"); !text.empty()) read_text_beside(path, text, model);
+    std::optional<SessionJson> in;
+    if (opened.session) {
+        in.emplace(opened.archive->name(), std::move(*opened.session));
+        if (const std::string text = in->text(in->all(), "text"); !text.empty()) read_text_beside(path, text, model);
+        read_surroundings(*opened.archive, *in, loaded);
     }
     SessionSetup& setup = loaded.setup;
     loaded.remarks = model.remarks;
@@ -233,12 +249,17 @@ LoadedSession load_session(const std::filesystem::path& path, const std::shared_
     if (!model.corpus_text.empty()) {
         setup.corpus = model.tokenizer ? Corpus::from_text(model.corpus_name, model.corpus_text, *model.tokenizer)
                                        : Corpus::from_text(model.corpus_name, model.corpus_text);
+        if (in) read_run_on_text(*opened.archive, *in, model.state, setup);
+        loaded.whole = in.has_value();
     } else if (present && (model.tokenizer || present->tokenizer().vocabulary() == spec.vocabulary)) {
         setup.corpus =
             model.tokenizer ? Corpus::from_text(present->name(), present->text(), *model.tokenizer) : present;
         loaded.remarks.push_back("'" + file + "' carries no text, so it opens as a model alone, on the present text (" +
                                  present->name() + ").");
-        loaded.whole = false;
+        // An epoch of this text begins: its mean counts no example of another one.
+        model.state.next_example = 0;
+        model.state.sums = {};
+        model.state.load_sums.clear();
     } else {
         throw Error("'" + file + "' carries " +
                     (model.tokenizer ? "no text; open the text that it was trained on first."
@@ -252,7 +273,7 @@ LoadedSession load_session(const std::filesystem::path& path, const std::shared_
 
 SessionSummary summarize_session(const std::filesystem::path& file) {
     const ZipReader archive = open_keras_archive(file);
-    const SessionJson in(archive, session_member);
+    const SessionJson in(archive.name(), read_session_json(archive));
     return {in.text(in.all(), "title"), in.time(in.all(), "saved_at"), in.whole(in.all(), "step"),
             in.whole(in.all(), "epoch")};
 }

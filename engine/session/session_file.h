@@ -1,4 +1,5 @@
 #pragma once
+#include "engine/session/timeline_file.h"
 #include "engine/session/training_session.h"
 
 #include <filesystem>
@@ -54,12 +55,13 @@ struct WholeSession {
     std::optional<SavedPlace> place;
 };
 
-/// How much of the past goes into a file, in bytes: checkpoints are thinned to it, replay fills the rest.
-inline constexpr std::size_t file_checkpoint_budget = std::size_t(16) << 20;
+/// Bytes of notes that a file holds.
+inline constexpr std::size_t largest_notes = std::size_t(1) << 22;
 
 /// The bytes of a `.keras` archive that Keras opens as a model; what Keras does not know rides along under `moe-lab/`.
 /// Equal sessions give equal bytes. With `text_elsewhere`, the name of a file beside it that holds pack_text(), corpus
-/// and tokenizer are left out: an autosave writes them once. Any thread. Throws Error.
+/// and tokenizer are left out: an autosave writes them once. Any thread. Throws Error where something is longer than
+/// load_session() reads, notes above all.
 std::string pack_session(const WholeSession& session, std::size_t checkpoint_budget = file_checkpoint_budget,
                          const std::string& text_elsewhere = {});
 std::string pack_text(const Corpus& corpus);
@@ -80,9 +82,10 @@ struct LoadedSession {
 };
 
 /// Reads a session, a `.keras` model of anybody's, or a folder of the tutorial's three files. Where the file carries no
-/// text, the model is put on `present` (may be null), and a remark says so; its setup's probe is then empty. Throws
-/// Error in one sentence: no such file, damaged, of a later version (it names both), a text that the model cannot read.
-/// Sizes are checked before anything large is read. Any thread.
+/// text, the model is put on `present` (may be null), at the beginning of an epoch, and a remark says so; its setup
+/// then has neither probe nor history nor timeline: they were another text's. Throws Error in one sentence: no such
+/// file, damaged, of a later version (it names both), a text that the model cannot read. Sizes are checked before
+/// anything large is read. Any thread.
 LoadedSession load_session(const std::filesystem::path& path, const std::shared_ptr<const Corpus>& present = {});
 
 /// What can be said of a session file without reading its weights.

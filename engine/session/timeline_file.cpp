@@ -1,9 +1,12 @@
 #include "engine/session/timeline_file.h"
 
+#include "engine/core/checked.h"
 #include "engine/core/numbers.h"
+#include "engine/core/settings.h"
 #include "engine/formats/keras_archive.h"
 #include "engine/formats/safetensors.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -13,16 +16,39 @@ namespace {
 
 constexpr const char *commands_member = "moe-lab/commands.json",
                      *checkpoints_member = "moe-lab/checkpoints.safetensors";
-constexpr std::uint64_t commands_version = 1, any_count = std::numeric_limits<std::int64_t>::max();
-constexpr std::size_t largest_commands = std::size_t(1) << 26, most_checkpoints = 100'000;
+constexpr std::uint64_t commands_version = 1, any_count = std::numeric_limits<std::uint64_t>::max();
+constexpr std::size_t largest_commands = std::size_t(1) << 24, largest_header = std::size_t(1) << 22,
+                      most_checkpoints = 16'384;
 // Columns of the arrays below.
 constexpr std::size_t places = 3, sums = 2, counts = 2, records = 4, filled = 2;
 
 std::shared_ptr<const Timeline> thinned(const Timeline& timeline, std::size_t budget) {
     TimelineBuilder builder;
     builder.resume(timeline);
+    budget = std::min(budget, file_checkpoint_budget);
     builder.set_budget(budget);
+    // Of a tiny model the budget holds more than the header of a file can list.
+    while (builder.use().count > most_checkpoints) builder.set_budget(budget /= 2);
     return builder.share();
+}
+
+/// What an honest file of such a model holds at most: a short array takes its whole width, the first checkpoint is
+/// always there.
+std::size_t largest_checkpoints(const ModelSpec& model) {
+    const std::size_t one = checked_sum("A checkpoint", {checked_product("A checkpoint", {12, parameter_count(model)}),
+                                                         12 * model.num_experts, sizeof(Checkpoint)});
+    return checked_sum("The checkpoints", {2 * file_checkpoint_budget, one, largest_header});
+}
+
+/// Throws UsageError where nobody can have given that command.
+void check_command(const std::string& key, double value) {
+    constexpr double end = 18446744073709551616.0;  // 2^64; where "finished" is, counts epochs of several runs
+    const bool whole = value >= 0 && value <= end && std::floor(value) == value;
+    if (key == "epochs" && whole) return;
+    if (key != "learning_rate" && key != "batch_size" && key != "balance_loss" && key != "epochs")
+        throw UsageError("The setting " + key.substr(0, 80) + " cannot be changed while a model is trained.");
+    Experiment tried;
+    apply_setting(tried, key, whole && value < end ? std::to_string(std::uint64_t(value)) : to_text(value));
 }
 
 std::string commands_json(const Timeline& timeline) {
@@ -75,11 +101,13 @@ std::string checkpoints_bytes(const Timeline& timeline) {
 
 std::vector<ZipMember> pack_timeline(const Timeline& timeline, std::size_t budget) {
     const std::shared_ptr<const Timeline> kept = thinned(timeline, budget);
-    return {{commands_member, commands_json(*kept)}, {checkpoints_member, checkpoints_bytes(*kept)}};
+    std::string commands = commands_json(*kept);
+    if (commands.size() > largest_commands) return {};  // half a million of them
+    return {{commands_member, std::move(commands)}, {checkpoints_member, checkpoints_bytes(*kept)}};
 }
 
-std::shared_ptr<const Timeline> unpack_timeline(const ZipReader& archive, const Experiment& present,
-                                                std::uint64_t step) {
+std::shared_ptr<const Timeline> unpack_timeline(const ZipReader& archive, const RunState& present,
+                                                std::size_t examples) {
     if (!archive.has(commands_member) || !archive.has(checkpoints_member)) return {};
     const std::string& name = archive.name();
     const auto check = [&](bool fine, const char* what) {
@@ -89,19 +117,25 @@ std::shared_ptr<const Timeline> unpack_timeline(const ZipReader& archive, const 
     const Json json = parse_json(archive.read(commands_member, largest_commands), name + ": " + commands_member);
     check_version(json, commands_version, name);
     const auto whole = [&](const Json& value, const char* what) { return json_whole(value, any_count, what, name); };
-    timeline->start = present;
+    timeline->start = present.experiment;
     read_settings(json_field(json, "start", name), name, timeline->start);
     timeline->start_target = whole(json_field(json, "start_epochs", name), "start_epochs");
     timeline->interval = whole(json_field(json, "checkpoint_interval", name), "checkpoint_interval");
     for (const Json& command : json_field(json, "commands", name)) {
         check(command.is_array() && command.size() == 3 && command[1].is_string(), "a command is none");
-        const double value = json_real(command[2], "a command's value", name);
-        check(std::isfinite(value) && value >= 0 && value < 1e18, "a command's value is out of range");
-        timeline->log.push_back({whole(command[0], "a command's step"), command[1].get<std::string>(), value});
+        const TimedCommand read{whole(command[0], "a command's step"), command[1].get<std::string>(),
+                                json_real(command[2], "a command's value", name)};
+        try {
+            check_command(read.key, read.value);
+        } catch (const UsageError& error) {
+            throw Error("'" + name + "': a command of its past cannot be read. " + error.what());
+        }
+        timeline->log.push_back(read);
     }
 
-    const std::size_t E = present.model.num_experts;
-    const std::string bytes = archive.read(checkpoints_member, archive.size(checkpoints_member));
+    const ModelSpec& model = present.experiment.model;
+    const std::size_t E = model.num_experts;
+    const std::string bytes = archive.read(checkpoints_member, largest_checkpoints(model));
     const SafetensorsReader reader(bytes, name + ": " + checkpoints_member);
     const auto place = reader.u64("step_epoch_example"), count = reader.u64("correct_examples");
     const auto sum = reader.doubles("loss_balance_sums"), last = reader.doubles("last_epoch"),
@@ -113,12 +147,17 @@ std::shared_ptr<const Timeline> unpack_timeline(const ZipReader& archive, const 
               count.size() == n * counts && last.size() == n * records && flags.size() == n * filled &&
               load_sums.size() == n * E && load.size() == n * E,
           "its checkpoints are of different sizes");
+    std::uint64_t epoch = 0;
     for (std::size_t i = 0; i < n; ++i) {
         auto c = std::make_shared<Checkpoint>();
         const auto at = [i](const auto& values, std::size_t width, std::size_t column) {
             return values[i * width + column];
         };
         c->step = at(place, places, 0), c->epoch = at(place, places, 1), c->next_example = at(place, places, 2);
+        check(c->next_example < examples, "a checkpoint is beyond the end of its text");
+        check(c->epoch >= epoch && c->epoch <= std::min(c->step, present.epoch),
+              "a checkpoint is of another epoch than its step");
+        epoch = c->epoch;
         c->sums = {at(sum, sums, 0), at(sum, sums, 1), at(count, counts, 0), at(count, counts, 1)};
         if (at(last, records, 0) != 0)
             c->last = EpochRecord{at(last, records, 1), at(last, records, 2), at(last, records, 3)};
@@ -128,7 +167,7 @@ std::shared_ptr<const Timeline> unpack_timeline(const ZipReader& archive, const 
         c->values = reader.floats("values/" + std::to_string(i));
         timeline->checkpoints.push_back(std::move(c));
     }
-    check(timeline->leads_to(present, step), "its past does not lead to its present");
+    check(timeline->leads_to(present.experiment, present.step), "its past does not lead to its present");
     return timeline;
 }
 

@@ -1,6 +1,7 @@
 #include "engine/session/session_file.h"
 #include "engine/core/atomic_file.h"
 #include "engine/core/error.h"
+#include "engine/core/settings.h"
 #include "engine/formats/model_files.h"
 #include "engine/formats/zip_archive.h"
 #include "tests/support/small_corpus.h"
@@ -11,7 +12,9 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <functional>
+#include <optional>
 #include <thread>
 
 using namespace moe;
@@ -105,6 +108,21 @@ std::vector<ZipMember> members_of(const std::string& bytes) {
     for (const auto& [name, content] : read_zip(bytes, "s", [](std::string_view) { return true; }))
         members.push_back({name, content});
     return members;
+}
+
+/// The archive with one member changed; nothing: without it.
+std::string changed(const std::string& archive, const std::string& member,
+                    const std::function<std::optional<std::string>(const std::string&)>& change) {
+    std::vector<ZipMember> members;
+    bool found = false;
+    for (ZipMember& m : members_of(archive)) {
+        const bool this_one = m.name == member;
+        found |= this_one;
+        std::optional<std::string> bytes = this_one ? change(m.bytes) : m.bytes;
+        if (bytes) members.push_back({m.name, std::move(*bytes)});
+    }
+    REQUIRE(found);
+    return write_zip(members);
 }
 
 /// The smallest model that has all of a session.
@@ -371,25 +389,167 @@ TEST_CASE("a file of a future version is refused in one sentence that names both
     CHECK(refusal([&] { load_model(folder.path / "future.keras"); }) == said);
 }
 
-TEST_CASE("a file without its text opens as a model only, and says so") {
+TEST_CASE("a file without its text opens as a model only, says so, and has no past of another text") {
     const Folder folder;
     const fs::path file = folder.path / "bare.keras";
     TrainingSession session(cpu());
-    session.open(tutorial());
+    SessionSetup setup = tutorial();
+    setup.experiment.train.epochs = 100'000;
+    session.open(setup);
+    session.run_steps(2'000);
+    session.wait();
     train(session);
-    std::vector<ZipMember> members = members_of(pack_session(whole(session)));
-    std::erase_if(members, [](const ZipMember& m) { return m.name == "moe-lab/corpus.txt"; });
-    write_file(file, write_zip(members));
+    const WholeSession before = whole(session);
+    REQUIRE(before.run.timeline->checkpoints.size() == 3);
+    REQUIRE(before.run.state.next_example > 0);
+    write_file(file, changed(pack_session(before), "moe-lab/corpus.txt", [](const auto&) { return std::nullopt; }));
     has(refusal([&] { load_session(file); }), "carries no text; open the text that it was trained on first");
-    const LoadedSession loaded = load_session(file, Corpus::from_text("mine.txt", "how are you\nhello mars\n"));
-    CHECK_FALSE(loaded.whole);
-    REQUIRE(loaded.remarks.size() == 1);
-    has(loaded.remarks[0],
-        "'bare.keras' carries no text, so it opens as a model alone, on the present text (mine.txt)");
-    CHECK(loaded.setup.corpus->tokenizer() == session.save().get().corpus->tokenizer());
-    TrainingSession reopened(cpu());
-    reopened.open(loaded.setup);
-    CHECK(reopened.take()->step == 101);
+    for (const char* text : {"how are you\nhello mars\n", "how are you doing today hello world\nfine how you are\n"}) {
+        CAPTURE(text);
+        const LoadedSession loaded = load_session(file, Corpus::from_text("mine.txt", text));
+        CHECK_FALSE(loaded.whole);
+        REQUIRE(loaded.remarks.size() == 1);
+        has(loaded.remarks[0],
+            "'bare.keras' carries no text, so it opens as a model alone, on the present text (mine.txt)");
+        CHECK(loaded.setup.corpus->tokenizer() == before.run.corpus->tokenizer());
+        CHECK(loaded.setup.probe.empty());
+        CHECK_FALSE(loaded.setup.timeline);
+        CHECK_FALSE(loaded.setup.history);
+        CHECK(loaded.setup.state->parameters == before.run.state.parameters);
+        TrainingSession reopened(cpu());
+        reopened.open(loaded.setup);
+        const auto shown = reopened.take();
+        CHECK(shown->step == 2'101);
+        CHECK(shown->history->points.empty());
+        // The run begins here: no step before it can be had.
+        for (const std::uint64_t step : {0, 1'000, 1'030, 2'101}) {
+            CAPTURE(step);
+            const Answer<RunState> answer = reopened.state_at(step).get();
+            REQUIRE_MESSAGE(answer.value, answer.error);
+            CHECK(answer.value->step == 2'101);
+            CHECK(answer.value->parameters == before.run.state.parameters);
+            reopened.look_at(step);
+            while (reopened.replaying()) std::this_thread::yield();
+            REQUIRE(reopened.looked_at());
+            CHECK(reopened.looked_at()->step == 2'101);
+        }
+        reopened.look_at_now();
+        // Its first epoch counts this text's examples alone.
+        const std::uint64_t epochs = reopened.save().get().state.epochs.finished();
+        reopened.run_epochs(1);
+        reopened.wait();
+        CHECK(reopened.save().get().state.epochs.finished() == epochs + 1);
+        CHECK(reopened.take()->step == 2'101 + (loaded.setup.corpus->examples() + 4) / 5);
+    }
+}
+
+TEST_CASE("a past that its text or its settings cannot have is one sentence") {
+    const Folder folder;
+    TrainingSession session(cpu());
+    SessionSetup setup = tutorial();
+    setup.experiment.train.epochs = 100'000;
+    session.open(setup);
+    session.run_steps(1'100);
+    session.wait();
+    session.set_batch_size(5);
+    session.set_target_epochs(200'000);
+    session.run_steps(3);
+    session.wait();
+    const WholeSession before = whole(session);
+    REQUIRE(before.run.timeline->checkpoints.size() == 2);
+    const std::string bytes = pack_session(before);
+    const auto said = [&](const std::string& archive) {
+        write_file(folder.path / "x.keras", archive);
+        return refusal([&] { load_session(folder.path / "x.keras"); });
+    };
+    CHECK(said(bytes) == "read");
+
+    enum Column { at_step, at_epoch, at_example };  // of the first array, which lies right behind the header
+    const auto with_place = [&](std::size_t checkpoint, Column column, std::uint64_t value) {
+        return said(changed(bytes, "moe-lab/checkpoints.safetensors", [&](std::string content) {
+            REQUIRE(content.find("\"step_epoch_example\"") != std::string::npos);
+            REQUIRE(content.find("\"step_epoch_example\"") < content.find("data_offsets"));
+            std::uint64_t header = 0;
+            std::memcpy(&header, content.data(), sizeof header);
+            std::memcpy(content.data() + 8 + header + 8 * (3 * checkpoint + column), &value, sizeof value);
+            return content;
+        }));
+    };
+    const Checkpoint& last = *before.run.timeline->checkpoints.back();
+    CHECK(with_place(1, at_example, last.next_example) == "read");
+    const std::size_t examples = before.run.corpus->examples();
+    for (const std::uint64_t example : {std::uint64_t(examples), ~std::uint64_t(0)})
+        has(with_place(1, at_example, example), "a checkpoint is beyond the end of its text");
+    has(with_place(1, at_epoch, before.run.state.epoch + 1), "a checkpoint is of another epoch than its step");
+    has(with_place(0, at_epoch, 1), "a checkpoint is of another epoch than its step");
+    has(with_place(1, at_step, before.run.state.step + 1), "its past does not lead to its present");
+
+    const auto with_command = [&](const std::string& was, const std::string& is) {
+        return said(changed(bytes, "moe-lab/commands.json", [&](std::string content) {
+            const std::size_t at = content.find(was);
+            REQUIRE(at != std::string::npos);
+            return content.replace(at, was.size(), is);
+        }));
+    };
+    const std::string batch = "\"batch_size\", 5]", target = "\"epochs\", 2e+05]";
+    CHECK(with_command(batch, "\"batch_size\", 65536]") == "read");
+    CHECK(with_command(target, "\"epochs\", 1e5]") == "read");
+    CHECK(with_command(target, "\"epochs\", 18446744073709551615]") == "read");
+    for (const char* value : {"0", "65537", "1e17", "2.5", "-1", "\"nan\"", "\"inf\""}) {
+        CAPTURE(value);
+        has(with_command(batch, std::string("\"batch_size\", ") + value + "]"), "it takes 1 to 65536");
+    }
+    has(with_command(batch, "\"learning_rate\", 2e12]"), "it takes a number from 0 to 1e12");
+    has(with_command(batch, "\"balance_loss\", 1001]"), "it takes 0 to 1000");
+    has(with_command(batch, "\"seed\", 3]"), "cannot be changed while a model is trained");
+    has(with_command(target, "\"epochs\", -5]"), "a command of its past cannot be read");
+}
+
+TEST_CASE("what is saved can be opened: the limits of the reader hold for the writer") {
+    const Folder folder;
+    const fs::path file = folder.path / "s.keras";
+    constexpr std::size_t most_notes = std::size_t(1) << 22, most_window = std::size_t(1) << 16;
+    WholeSession s = small_session();
+    s.scene.notes.assign(most_notes, 'n');
+    s.scene.arrangement.assign(most_window, 'w');
+    save_session(file, s);
+    CHECK(load_session(file).scene == s.scene);
+    s.scene.notes += 'n';
+    const std::string before = read_file(file);
+    has(refusal([&] { save_session(file, s); }),
+        "its notes would take 4,194,305 bytes where a file holds 4,194,304; shorten them");
+    CHECK(read_file(file) == before);
+    s.scene.notes.clear();
+    s.scene.arrangement += 'w';  // the default one, then
+    save_session(file, s);
+    CHECK(load_session(file).scene.arrangement.empty());
+    s.run.probe.assign(std::size_t(1) << 24, 'p');
+    has(refusal([&] { save_session(file, s); }), "where a file holds 16,777,216; look at a shorter phrase");
+    s.run.probe = "a";
+
+    // More checkpoints of a tiny model than a header lists, more commands than a list holds.
+    auto timeline = std::make_shared<Timeline>(*s.run.timeline);
+    Checkpoint tiny;
+    tiny.values.assign(timeline->checkpoints.front()->values.size(), 0.5f);
+    tiny.values.resize(3 * parameter_count(timeline->start.model));
+    constexpr std::uint64_t spacing = 1024;
+    for (std::uint64_t i = 1; i <= 40'000; ++i) {
+        tiny.step = i * spacing;
+        timeline->checkpoints.push_back(std::make_shared<Checkpoint>(tiny));
+    }
+    s.run.state.step = tiny.step;
+    s.run.timeline = timeline;
+    save_session(file, s);
+    const LoadedSession thinned = load_session(file);
+    REQUIRE(thinned.setup.timeline);
+    CHECK(thinned.setup.timeline->checkpoints.size() > 5'000);
+    CHECK(thinned.setup.timeline->checkpoints.size() < 17'000);
+    timeline->checkpoints.resize(1);
+    for (std::uint64_t i = 0; i < 600'000; ++i) timeline->log.push_back({i, "learning_rate", double(i % 2)});
+    save_session(file, s);
+    const LoadedSession without = load_session(file);
+    CHECK(without.whole);
+    CHECK_FALSE(without.setup.timeline);
 }
 
 TEST_CASE("a gigabyte is refused by its sizes, at once") {
@@ -417,7 +577,9 @@ TEST_CASE("a gigabyte is refused by its sizes, at once") {
     const auto put = [](std::string& to, std::uint64_t value, int count) {
         for (int i = 0; i < count; ++i) to += char(value >> (8 * i) & 255);
     };
-    for (const char* name : {"config.json", "moe-lab/session.json", "model.weights.h5"}) {
+    for (const char* name : {"config.json", "moe-lab/session.json", "model.weights.h5", "moe-lab/commands.json",
+                             "moe-lab/checkpoints.safetensors", "moe-lab/history.safetensors", "moe-lab/notes.txt",
+                             "moe-lab/window.json"}) {
         CAPTURE(name);
         std::string start, end;
         std::vector<std::pair<std::string, std::uint64_t>> table;
@@ -431,7 +593,7 @@ TEST_CASE("a gigabyte is refused by its sizes, at once") {
             start += member + content;
         };
         for (const ZipMember& m : members_of(bytes))
-            if (m.name != name && m.name == "config.json") entry(m.name, m.bytes, m.bytes.size());
+            if (m.name != name) entry(m.name, m.bytes, m.bytes.size());
         entry(name, "", std::uint64_t(gigabyte));
         const off_t at = off_t(start.size()) + gigabyte;
         for (std::size_t i = 0; i < table.size(); ++i) {
