@@ -90,7 +90,7 @@ void PageBuilder::weightedSumToGate() {
     if (k >= K_) k = largest(dg);
     page_.heading = tr("expert");
     page_.columns = {
-        {text("|y_{e}|")}, {text("g_{e}")}, {text("∂L/∂g_{e}")}, gradientBar(), {tr("better were"), Kind::words}};
+        {text("|y_{e}|")}, {text("g_{e}")}, {text("∂L/∂g_{e}")}, gradientBar(), {tr("would help"), Kind::words}};
     const double most = std::abs(at(dg, largest(dg)));
     for (const Visitor& v : visitors()) {
         OperationRow& r = expertRow(v, true);

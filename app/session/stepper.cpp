@@ -49,6 +49,9 @@ void Stepper::enter() {
     active_ = true;
     problem_.clear();
     const bool same = sameRun();
+    wanted_ = present();
+    wanted_experiment_ = session_.live().experiment;
+    wanted_generation_ = session_.live().generation;
     if (session_.live().state == SessionState::running) {
         session_.pause();
         pausing_ = true;  // the trace is asked for when training rests
@@ -74,6 +77,8 @@ void Stepper::ask(Land land) {
     land_ = land;
     asked_ = true;
     const std::uint64_t question = ++question_, generation = session_.live().generation;
+    wanted_experiment_ = session_.live().experiment;
+    wanted_generation_ = generation;
     session_.trace(wanted_, [this, question, generation](Answer<Trace> answer) {
         if (question != question_) return;
         asked_ = false;
@@ -146,7 +151,10 @@ void Stepper::follow() {
     }
     if (live.state == SessionState::empty) return leave();
     if (live.state == SessionState::running && !session_.lookedAt()) return leave();  // somebody else trains
-    if (asked_ ? wanted_ != present() : problem_.isEmpty() && !sameRun()) ask(Land::same);
+    // After a refusal: not again until something has changed.
+    const bool other = wanted_ != present() || (!session_.lookedAt() && wanted_experiment_ != live.experiment) ||
+                       wanted_generation_ != live.generation;
+    if (other || (!asked_ && problem_.isEmpty() && !sameRun())) ask(Land::same);
 }
 
 void Stepper::nextOperation() {

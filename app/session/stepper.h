@@ -72,6 +72,8 @@ private:
     SessionController& session_;
     bool active_ = false, asked_ = false, training_ = false, pausing_ = false;
     std::uint64_t generation_ = 0, wanted_ = 0;
+    Experiment wanted_experiment_;  // as it was when the trace was asked for, and the model
+    std::uint64_t wanted_generation_ = 0;
     std::uint64_t question_ = 0;      // the newest; answers to older ones are not taken
     std::uint64_t trained_from_ = 0;  // while training_: the step before
     Land land_ = Land::first;         // where the trace under way is entered

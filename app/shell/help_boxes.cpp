@@ -20,9 +20,10 @@ void showKeys(const WindowActions& actions, QWidget* parent) {
     box->setAttribute(Qt::WA_DeleteOnClose);
     box->setWindowTitle(QDialog::tr("Keys"));
 
-    std::vector<std::pair<QString, QString>> window, picture;
+    std::vector<std::pair<QString, QString>> window, picture, stepping;
     for (const QAction* a : actions.withKeys())
-        window.emplace_back(a->shortcut().toString(QKeySequence::NativeText), a->text().remove(u'…'));
+        if (a != actions.replay)
+            window.emplace_back(a->shortcut().toString(QKeySequence::NativeText), a->text().remove(u'…'));
     window.emplace_back(QDialog::tr("F10"), QDialog::tr("Menu"));
     picture = {{QDialog::tr("Up, Down"), QDialog::tr("Another word of the phrase")},
                {QDialog::tr("Page Up, Page Down"), QDialog::tr("A screenful of words on")},
@@ -30,10 +31,15 @@ void showKeys(const WindowActions& actions, QWidget* parent) {
                {QDialog::tr("1 to 9"), QDialog::tr("One expert")},
                {QDialog::tr("Tab"), QDialog::tr("To the next picture or field")},
                {QDialog::tr("Esc"), QDialog::tr("Back to the picture, then all experts")}};
+    stepping = {{QDialog::tr("Space"), QDialog::tr("The operation once more")},
+                {QDialog::tr("Up, Down"), QDialog::tr("Another example of the batch")},
+                {QDialog::tr("Home, End"), QDialog::tr("First, last operation")},
+                {QDialog::tr("Esc"), QDialog::tr("Back to the run")}};
 
     auto* columns = new QHBoxLayout;
     columns->setSpacing(32);
-    const auto list = [&](const QString& heading, const std::vector<std::pair<QString, QString>>& keys) {
+    const auto list = [&](QBoxLayout* into, const QString& heading,
+                          const std::vector<std::pair<QString, QString>>& keys) {
         auto* grid = new QGridLayout;
         grid->setHorizontalSpacing(16);
         grid->setVerticalSpacing(6);
@@ -48,13 +54,18 @@ void showKeys(const WindowActions& actions, QWidget* parent) {
             grid->addWidget(new QLabel(what, box), row++, 1);
         }
         grid->setRowStretch(row, 1);
-        columns->addLayout(grid);
+        into->addLayout(grid);
     };
     const std::size_t half = (window.size() + 1) / 2;
     const auto middle = window.begin() + std::ptrdiff_t(half);
-    list(QDialog::tr("In the window"), {window.begin(), middle});
-    list(QStringLiteral(" "), {middle, window.end()});
-    list(QDialog::tr("In the picture"), picture);
+    list(columns, QDialog::tr("In the window"), {window.begin(), middle});
+    list(columns, QStringLiteral(" "), {middle, window.end()});
+    auto* third = new QVBoxLayout;
+    third->setSpacing(16);
+    columns->addLayout(third);
+    list(third, QDialog::tr("In the picture"), picture);
+    list(third, QDialog::tr("While stepping"), stepping);
+    third->addStretch();
 
     auto* hint = new QLabel(QDialog::tr("In a text field these are ordinary keys; Esc goes back to the picture."), box);
     setRole(hint, "caption");

@@ -9,6 +9,7 @@
 #include "app/shell/workbench.h"
 
 #include <QLayout>
+#include <QLineEdit>
 #include <QSignalBlocker>
 #include <QStackedWidget>
 
@@ -39,6 +40,16 @@ SteppingControl::SteppingControl(Workbench& bench, WindowActions& actions, QWidg
     page_->setReducedMotion(actions.reducedMotion->isChecked());
     connect(&stepper_, &Stepper::activeChanged, this, &SteppingControl::swap);
     connect(&stepper_, &Stepper::changed, this, &SteppingControl::refresh);
+    // Another lesson or file is opened to be seen.
+    connect(&bench, &Workbench::identityChanged, this, [this] {
+        if (stepper_.active() && (bench_.identity().lesson != lesson_ || bench_.identity().name != name_)) leave();
+    });
+    connect(actions.goToStep, &QAction::triggered, this, [this] {
+        auto* field = page_->findChild<QLineEdit*>(QStringLiteral("step_edit"));
+        if (!stepper_.active() || !field || !field->isVisible()) return;
+        field->setFocus();
+        field->selectAll();
+    });
     for (const auto signal :
          {&SessionController::liveChanged, &SessionController::momentChanged, &SessionController::valuesChanged})
         connect(&session, signal, this, &SteppingControl::refresh);
@@ -87,6 +98,7 @@ void SteppingControl::swap(bool stepping) {
     // Space belongs to what is looked at: the beat here, the run there.
     actions_.play->setShortcut(stepping ? QKeySequence() : QKeySequence(Qt::Key_Space));
     actions_.replay->setEnabled(stepping);
+    lesson_ = bench_.identity().lesson, name_ = bench_.identity().name;
     const QString leaves = tr("Leave stepping and train");
     if (stepping) {
         play_text_ = actions_.play->text();

@@ -11,6 +11,7 @@ namespace moe::app {
 
 class DockArea;
 class LeftColumn;
+struct Lesson;
 class SteppingList;
 class SteppingPage;
 class WindowActions;
@@ -50,6 +51,8 @@ private:
     LeftColumn* column_ = nullptr;
     DockArea* docks_ = nullptr;
     bool single_batches_ = false;
+    const Lesson* lesson_ = nullptr;  // of the run that is stepped through, and its name
+    QString name_;
     QByteArray arrangement_;  // of the docks, when stepping began
     QString play_text_;       // outside of stepping
 };

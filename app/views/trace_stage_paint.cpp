@@ -265,8 +265,9 @@ void TraceStageScene::paintRibbons() {
 void TraceStageScene::paintGate() {
     QPainter& p = *p_;
     const std::string& now = trace_->ops[op_].id;
-    const bool soft = trace_->experiment.model.router == "soft",
-               here = now.starts_with("gate_") || now == "top_k" || now.starts_with("balance");
+    const bool soft = trace_->experiment.model.router == "soft", here = now.starts_with("gate_") ||
+                                                                        now == "weighted_sum_to_gate" ||
+                                                                        now == "top_k" || now.starts_with("balance");
     const double lit = light(gate_part);
     const double radius = px(9);
     p.setPen(here ? QPen(backward() ? theme_.gradient : theme_.ink, px(2)) : QPen(dim(theme_.muted, 0.55), px(1.2)));

@@ -236,6 +236,33 @@ private Q_SLOTS:
         QCOMPARE(stepper.words()->at(std::size_t(stepper.trace()->targets[0])).size(), qsizetype(1));
     }
 
+    // A trace that would be too large is refused once, in a sentence, and comes when it has become possible.
+    void aTraceThatIsTooLargeIsRefused() {
+        std::string text;
+        for (int i = 0; i < 3000; ++i) text += "w" + std::to_string(i) + (i % 400 == 399 ? "\n" : " ");
+        SessionController session;
+        SessionSetup s = setup("soft", 2, 0, false, 64, text.c_str());
+        s.experiment.model.embedding_dim = 64, s.experiment.model.hidden_dim = 64;
+        s.experiment.train.batch_size = 2048;
+        QVERIFY(open(session, std::move(s)));
+        Stepper stepper(session);
+        QSignalSpy changes(&stepper, &Stepper::changed);
+        stepper.enter();
+        QTRY_VERIFY_WITH_TIMEOUT(!stepper.problem().isEmpty(), 20000);
+        QVERIFY2(stepper.problem().endsWith(u'.') && stepper.problem().contains(QStringLiteral("batch")),
+                 qPrintable(stepper.problem()));
+        QVERIFY(!stepper.trace() && !stepper.waiting());
+        const auto after = changes.count();
+        QTest::qWait(150);
+        QVERIFY(changes.count() - after <= 1);
+        stepper.nextOperation();
+        QVERIFY(stepper.active());
+        session.setBatchSize(4);
+        QVERIFY(QTest::qWaitFor([&] { return stepper.trace() != nullptr; }, 20000));
+        QVERIFY(stepper.problem().isEmpty());
+        QCOMPARE(stepper.trace()->examples, std::size_t(4));
+    }
+
     void theEndOfTheRunIsSaid() {
         SessionController session;
         SessionSetup s = setup();
@@ -353,6 +380,20 @@ private Q_SLOTS:
         QTRY_COMPARE(window->session().live().state, SessionState::running);
         window->session().pause();
         QVERIFY(waitForState(window->session(), SessionState::paused));
+    }
+
+    void anotherLessonEndsIt() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        Stepper& stepper = window->stepping().stepper();
+        stepper.enter();
+        QVERIFY(settle(stepper));
+        window->bench().reset();
+        QTest::qWait(50);
+        QVERIFY(stepper.active());
+        window->openFirstLesson(QStringLiteral("92-second"));
+        QVERIFY(QTest::qWaitFor([&] { return !stepper.active(); }, 10000));
+        QVERIFY(window->column().isVisible());
     }
 
     void numbersArePicked() {
