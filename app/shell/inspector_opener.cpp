@@ -5,10 +5,11 @@
 #include "app/views/stage_view.h"
 
 #include <QAction>
+#include <QEvent>
 
 namespace moe::app {
 
-InspectorOpener::InspectorOpener(DockArea& docks, QAction* toggle, QObject* parent) : QObject(parent) {
+InspectorOpener::InspectorOpener(DockArea& docks, QAction* toggle, QObject* parent) : QObject(parent), toggle_(toggle) {
     DockFrame* frame = docks.dock(QStringLiteral("inspector"));
     auto* inspector = frame ? qobject_cast<InspectorView*>(frame->view()) : nullptr;
     auto* stage = docks.stage() ? qobject_cast<StageView*>(docks.stage()->view()) : nullptr;
@@ -26,6 +27,14 @@ InspectorOpener::InspectorOpener(DockArea& docks, QAction* toggle, QObject* pare
         docks.setOpen(frame, !in_sight);
     });
     frame->toggleViewAction()->setText(inspector->name() + QStringLiteral("\tI"));
+    docks.installEventFilter(this);
+}
+
+bool InspectorOpener::eventFilter(QObject* watched, QEvent* event) {
+    // While another page stands in the panels' place there is nowhere to open it.
+    if (event->type() == QEvent::Show || event->type() == QEvent::Hide)
+        toggle_->setEnabled(event->type() == QEvent::Show);
+    return QObject::eventFilter(watched, event);
 }
 
 }  // namespace moe::app

@@ -14,6 +14,12 @@ class InspectorOpener : public QObject {
 
 public:
     InspectorOpener(DockArea& docks, QAction* toggle, QObject* parent);
+
+protected:
+    bool eventFilter(QObject* watched, QEvent* event) override;
+
+private:
+    QAction* toggle_;
 };
 
 }  // namespace moe::app

@@ -773,6 +773,12 @@ private Q_SLOTS:
         QTRY_VERIFY(!frame->isHidden());
         QVERIFY((inspector->target() == InspectionTarget{InspectedPart::expert, 1}));
         if (QWidget* popup = QApplication::activePopupWidget()) popup->close();
+        // Stepping stands in its place.
+        QVERIFY(window->actions().inspector->isEnabled());
+        window->actions().stepThrough->setChecked(true);
+        QTRY_VERIFY(!window->actions().inspector->isEnabled());
+        window->actions().stepThrough->setChecked(false);
+        QTRY_VERIFY(window->actions().inspector->isEnabled());
     }
 };
 
