@@ -59,6 +59,6 @@ inline constexpr Option device_option{"--device", "auto|cpu|cuda", "where to com
 inline constexpr Option threads_option{"--threads", "N", "threads to compute with (0: all cores but one)"};
 inline constexpr Option json_option{"--json", "", "where it succeeds, standard output is one JSON object"};
 inline constexpr Option lessons_option{"--lessons", "DIR", "further lessons from this folder"};
-inline constexpr Option model_option{"--model", "DIR|FILE", "folder that train wrote, or a .keras file"};
+inline constexpr Option model_option{"--model", "DIR|FILE", "folder that train wrote, or a .keras or .h5 file"};
 
 }  // namespace moe::app

@@ -26,7 +26,7 @@ Command windowCommand() {
              device_option,
              threads_option,
              {"--first-frame", "", "print the milliseconds from start to first frame, and leave"}},
-            "FILE is a .keras file, a folder that train wrote, or a text to learn from.\n",
+            "FILE is a .keras or .h5 file, a folder that train wrote, or a text to learn from.\n",
             nullptr};
 }
 
