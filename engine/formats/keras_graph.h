@@ -49,7 +49,9 @@ struct KerasModel {
     ModelSpec spec;  // max_seq_len 0 where the file does not say
     std::size_t embedding = 0, gate = 0, hidden = 0, experts = 0, head = 0;
     std::optional<double> learning_rate;
-    bool adam = false;  // compiled with Adam as this program has it: beta 0.9 and 0.999, epsilon 1e-7
+    bool adam = false;  // compiled with Adam as this program has it: beta 0.9 and 0.999, epsilon 1e-7, nothing more
+    std::string other_optimizer;  // "SGD", "Adam with weight_decay"; empty where `adam`, or not compiled
+    std::string schedule;         // of the learning rate, "ExponentialDecay"; empty: it is a number
 
     /// The tutorial's class: gate, hidden and experts are that one layer. num_experts and hidden_dim of `spec` are then
     /// 0, to be read from the weights' shapes, and must agree with the layer's whole-numbered settings.

@@ -422,20 +422,34 @@ private:
     KerasModel model_;
 };
 
+// Whether training here goes on as Keras's would. What is kept in memory beyond Adam's two moments is not read.
 void read_optimizer(const Json& optimizer, KerasModel& model) {
     if (optimizer.is_string()) {
         model.adam = optimizer == "adam" || optimizer == "Adam";
+        if (!model.adam) model.other_optimizer = shown(optimizer.get<std::string>());
         return;
     }
-    if (text_of(optimizer, "class_name") != "Adam" || !has(optimizer, "config")) return;
-    const Json& config = optimizer["config"];
+    const std::string name = text_of(optimizer, "class_name");
+    if (name.empty()) return;
+    const Json& config = has(optimizer, "config") ? optimizer["config"] : Json::object();
     const auto equals = [&](const char* key, double wanted) {
         return !has(config, key) || (config[key].is_number() && std::fabs(config[key].get<double>() - wanted) < 1e-12);
     };
-    const bool amsgrad = has(config, "amsgrad") && config["amsgrad"] == true;
-    model.adam = equals("beta_1", 0.9) && equals("beta_2", 0.999) && equals("epsilon", 1e-7) && !amsgrad;
-    if (has(config, "learning_rate") && config["learning_rate"].is_number())
-        model.learning_rate = config["learning_rate"].get<double>();
+    const auto off = [&](const char* key) {
+        return !has(config, key) || config[key].is_null() || config[key] == false || config[key] == 0;
+    };
+    std::string with;
+    if (!equals("beta_1", 0.9) || !equals("beta_2", 0.999) || !equals("epsilon", 1e-7)) with = "other constants";
+    for (const char* key : {"amsgrad", "use_ema", "weight_decay", "clipnorm", "global_clipnorm", "clipvalue",
+                            "gradient_accumulation_steps", "loss_scale_factor"})
+        if (!off(key)) with += (with.empty() ? "" : ", ") + std::string(key);
+    model.adam = name == "Adam" && with.empty();
+    if (!model.adam) model.other_optimizer = shown(name) + (with.empty() ? "" : " with " + with);
+    if (!name.starts_with("Adam") || !has(config, "learning_rate")) return;  // another's rate means something else
+    const Json& rate = config["learning_rate"];
+    if (rate.is_number()) model.learning_rate = rate.get<double>();
+    if (rate.is_object())
+        model.schedule = text_of(rate, "class_name").empty() ? "schedule" : shown(text_of(rate, "class_name"));
 }
 
 KerasModel read_model(const Json& file, const std::string& name, bool legacy) {

@@ -44,7 +44,13 @@ public:
         expected_ = canonical_parameters(model_.spec);
         state_.parameters = allocated();
         for (const Variable& variable : variables) fill(state_.parameters, variable, variable.path, "");
+        if (!model_.other_optimizer.empty())
+            remarks_.push_back("'" + name_ + "' was trained by " + model_.other_optimizer +
+                               "; training goes on by Adam as Keras has it by default, which begins anew.");
         if (!model_.adam) return std::move(remarks_);
+        if (!model_.schedule.empty())
+            remarks_.push_back("The learning rate of '" + name_ + "' follows a schedule (" + model_.schedule +
+                               "); training goes on at " + to_text(state_.experiment.train.learning_rate) + ".");
         if (legacy)
             read_legacy_optimizer(variables);
         else
@@ -251,21 +257,26 @@ private:
         if (std::isfinite(value) && value >= 0) state_.experiment.train.learning_rate = shortest_decimal(value);
     }
 
+    // `path` is of the moments alone: each variable's momentum, then its velocity.
     void read_moments(const std::vector<Variable>& variables, const std::function<std::string(std::size_t)>& path) {
         state_.momentum = allocated();
         state_.velocity = allocated();
         for (std::size_t k = 0; k < variables.size(); ++k) {
-            fill(state_.momentum, variables[k], path(2 + 2 * k), "the optimizer for ");
-            fill(state_.velocity, variables[k], path(3 + 2 * k), "the optimizer for ");
+            fill(state_.momentum, variables[k], path(2 * k), "the optimizer for ");
+            fill(state_.velocity, variables[k], path(2 * k + 1), "the optimizer for ");
         }
     }
 
+    // A learning rate that follows a schedule is no variable.
+    std::size_t before_moments() const { return model_.schedule.empty() ? 2 : 1; }
+
     static std::string archive_path(std::size_t number) { return "optimizer/vars/" + std::to_string(number); }
+    std::string moment_path(std::size_t number) const { return archive_path(before_moments() + number); }
 
     void read_archive_optimizer(std::vector<Variable> variables) {
         if (!reader_.exists(archive_path(0))) return;
-        read_step(archive_path(0), archive_path(1));
-        if (!reader_.exists(archive_path(2))) return;
+        read_step(archive_path(0), model_.schedule.empty() ? archive_path(1) : "");
+        if (!reader_.exists(moment_path(0))) return;
         if (model_.of_classes) {
             const std::optional<bool> gate_first = gate_comes_first();
             if (!gate_first) {
@@ -276,14 +287,14 @@ private:
             }
             variables = archive_class_variables(*gate_first);
         }
-        read_moments(variables, archive_path);
+        read_moments(variables, [&](std::size_t number) { return moment_path(number); });
     }
 
     // The class's own code says whether the gate's variables or the experts' come first. The optimizer's shapes show it
     // where the gate's kernel is of another size than an expert's, else the counters in the names that Keras gave.
     std::optional<bool> gate_comes_first() const {
         const auto is = [&](std::size_t number, const Variable& variable) {  // the number-th of the layer's variables
-            const std::string path = archive_path(2 + 2 * (1 + number));     // the embedding's comes before
+            const std::string path = moment_path(2 * (1 + number));          // the embedding's comes before
             return reader_.exists(path) && reader_.shape(path, "the optimizer") == shape_of(variable);
         };
         const std::size_t experts = 4 * model_.spec.num_experts;
@@ -303,14 +314,17 @@ private:
 
     void read_legacy_optimizer(const std::vector<Variable>& variables) {
         std::vector<std::string> paths = reader_.texts("optimizer_weights", "weight_names");
-        if (paths.size() < 2 || !paths[0].ends_with("iteration") || !paths[1].ends_with("learning_rate")) return;
+        const std::size_t before = before_moments();
+        if (paths.size() < before || !paths[0].ends_with("iteration") ||
+            (before == 2 && !paths[1].ends_with("learning_rate")))
+            return;
         for (std::string& path : paths) path = "optimizer_weights/" + path;
-        read_step(paths[0], paths[1]);
-        if (paths.size() == 2) return;
-        if (paths.size() != 2 + 2 * variables.size())
+        read_step(paths[0], before == 2 ? paths[1] : "");
+        if (paths.size() == before) return;
+        if (paths.size() != before + 2 * variables.size())
             throw Error("'" + name_ + "': its optimizer holds " + with_commas(paths.size()) + " arrays, but Adam has " +
-                        with_commas(2 + 2 * variables.size()) + " for this model; save the model again.");
-        read_moments(variables, [&](std::size_t number) { return paths[number]; });
+                        with_commas(before + 2 * variables.size()) + " for this model; save the model again.");
+        read_moments(variables, [&](std::size_t number) { return paths[before + number]; });
     }
 
     Hdf5Reader reader_;

@@ -328,6 +328,67 @@ TEST_CASE("what a class's settings say beyond the tutorial's is refused, not gue
     has(weights([](auto& items) { items[3].shape = {42}; }), "hidden width is outside of 1 to 65,536");
 }
 
+TEST_CASE("an optimizer that is not the one here is said, and a rate that follows a schedule") {
+    const std::string file = "classes/gate_first-3.15.1.keras";
+    const auto opened = [&](const std::function<void(Json&)>& change) {
+        return read_keras(with_config(file, [&](Json& c) { change(c["compile_config"]["optimizer"]); }), "m.keras");
+    };
+    const auto said = [&](const std::function<void(Json&)>& change, const std::string& optimizer) {
+        const SavedModel model = opened(change);
+        CHECK(model.state.momentum.empty());
+        CHECK(model.state.step == 0);
+        REQUIRE(model.remarks.size() == 2);
+        has(model.remarks[1], "was trained by " + optimizer + "; training goes on by Adam");
+    };
+    CHECK(opened([](Json&) {}).remarks.size() == 1);
+    said([](Json& o) { o["class_name"] = "SGD"; }, "SGD");
+    CHECK(opened([](Json& o) { o["class_name"] = "SGD"; }).state.experiment.train.learning_rate == 1e-3);
+    said([](Json& o) { o = "rmsprop"; }, "rmsprop");
+    said([](Json& o) { o["config"]["beta_1"] = 0.5; }, "Adam with other constants");
+    for (const char* key : {"use_ema", "amsgrad"})
+        said([&](Json& o) { o["config"][key] = true; }, std::string("Adam with ") + key);
+    for (const char* key : {"weight_decay", "clipnorm", "gradient_accumulation_steps"})
+        said([&](Json& o) { o["config"][key] = 2; }, std::string("Adam with ") + key);
+    const SavedModel plain = opened([](Json& o) { o = Json(); });
+    CHECK(plain.remarks.size() == 1);
+    CHECK(plain.state.momentum.empty());
+
+    // Keras keeps no learning rate among the optimizer's variables then.
+    SavedModel model = load_model(data + "masked/final.keras");
+    std::vector<ZipMember> members;
+    for (const auto& [name, bytes] : read_zip(
+             with_config(
+                 "masked/final.keras",
+                 [](Json& c) {
+                     c["compile_config"]["optimizer"]["config"]["learning_rate"] = {{"class_name", "ExponentialDecay"}};
+                 }),
+             "m", [](std::string_view) { return true; }))
+        members.push_back({name, bytes});
+    std::vector<Hdf5Item> items{{"optimizer/vars/0", {}, {}, 7}};
+    const char* paths[] = {"embedding/vars/0",      "dense/vars/0",        "dense/vars/1",
+                           "einsum_dense/vars/0",   "einsum_dense/vars/1", "einsum_dense_1/vars/0",
+                           "einsum_dense_1/vars/1", "dense_1/vars/0",      "dense_1/vars/1"};
+    for (std::size_t i = 0; i < 9; ++i) {
+        const NamedArray& parameter = model.state.parameters[i];
+        constexpr std::size_t ranks[] = {2, 2, 1, 3, 2, 3, 2, 2, 1};
+        const std::vector<std::size_t> shape(parameter.shape.begin(),
+                                             parameter.shape.begin() + std::ptrdiff_t(ranks[i]));
+        items.push_back({std::string("layers/") + paths[i], shape, parameter.values, {}});
+        items.push_back({"optimizer/vars/" + std::to_string(1 + 2 * i), shape, model.state.momentum[i].values, {}});
+        items.push_back({"optimizer/vars/" + std::to_string(2 + 2 * i), shape, model.state.velocity[i].values, {}});
+    }
+    for (ZipMember& member : members)
+        if (member.name == "model.weights.h5") member.bytes = write_hdf5({}, items);
+    const SavedModel scheduled = read_keras(write_zip(members), "m.keras");
+    CHECK(scheduled.state.parameters == model.state.parameters);
+    CHECK(scheduled.state.momentum == model.state.momentum);
+    CHECK(scheduled.state.velocity == model.state.velocity);
+    CHECK(scheduled.state.step == 7);
+    CHECK(scheduled.state.experiment.train.learning_rate == 1e-3);
+    REQUIRE(scheduled.remarks.size() == 1);
+    has(scheduled.remarks[0], "follows a schedule (ExponentialDecay); training goes on at 0.001.");
+}
+
 TEST_CASE("legacy files that are none of a whole model are named") {
     const std::vector<float> one = {1};
     has(refusal([&] { read_legacy_h5(write_hdf5({}, {{"a", {1}, one, {}}}), "w.h5"); }), "it has no model_config");
