@@ -428,7 +428,7 @@ void TraceStageScene::paintExpert(const Slot& s) {
         }
         const double shown = std::sqrt(step) * operationPose("adam", time_).appear;
         text(wide, two_lines ? Qt::AlignLeft | Qt::AlignVCenter : Qt::AlignRight | Qt::AlignVCenter,
-             tr("step %1").arg(traceText(shown)), 10.5, QFont::DemiBold, theme_.ink);
+             two_lines ? tr("step %1").arg(traceText(shown)) : traceText(shown), 10.5, QFont::DemiBold, theme_.ink);
         tip += u'\n' + tr("length of its step %1, of the batch's gradient %2")
                            .arg(traceText(std::sqrt(step)), traceText(std::sqrt(gradient)));
         if (gradient == 0) tip += u'\n' + tr("no gradient in this batch: it moves by its momentum alone");

@@ -23,8 +23,9 @@ TraceStageLayout::TraceStageLayout(QSizeF size, const Theme& theme) {
     note = QRectF(left, size.height() - px(25), right - left, px(16));
     phrase_width = px(82), gate_width = px(112), experts_width = px(104), sum_radius = px(15), words_width = px(104),
     loss_width = px(70);
-    // What is over the least width goes to the ways between the parts, and a little to the strips.
-    const double extra = std::max(0.0, (right - left) - px(982));
+    // What is over that width goes to the ways between the parts, and a little to the strips; what lacks comes from
+    // them.
+    const double extra = std::max(-px(130), (right - left) - px(982));
     rows_width = px(64) + extra * 0.06;
     mean_width = px(74) + extra * 0.1;
     phrase = left;
