@@ -291,7 +291,6 @@ void TransportBar::fit() {
     if (fitting_) return;
     const QScopedValueRollback busy(fitting_, true);
     const auto needs = [](const QWidget* w) { return w->minimumSizeHint().width(); };
-    layout()->invalidate();
     int taken = layout()->totalMinimumSize().width();
     for (const QWidget* w : {static_cast<QWidget*>(place_), static_cast<QWidget*>(step_)})
         if (!w->isHidden()) taken -= needs(w);

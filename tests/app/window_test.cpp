@@ -55,6 +55,24 @@ private Q_SLOTS:
         if (DockFrame* stage = window->docks().stage()) QCOMPARE(window->focusWidget(), stage->view());
     }
 
+    // A layout that asks for itself again keeps a processor busy for ever.
+    void idleWindowHandlesNoEvents() {
+        struct Counter : QObject {
+            int events = 0;
+            bool eventFilter(QObject* watched, QEvent* event) override {
+                if (event->type() == QEvent::LayoutRequest || event->type() == QEvent::Paint) ++events;
+                return QObject::eventFilter(watched, event);
+            }
+        } counter;
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        QTRY_VERIFY(window->session().resting());
+        QTest::qWait(500);
+        qApp->installEventFilter(&counter);
+        QTest::qWait(500);
+        QVERIFY2(counter.events < 10, qPrintable(QString::number(counter.events)));
+    }
+
     void keysDoWhatTheySay() {
         WindowFixture fixture;
         const auto window = fixture.window();
