@@ -84,7 +84,7 @@ QMessageBox* ModelActions::ask(const QString& text, const QString& more) {
 
 void ModelActions::save(std::function<void()> done) {
     const std::filesystem::path file = bench_.identity().file;
-    if (file.empty()) {
+    if (file.extension() != ".keras") {  // none yet, or Keras's legacy format, which is read alone
         saveAs(std::move(done));
         return;
     }

@@ -356,9 +356,7 @@ void Workbench::finishReading(const std::filesystem::path& path, const std::shar
         if (loaded->place) identity.file = loaded->place->file, identity.saved_step = loaded->place->step;
     } else {
         identity.name = fileNameOf(path);
-        // A folder, or a file in Keras's legacy format, is never overwritten: Save asks for a name.
-        if (path.extension() == ".keras" && !std::filesystem::is_directory(path, none))
-            identity.file = std::filesystem::absolute(path, none);
+        if (!std::filesystem::is_directory(path, none)) identity.file = std::filesystem::absolute(path, none);
         identity.saved_step = step;
     }
     const QString notes = QString::fromStdString(loaded->scene.notes);
