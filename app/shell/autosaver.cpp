@@ -2,12 +2,6 @@
 
 namespace moe::app {
 
-namespace {
-
-constexpr int touch_every = 60'000;  // milliseconds
-
-}  // namespace
-
 Autosaver::Autosaver(Workbench& bench, AutosaveOptions options, QObject* parent)
     : QObject(parent), bench_(bench), options_(std::move(options)), background_(std::make_unique<Background>()) {
     if (options_.root.empty()) return;
@@ -39,6 +33,10 @@ Autosaver::Mark Autosaver::present() const {
 }
 
 void Autosaver::look() {
+    if (!working_ && slot_ && since_touch_.elapsed() > options_.touch) {
+        since_touch_.start();
+        run([](AutosaveSlot* slot) { slot->touch(); }, false, {});
+    }
     if (working_ || bench_.busy() || bench_.session().live().state == SessionState::empty) return;
     const Mark now = present();
     if (settled_step_) {
@@ -47,11 +45,7 @@ void Autosaver::look() {
     }
     if (now == settled_ || now == kept_) {
         since_change_.invalidate();
-        if (now == settled_ && kept_) return clear();
-        if (kept_ && since_touch_.elapsed() > touch_every) {
-            since_touch_.start();
-            run([](AutosaveSlot* slot) { slot->touch(); }, false, {});
-        }
+        if (now == settled_ && kept_) clear();
         return;
     }
     if (!since_change_.isValid()) since_change_.start();
@@ -89,18 +83,17 @@ void Autosaver::clear() {
     run([](AutosaveSlot* slot) { slot->clear(); }, false, {});
 }
 
-/// `work` on the slot, on another thread; one at a time.
+/// `work` on the slot, on another thread; one at a time. A slot that was made stays where its first write fails: the
+/// next one goes there too.
 void Autosaver::run(std::function<void(AutosaveSlot*)> work, bool makes_slot, std::function<void()> done) {
     working_ = true;
-    auto slot = std::make_shared<std::shared_ptr<AutosaveSlot>>(slot_);
     background_->run(
-        [this, slot, work = std::move(work), makes_slot, done = std::move(done),
+        [this, work = std::move(work), makes_slot, done = std::move(done),
          root = options_.root]() -> Background::Finish {
-            if (!*slot && makes_slot) *slot = std::make_shared<AutosaveSlot>(root);
-            if (*slot) work(slot->get());
-            return [this, slot, done] {
+            if (!slot_ && makes_slot) slot_ = std::make_shared<AutosaveSlot>(root);
+            if (slot_) work(slot_.get());
+            return [this, done] {
                 working_ = false;
-                slot_ = *slot;
                 if (done) done();
                 if (adopted_) adopt({});
             };

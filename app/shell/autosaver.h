@@ -8,8 +8,8 @@
 namespace moe::app {
 
 struct AutosaveOptions {
-    std::filesystem::path root;                                // empty: no autosave
-    int look = 500, after_edit = 3000, after_training = 7000;  // milliseconds
+    std::filesystem::path root;                                                // empty: no autosave
+    int look = 500, after_edit = 3000, after_training = 7000, touch = 60'000;  // milliseconds
 };
 
 /// Keeps what would be lost in a crash: looks twice a second whether the session differs from what a file, a lesson's
@@ -57,7 +57,8 @@ private:
     QElapsedTimer since_change_, since_write_, since_touch_;
     std::optional<Mark> settled_, kept_;  // nothing to lose; what the slot holds
     std::optional<std::uint64_t> settled_step_;
-    std::shared_ptr<AutosaveSlot> slot_, adopted_;
+    std::shared_ptr<AutosaveSlot> slot_;  // while working_, the other thread's
+    std::shared_ptr<AutosaveSlot> adopted_;
     bool working_ = false, in_peace_ = false, told_ = false;
     int written_count_ = 0;
     std::unique_ptr<Background> background_;

@@ -1,5 +1,6 @@
 #include "app/shell/notes_window.h"
 
+#include "app/models/text_format.h"
 #include "app/shell/style.h"
 
 #include <QLabel>
@@ -11,7 +12,8 @@ namespace moe::app {
 
 namespace {
 
-constexpr int longest_notes = 1'000'000;  // characters; a file holds at most 4 MiB of them
+constexpr int longest_notes = 1'000'000;  // characters, of up to 3 bytes
+static_assert(3 * longest_notes <= largest_notes, "notes that were typed can be saved");
 
 }  // namespace
 
@@ -28,7 +30,8 @@ NotesWindow::NotesWindow(Workbench& bench, QWidget* window) : QDialog(window), b
     text_->setPlaceholderText(tr("What to ask, what to show next …"));
     text_->setTabChangesFocus(true);
     rows->addWidget(text_, 1);
-    auto* where = new QLabel(tr("Kept in the session's file. Whoever opens it can read them."), this);
+    const QString kept = tr("Kept in the session's file. Whoever opens it can read them.");
+    auto* where = new QLabel(kept, this);
     where->setWordWrap(true);
     setRole(where, "caption");
     rows->addWidget(where);
@@ -40,9 +43,16 @@ NotesWindow::NotesWindow(Workbench& bench, QWidget* window) : QDialog(window), b
         text_->moveCursor(QTextCursor::End);
     };
     connect(&bench_, &Workbench::notesChanged, this, take);
-    connect(text_, &QPlainTextEdit::textChanged, this, [this] {
-        if (text_->toPlainText().size() > longest_notes) return text_->undo();
-        bench_.setNotes(text_->toPlainText());
+    connect(text_, &QPlainTextEdit::textChanged, this, [this, where, kept] {
+        const QString notes = text_->toPlainText();
+        // A stranger's file may hold more: they can be shortened.
+        if (notes.size() > longest_notes && notes.size() > bench_.notes().size()) {
+            text_->undo();
+            return where->setText(tr("Notes hold at most %1 characters, so the last change was taken back.")
+                                      .arg(countText(longest_notes)));
+        }
+        where->setText(kept);
+        bench_.setNotes(notes);
     });
     take();
 }

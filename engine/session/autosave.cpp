@@ -47,32 +47,44 @@ int lock_folder(const fs::path& folder) {
 
 /// Locks on a shared folder may not reach other machines: their windows touch what they keep.
 bool may_live_elsewhere(const fs::path& folder) {
-    std::error_code none;
     std::string host;
+    fs::file_time_type touched = fs::file_time_type::min();
+    const auto look = [&touched](const fs::path& at) {
+        std::error_code missing;
+        const fs::file_time_type time = fs::last_write_time(at, missing);
+        if (!missing) touched = std::max(touched, time);
+    };
     try {
         host = read_file(folder / host_name, 256);
+        look(folder / host_name), look(folder / session_name);
     } catch (const Error&) {
-        return false;
+        look(folder);  // perhaps it is just being made
     }
-    const auto touched = fs::last_write_time(folder / session_name, none);
-    return host != this_host() && !none && fs::file_time_type::clock::now() - touched < other_machine_is_dead;
+    return host != this_host() && touched > fs::file_time_type::clock::now() - other_machine_is_dead;
 }
 
 }  // namespace
 
-AutosaveSlot::AutosaveSlot(const fs::path& root) {
+AutosaveSlot::Taken AutosaveSlot::new_folder(const fs::path& root) {
     make_folder(root);
-    for (int attempt = 0; attempt < 10 && lock_ < 0; ++attempt) {
+    for (int attempt = 0; attempt < 10; ++attempt) {
         std::string name = (root / "window-XXXXXX").string();
         if (!::mkdtemp(name.data()))
             throw Error("Cannot make a folder for the autosave in '" + root.string() +
                         "': " + std::generic_category().message(errno) + ".");
-        folder_ = name;
-        lock_ = lock_folder(folder_);
-        if (lock_ < 0) ::rmdir(folder_.c_str());
+        if (const int lock = lock_folder(name); lock >= 0) return {name, lock};
+        ::rmdir(name.c_str());
     }
-    if (lock_ < 0) throw Error("Cannot lock a folder for the autosave in '" + root.string() + "'.");
-    write_file(folder_ / host_name, this_host());
+    throw Error("Cannot lock a folder for the autosave in '" + root.string() + "'.");
+}
+
+AutosaveSlot::AutosaveSlot(const fs::path& root) : AutosaveSlot(new_folder(root)) {
+    try {
+        write_file(folder_ / host_name, this_host());
+    } catch (...) {
+        remove();
+        throw;  // the destructor unlocks
+    }
 }
 
 AutosaveSlot::AutosaveSlot(Taken taken) : folder_(std::move(taken.folder)), lock_(taken.lock) {}
@@ -91,7 +103,6 @@ bool AutosaveSlot::holds_session() const {
 }
 
 void AutosaveSlot::write(const WholeSession& session) {
-    const std::string before = text_name_;
     if (session.run.corpus && session.run.corpus != text_) {
         std::error_code none;
         std::string name;
@@ -104,7 +115,7 @@ void AutosaveSlot::write(const WholeSession& session) {
     write_file(file(), pack_session(session, checkpoint_budget, text_name_));
     // Only now does nothing that is kept need the text before.
     std::error_code none;
-    if (before != text_name_)
+    if (std::exchange(kept_text_, text_name_) != text_name_)
         for (const auto& entry : fs::directory_iterator(folder_, none)) {
             const std::string name = entry.path().filename().string();
             if (name.starts_with("text-") && name != text_name_) fs::remove(entry.path(), none);
@@ -119,7 +130,7 @@ void AutosaveSlot::clear() {
 
 void AutosaveSlot::touch() {
     std::error_code none;
-    fs::last_write_time(file(), fs::file_time_type::clock::now(), none);
+    fs::last_write_time(folder_ / host_name, fs::file_time_type::clock::now(), none);
 }
 
 void AutosaveSlot::remove() {

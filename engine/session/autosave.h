@@ -10,7 +10,7 @@ namespace moe {
 /// that others see whether its process does. Written atomically. One thread at a time; throws Error.
 class AutosaveSlot {
 public:
-    /// Makes and locks a new folder.
+    /// Makes and locks a new folder; where that fails, none is left.
     explicit AutosaveSlot(const std::filesystem::path& root);
     /// Unlocks. What was written stays: only remove() takes it away.
     ~AutosaveSlot();
@@ -21,7 +21,7 @@ public:
     void write(const WholeSession& session);
     /// Nothing to lose at present: what is kept goes, the folder stays.
     void clear();
-    /// Says to other machines that share the folder that this window lives.
+    /// Says to other machines that share the folder that this window lives, every few minutes, also with nothing kept.
     void touch();
     /// The window is closed in peace: the folder goes.
     void remove();
@@ -37,11 +37,12 @@ private:
         int lock = -1;
     };
     explicit AutosaveSlot(Taken taken);
+    static Taken new_folder(const std::filesystem::path& root);
 
     std::filesystem::path folder_;
     int lock_ = -1;
     std::shared_ptr<const Corpus> text_;  // whose pack_text() lies in text_name_
-    std::string text_name_;
+    std::string text_name_, kept_text_;   // the last one's; the one that file() names
     std::uint64_t texts_ = 0;
 };
 

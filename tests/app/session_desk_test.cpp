@@ -15,12 +15,17 @@
 #include "engine/session/autosave.h"
 #include "window_fixture.h"
 
+#include <QLabel>
 #include <QMenu>
 #include <QMessageBox>
 #include <QPlainTextEdit>
 #include <QPushButton>
 
+#include <sys/resource.h>
+
 #include <algorithm>
+#include <chrono>
+#include <csignal>
 
 namespace moe::app {
 
@@ -292,6 +297,67 @@ private Q_SLOTS:
         save(*window, file);
         QVERIFY(!window->bench().hasUnsavedWork());
         QVERIFY(window->close());
+    }
+
+    void notesBeyondWhatAFileHoldsAreRefusedInWords() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        window->actions().notes->trigger();
+        QPlainTextEdit* text = window->desk().notes().text();
+        QTRY_VERIFY(text->isVisible());
+        const auto caption = [&] {
+            for (const QLabel* label : window->desk().notes().findChildren<QLabel*>())
+                if (!label->text().isEmpty() && label->isVisible()) return label->text();
+            return QString();
+        };
+        const QString usual = caption();
+        const QString full = (QString(99, u'x') + u'\n').repeated(10'000);
+        text->insertPlainText(full);
+        QCOMPARE(window->bench().notes().size(), 1'000'000);
+        QCOMPARE(caption(), usual);
+        text->insertPlainText(QStringLiteral("one more"));
+        QVERIFY(text->toPlainText() == full);
+        QVERIFY(window->bench().notes() == full);
+        QVERIFY2(caption().contains(QStringLiteral("at most 1,000,000 characters")), qPrintable(caption()));
+        text->moveCursor(QTextCursor::End);
+        text->textCursor().deletePreviousChar();
+        QCOMPARE(window->bench().notes().size(), 999'999);
+        QCOMPARE(caption(), usual);
+    }
+
+    void fullDiskMakesOneFolderAndGoesOnWhenThereIsRoom() {
+        WindowFixture fixture;
+        fixture.autosave = quick(fixture);
+        fixture.autosave.touch = 50;
+        auto window = fixture.window();
+        std::signal(SIGXFSZ, SIG_IGN);
+        rlimit before{};
+        getrlimit(RLIMIT_FSIZE, &before);
+        const rlimit full{256, before.rlim_max};  // room for the name of the machine alone
+        int refused = 0;
+        connect(&window->desk().autosaver(), &Autosaver::failed, this, [&refused] { ++refused; });
+        setrlimit(RLIMIT_FSIZE, &full);
+        window->session().runSteps(3);
+        const bool told = QTest::qWaitFor([&] { return refused > 0; }, 5000);
+        QTest::qWait(400);  // further attempts
+        setrlimit(RLIMIT_FSIZE, &before);
+        QVERIFY(told);
+        QCOMPARE(window->desk().autosaver().written(), 0);
+        QCOMPARE(folders(fixture.autosave), std::size_t(1));
+        QTRY_VERIFY(window->desk().autosaver().written() > 0);
+        QCOMPARE(folders(fixture.autosave), std::size_t(1));
+        QCOMPARE(refused, 1);
+
+        // Where a file has it all the window still says to other machines that it lives.
+        save(*window, fixture.path(QStringLiteral("saved.keras")).toStdString());
+        std::filesystem::path folder = std::filesystem::directory_iterator(fixture.autosave.root)->path();
+        QTRY_VERIFY(!std::filesystem::exists(folder / "session.keras"));
+        const auto old = std::filesystem::file_time_type::clock::now() - std::chrono::minutes(11);
+        std::filesystem::last_write_time(folder / "host.txt", old);
+        QTRY_VERIFY(std::filesystem::last_write_time(folder / "host.txt") > old + std::chrono::minutes(10));
+        QVERIFY(window->close());
+        window.reset();
+        QCOMPARE(folders(fixture.autosave), std::size_t(0));
     }
 
     void nothingIsKeptWhereNothingWasChanged() {

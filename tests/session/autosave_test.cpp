@@ -4,9 +4,11 @@
 #include "tests/support/small_corpus.h"
 
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
@@ -34,6 +36,22 @@ struct Root {
 std::size_t files_in(const fs::path& folder) {
     return std::size_t(std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
 }
+
+fs::file_time_type long_ago() {
+    return fs::file_time_type::clock::now() - std::chrono::minutes(11);
+}
+
+/// For as long as it lives no file grows beyond `bytes`. Nothing may be printed meanwhile.
+struct FullDisk {
+    rlimit before{};
+    explicit FullDisk(std::size_t bytes) {
+        std::signal(SIGXFSZ, SIG_IGN);
+        getrlimit(RLIMIT_FSIZE, &before);
+        const rlimit now{rlim_t(bytes), before.rlim_max};
+        setrlimit(RLIMIT_FSIZE, &now);
+    }
+    ~FullDisk() { setrlimit(RLIMIT_FSIZE, &before); }
+};
 
 WholeSession trained(std::uint64_t steps, const std::shared_ptr<const Corpus>& corpus = tutorial_corpus()) {
     TrainingSession session(SessionOptions{{"cpu", 1}});
@@ -170,8 +188,67 @@ TEST_CASE("folders of dead windows with nothing in them go, damaged ones are sai
     write_file(file.parent_path() / "host.txt", "another-machine");
     CHECK(find_leftovers(root.path).empty());
     CHECK(fs::exists(file));
-    fs::last_write_time(file, fs::file_time_type::clock::now() - std::chrono::minutes(11));
+    fs::last_write_time(file, long_ago());
+    CHECK(find_leftovers(root.path).empty());
+    fs::last_write_time(file.parent_path() / "host.txt", long_ago());
     CHECK(find_leftovers(root.path).size() == 1);
+}
+
+TEST_CASE("a window on another machine that has nothing to keep yet keeps its folder") {
+    const Root root;
+    const fs::path folder = root.path / "window-abc123", host = folder / "host.txt";
+    fs::create_directory(folder);
+    CHECK(find_leftovers(root.path).empty());  // its host is not yet written
+    CHECK(fs::exists(folder));
+    write_file(host, "another-machine");
+    CHECK(find_leftovers(root.path).empty());
+    CHECK(fs::exists(host));
+    fs::last_write_time(host, long_ago());
+    CHECK(find_leftovers(root.path).empty());
+    CHECK(root.folders() == 0);
+
+    AutosaveSlot slot(root.path);
+    fs::last_write_time(slot.folder() / "host.txt", long_ago());
+    slot.touch();
+    CHECK(fs::last_write_time(slot.folder() / "host.txt") > long_ago() + std::chrono::minutes(10));
+}
+
+TEST_CASE("a full disk leaves neither folders nor locks, and what was kept before") {
+    const Root root;
+    const auto descriptors = [] { return files_in("/proc/self/fd"); };
+    const std::size_t open_before = descriptors();
+    bool refused = false;
+    {
+        const FullDisk full(0);
+        try {
+            AutosaveSlot slot(root.path);
+        } catch (const Error&) {
+            refused = true;
+        }
+    }
+    CHECK(refused);
+    CHECK(root.folders() == 0);
+    CHECK(descriptors() == open_before);
+
+    AutosaveSlot slot(root.path);
+    const WholeSession first = trained(20), other = trained(5, Corpus::from_text("other.txt", "one two three\n"));
+    slot.write(first);
+    for (int i = 0; i < 2; ++i) {
+        refused = false;
+        {
+            const FullDisk full(pack_text(*other.run.corpus).size());  // enough for the text alone
+            try {
+                slot.write(other);
+            } catch (const Error&) {
+                refused = true;
+            }
+        }
+        CHECK(refused);
+        CHECK(*load_session(slot.file()).setup.state == first.run.state);
+    }
+    slot.write(other);
+    CHECK(load_session(slot.file()).setup.corpus->name() == "other.txt");
+    CHECK(files_in(slot.folder()) == 3);
 }
 
 TEST_CASE("an autosave that cannot be written says why") {
