@@ -166,12 +166,15 @@ std::size_t Trainer::checkpoint_size() const {
 }
 
 void Trainer::take(const Checkpoint& moment) {
-    const std::size_t count = parameter_count(experiment_.model);
+    const std::size_t count = parameter_count(experiment_.model), E = experiment_.model.num_experts;
+    if (!moment.values.empty() && moment.values.size() != 3 * count)
+        throw Error("The checkpoint of step " + with_commas(moment.step) + " is another model's.");
+    if (moment.next_example >= corpus_->examples())
+        throw Error("The checkpoint of step " + with_commas(moment.step) + " is another text's: " + corpus_->name() +
+                    " has only " + with_commas(corpus_->examples()) + " examples.");
     if (moment.values.empty()) {
         upload_parameters(backend_, parameters_, initial_parameters(experiment_.model, experiment_.train.seed));
         for (const auto& p : parameters_.entries()) backend_.fill(p.m, 0.0f), backend_.fill(p.v, 0.0f);
-    } else if (moment.values.size() != 3 * count) {
-        throw Error("The checkpoint of step " + with_commas(moment.step) + " is another model's.");
     }
     const float* at = moment.values.data();
     for (const auto& p : parameters_.entries()) {
@@ -185,7 +188,8 @@ void Trainer::take(const Checkpoint& moment) {
     sums_ = moment.sums;
     last_epoch_ = moment.last;
     load_sums_ = moment.load_sums, epoch_load_ = moment.load;
-    load_sums_.resize(experiment_.model.num_experts);
+    load_sums_.resize(E);
+    if (epoch_load_.size() != E) epoch_load_.clear();
     start_epoch();
 }
 
@@ -196,8 +200,14 @@ void Trainer::restore(const Checkpoint& moment, EpochCurve epochs) {
 }
 
 void Trainer::keep_good() {
-    if (good_.use_count() > 1) good_ = std::make_shared<Checkpoint>();  // somebody holds it
-    keep(*good_);
+    if (good_.use_count() > 1) {  // somebody holds it
+        auto fresh = std::make_shared<Checkpoint>();
+        keep(*fresh);
+        good_ = std::move(fresh);
+    } else {
+        has_good_ = false;  // until it is whole
+        keep(*good_);
+    }
     has_good_ = true;
 }
 

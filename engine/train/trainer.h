@@ -26,8 +26,8 @@ public:
 };
 
 /// The one training step of the program: batch, forward, loss, backward, Adam. Single-threaded to its caller,
-/// deterministic (design.md section 4), allocates nothing in a step (but a block for 256 finished epochs). Every
-/// epoch's order is a pure function of (seed, epoch).
+/// deterministic (design.md section 4). Allocates nothing in a step but a block for 256 finished epochs, and room for
+/// the good state where somebody holds the one before. Every epoch's order is a pure function of (seed, epoch).
 class Trainer {
 public:
     /// Fresh weights from the seed. `experiment` as resolve() returns it.
@@ -47,15 +47,16 @@ public:
 
     RunState state() const;
 
-    /// The present moment into `to`, whose room is used again where it fits.
+    /// The present moment into `to`, whose room is used again where it fits. Where it throws (no memory, a device that
+    /// is gone), `to` is no moment.
     void keep(Checkpoint& to) const;
     std::size_t checkpoint_size() const;  // bytes that keep() fills
-    /// The last state kept whose loss was a number; null before the first. On the host: a diverged run must find its way
-    /// back even where the device is the one that failed. Of every 64th step, made in the step that follows it; whoever
-    /// holds it keeps it.
+    /// The last state kept whose loss was a number; null before the first. On the host: a diverged run must find its
+    /// way back even where the device is the one that failed. Of every 64th step, made in the step that follows it;
+    /// whoever holds it keeps it.
     std::shared_ptr<const Checkpoint> good() const { return has_good_ ? good_ : nullptr; }
     /// Goes to a moment of this run, with the epochs finished until then where they are wanted. Settings stay as they
-    /// are. Throws Error where the checkpoint is another model's.
+    /// are. Throws Error, changing nothing, where the checkpoint is another model's or another text's.
     void restore(const Checkpoint& moment, EpochCurve epochs = {});
 
     const Experiment& experiment() const { return experiment_; }

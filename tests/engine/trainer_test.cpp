@@ -1,4 +1,5 @@
 #include "engine/train/trainer.h"
+#include "engine/backend/cpu/reference_backend.h"
 #include "engine/core/rng.h"
 #include "engine/core/settings.h"
 #include "engine/routing/router.h"
@@ -31,6 +32,18 @@ std::vector<Experiment> experiments() {
             }
     return all;
 }
+
+/// A device that fails when it is told to.
+class BreakingBackend : public ReferenceBackend<float> {
+public:
+    using ReferenceBackend<float>::download;
+    void download(Tensor<float> from, float* to) override {
+        if (left == 0) throw Error("The device is gone.");
+        if (left > 0) --left;
+        ReferenceBackend<float>::download(from, to);
+    }
+    int left = -1;  // downloads that it still makes; -1: all
+};
 
 RunState trained(const Experiment& x, std::size_t steps, int threads = 1) {
     const auto backend = make_backend({"cpu", threads});
@@ -145,6 +158,60 @@ TEST_CASE("a run diverging late returns to a state whose loss was a number") {
     CHECK(trainer.steps() <= 101);
     trainer.set_learning_rate(1e-3);
     CHECK(trainer.step().loss < 2.4);
+}
+
+TEST_CASE("a state that could not be kept whole is none") {
+    BreakingBackend backend;
+    Checkpoint at_first, at_64;
+    Trainer whole(backend, tutorial_experiment(), tutorial_corpus());
+    whole.keep(at_first);
+    for (int i = 0; i < 64; ++i) whole.step();
+    whole.keep(at_64);
+    int kept = 0;
+    for (const bool held : {false, true})
+        for (int left = 0; left < 40; ++left) {
+            Trainer trainer(backend, tutorial_experiment(), tutorial_corpus());
+            for (int i = 0; i < 64; ++i) trainer.step();
+            const std::shared_ptr<const Checkpoint> holder = held ? trainer.good() : nullptr;
+            backend.left = left;  // the next step keeps its state
+            try {
+                trainer.step();
+            } catch (const Error&) {
+            }
+            backend.left = -1;
+            CAPTURE(left);
+            if (const auto good = trainer.good()) {
+                ++kept;
+                CHECK(*good == (good->step == 0 ? at_first : at_64));
+            }
+            if (held) CHECK(*holder == at_first);
+            trainer.step();  // the device is back
+            CHECK(*trainer.good() == at_64);
+        }
+    CHECK(kept > 20);
+    CHECK(kept < 80);
+}
+
+TEST_CASE("a checkpoint of another model or another text is refused, and nothing changes") {
+    const auto backend = make_backend({"cpu", 1});
+    Trainer trainer(*backend, tutorial_experiment(), tutorial_corpus());
+    trainer.step();
+    const RunState before = trainer.state();
+    Checkpoint moment;
+    trainer.keep(moment);
+    Checkpoint other = moment;
+    other.next_example = 12;  // of 12
+    CHECK_THROWS_WITH_AS(trainer.restore(other), doctest::Contains("another text's"), Error);
+    CHECK(trainer.state() == before);
+    other.next_example = ~std::uint64_t(0);
+    CHECK_THROWS_AS(trainer.restore(other), Error);
+    other = moment, other.values.pop_back();
+    CHECK_THROWS_WITH_AS(trainer.restore(other), doctest::Contains("another model's"), Error);
+    CHECK(trainer.state() == before);
+    other = moment, other.load = {1, 2, 3, 4, 5, 6}, other.load_sums.clear();
+    CHECK_NOTHROW(trainer.restore(other));
+    trainer.step();
+    CHECK(trainer.load().size() == 4);
 }
 
 TEST_CASE("initial weights follow Keras's initialisers") {
