@@ -28,6 +28,7 @@ void HistoryBuilder::start(std::size_t num_experts) {
     max_points_ = points_for(num_experts);
     sums_ = {};
     sums_.load.assign(num_experts, 0.0);
+    mark_ = {};
 }
 
 void HistoryBuilder::resume(const History& history) {
@@ -38,8 +39,20 @@ void HistoryBuilder::resume(const History& history) {
     const std::vector<std::uint64_t>& steps = history.gate_steps;
     const std::size_t n = steps.size();  // the first may lie apart from the others
     gate_interval_ = n > 1 ? std::max<std::uint64_t>(1, steps[n - 1] - steps[n - 2]) : 1;
-    gate_base_ = n > 0 ? steps[n - 1] % gate_interval_ : 0;
+    if (n > 0) gate_base_ = (steps[n - 1] - steps[0]) % gate_interval_ == 0 ? steps[0] : steps[n - 1] % gate_interval_;
     while (history_.points.size() >= max_points_) join_pairs();
+}
+
+void HistoryBuilder::reopen(const History& history, std::uint64_t first, std::uint64_t step) {
+    History closed = history;
+    // A last point that was still in the making is made anew.
+    if (!closed.points.empty()) {
+        const HistoryPoint& last = closed.points.back();
+        if (last.steps < closed.steps_per_point && last.step >= first + last.steps) closed.points.pop_back();
+    }
+    closed.load.resize(closed.points.size() * closed.num_experts);
+    resume(closed);
+    rewind(step, closed.epochs);
 }
 
 void HistoryBuilder::add(std::uint64_t step, const StepResult& result, std::span<const float> load) {
@@ -109,8 +122,25 @@ void HistoryBuilder::rewind(std::uint64_t step, EpochCurve epochs) {
     while (!history_.gate_steps.empty() && history_.gate_steps.back() > step) history_.gate_steps.pop_back();
     history_.gate.resize(history_.gate_steps.size() * history_.prefixes * history_.num_experts);
     history_.epochs = std::move(epochs);
-    sums_ = {};
-    sums_.load.assign(history_.num_experts, 0.0);
+    if (mark_.step == step) {
+        if (covers().value_or(0) < mark_.last.step) {
+            history_.points.push_back(mark_.last);
+            history_.load.insert(history_.load.end(), mark_.last_load.begin(), mark_.last_load.end());
+        }
+        sums_ = mark_.sums;
+    } else if (sums_.step > step) {
+        sums_ = {};
+        sums_.load.assign(history_.num_experts, 0.0);
+    }
+    if (mark_.step > step) mark_ = {};
+}
+
+void HistoryBuilder::mark(std::uint64_t step) {
+    mark_.step = step;
+    mark_.sums = sums_;
+    mark_.last = history_.points.empty() ? HistoryPoint{} : history_.points.back();
+    const auto last = history_.load.end() - std::ptrdiff_t(history_.points.empty() ? 0 : history_.num_experts);
+    mark_.last_load.assign(last, history_.load.end());
 }
 
 void HistoryBuilder::start_gate(const std::string& probe, std::size_t prefixes, std::optional<std::uint64_t> base) {

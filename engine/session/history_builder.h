@@ -22,8 +22,15 @@ public:
     void add_epoch(const EpochRecord& epoch);
     void set_epochs(EpochCurve epochs);
 
-    /// Forgets what came after `step`; `epochs` are those finished until then.
+    /// Forgets what came after `step`; `epochs` are those finished until then. The steps of a point that spans it are
+    /// lost, but where `step` is marked or the newest.
     void rewind(std::uint64_t step, EpochCurve epochs);
+    /// The newest step is `step`, and rewind() may lead back here: in the place of an earlier mark.
+    void mark(std::uint64_t step);
+
+    /// As resume(), but up to `step` of a run that can be had again from `first` on: every step after covers() is to be
+    /// added again.
+    void reopen(const History& history, std::uint64_t first, std::uint64_t step);
 
     /// The last step of the last whole point; nothing where there is none.
     std::optional<std::uint64_t> covers() const {
@@ -71,6 +78,14 @@ private:
         double loss = 0, balance = 0;
         std::vector<double> load;
     } sums_;
+
+    // Where mark() was: the sums, and the last whole point before them, which may have been joined with a later one.
+    struct Mark {
+        std::optional<std::uint64_t> step;
+        Sums sums;
+        HistoryPoint last;
+        std::vector<float> last_load;
+    } mark_;
 };
 
 }  // namespace moe

@@ -64,6 +64,64 @@ TEST_CASE("a resumed history goes on where it was, and a rewound one forgets") {
     CHECK(resumed.publish().load.size() == 256);
 }
 
+TEST_CASE("a marked step can be gone back to without losing a step, wherever points were closed or joined since") {
+    for (const std::size_t experts : {std::size_t(2), std::size_t(2048)})
+        for (std::uint64_t there = 1; there < 600; there += 7)
+            for (const std::uint64_t further : {0, 1, 5, 63}) {
+                HistoryBuilder builder, straight;
+                builder.start(experts), straight.start(experts);
+                const auto add = [&](HistoryBuilder& to, std::uint64_t s) {
+                    std::vector<float> load = step_load(s);
+                    load.resize(experts);
+                    to.add(s, step_result(s), load);
+                };
+                for (std::uint64_t s = 1; s <= there; ++s) add(builder, s), add(straight, s);
+                builder.mark(there);
+                for (std::uint64_t s = there + 1; s <= there + further; ++s) add(builder, s);
+                builder.rewind(there, {});
+                for (std::uint64_t s = there + 1; s <= there + 90; ++s) add(builder, s), add(straight, s);
+                const History a = builder.publish(), b = straight.publish();
+                std::uint64_t steps = 0, examples = 0, expected = 0;
+                double loss = 0, expected_loss = 0;
+                for (const HistoryPoint& p : a.points)
+                    steps += p.steps, examples += p.examples, loss += double(p.loss) * double(p.examples);
+                for (const HistoryPoint& p : b.points)
+                    expected += p.examples, expected_loss += double(p.loss) * double(p.examples);
+                CAPTURE(there);
+                CAPTURE(further);
+                CHECK(steps == there + 90);
+                CHECK(examples == expected);
+                CHECK(loss == doctest::Approx(expected_loss).epsilon(1e-5));
+                CHECK(a.load.size() == a.points.size() * experts);
+            }
+}
+
+TEST_CASE("going back to the newest step keeps the point in the making") {
+    HistoryBuilder builder;
+    builder.start(2);
+    for (std::uint64_t s = 1; s <= 5003; ++s) builder.add(s, step_result(s), step_load(s));
+    builder.rewind(5003, {});
+    CHECK(builder.publish().points.back().step == 5003);
+    CHECK(builder.publish().points.back().steps == 3);
+}
+
+TEST_CASE("a history that is opened anew up to a step says from where its steps are needed") {
+    HistoryBuilder builder;
+    builder.start(2);
+    for (std::uint64_t s = 1; s <= 5003; ++s) builder.add(s, step_result(s), step_load(s));
+    const History whole = builder.publish();
+    REQUIRE(whole.steps_per_point == 8);
+    for (const std::uint64_t step : {0u, 7u, 8u, 4999u, 5000u, 5002u, 5003u}) {
+        CAPTURE(step);
+        HistoryBuilder again;
+        again.reopen(whole, 0, step);
+        CHECK(again.covers().value_or(0) == step / 8 * 8);
+    }
+    HistoryBuilder late;
+    late.reopen(whole, 5002, 5003);  // steps before 5002 cannot be had again
+    CHECK(late.covers() == 5003);
+}
+
 TEST_CASE("the gate's samples keep the first and stay evenly spaced") {
     HistoryBuilder builder;
     builder.start(2);
