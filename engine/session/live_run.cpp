@@ -6,7 +6,7 @@
 
 namespace moe {
 
-LiveRun::LiveRun(const SessionOptions& options, SessionSetup given, const LiveRun* before)
+LiveRun::LiveRun(const SessionOptions& options, SessionSetup given, const LiveRun* before, std::size_t budget)
     : setup(std::move(given)), backend(make_backend(options.backend)) {
     if (!setup.corpus) throw Error("There is no text to learn from; open or paste one first.");
     const std::size_t limit = options.memory_limit ? options.memory_limit : default_memory_limit();
@@ -27,6 +27,7 @@ LiveRun::LiveRun(const SessionOptions& options, SessionSetup given, const LiveRu
         history.start(model.num_experts);
     if (!setup.history) history.set_epochs(trainer->epochs());
     if (target_epochs == 0) target_epochs = trainer->experiment().train.epochs;
+    timeline.set_budget(budget);
     start_timeline();
     setup.state.reset();  // large, and read by now
     setup.history.reset();

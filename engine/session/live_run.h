@@ -12,8 +12,8 @@ namespace moe {
 
 /// A model in training with everything that watches it. Replaced as a whole when another one is opened.
 struct LiveRun {
-    /// `before`: the run that this one replaces, null for none.
-    LiveRun(const SessionOptions& options, SessionSetup given, const LiveRun* before);
+    /// `before`: the run that this one replaces, null for none. `budget`: bytes for checkpoints.
+    LiveRun(const SessionOptions& options, SessionSetup given, const LiveRun* before, std::size_t budget);
 
     void start_timeline();
     /// After each step: the trainer's own copy of a good state, where it is due.
@@ -35,15 +35,10 @@ struct LiveRun {
     std::vector<float> gate;  // scratch, (P, E)
 };
 
-/// A moment of the past that becomes the present, with the batches before it that the curve's last point lacks.
+/// A moment of the past that becomes the present, with the run's curves as they were then.
 struct PastMoment {
-    struct Batch {
-        std::uint64_t step = 0;  // that it made
-        StepResult result;
-        std::vector<float> load;  // (E)
-    };
     Checkpoint checkpoint;
-    std::vector<Batch> batches;
+    HistoryBuilder curves;  // all but the epochs
 };
 
 }  // namespace moe

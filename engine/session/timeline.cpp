@@ -158,6 +158,7 @@ void TimelineBuilder::rewind(std::uint64_t step) {
 
 void TimelineBuilder::set_budget(std::size_t bytes) {
     budget_ = bytes;
+    if (timeline_.checkpoints.empty()) return;  // not begun
     fit(0);
     plan();
 }

@@ -23,7 +23,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr std::uint64_t no_limit = std::numeric_limits<std::uint64_t>::max();
-constexpr const char* closed = "The session was closed before it came to that.";
+constexpr const char *closed = "The session was closed before it came to that.",
+                     *another_run =
+                         "Another model was opened, or the run went on from elsewhere, meanwhile; nothing was changed.";
 
 /// Processor time of this thread: other programs do not lengthen it.
 double thread_seconds() {
@@ -37,7 +39,9 @@ double thread_seconds() {
 class TrainingSession::Worker {
 public:
     explicit Worker(SessionOptions options)
-        : options_(std::move(options)), speed_(options_.speed_limit), viewer_({options_.backend.device, 1}) {
+        : options_(std::move(options)),
+          speed_(options_.speed_limit),
+          viewer_({options_.backend.device, 1}, options_.memory_limit) {
         auto first = std::make_shared<Snapshot>();
         first->loss = first->accuracy = std::numeric_limits<double>::quiet_NaN();
         first->speed_limit = speed_;
@@ -85,10 +89,9 @@ public:
     // --- worker thread
 
     void open(SessionSetup setup) {
-        auto fresh =
-            std::make_unique<LiveRun>(options_, std::move(setup), run_.get());  // throws: the present one stays
+        // Where it throws, the present one stays.
+        auto fresh = std::make_unique<LiveRun>(options_, std::move(setup), run_.get(), budget_);
         run_ = std::move(fresh);
-        run_->timeline.set_budget(budget_);
         ++generation_;
         ++branch_;
         message_.clear();
@@ -187,9 +190,9 @@ public:
     }
 
     /// Makes a moment of the run's past its present. `branch`: the past that it was found in.
-    void go_back(std::uint64_t branch, const Timeline& timeline, const PastMoment& past) {
+    void go_back(std::uint64_t branch, const Timeline& timeline, PastMoment& past) {
         const Checkpoint& moment = past.checkpoint;
-        if (!run_ || branch != branch_) throw Error("Another model was opened meanwhile; nothing was changed.");
+        if (!run_ || branch != branch_) throw Error(another_run);
         pause();
         const Experiment settings = timeline.settings_at(moment.step);
         if (settings.train.batch_size != run_->trainer->experiment().train.batch_size) {
@@ -204,17 +207,19 @@ public:
         run.trainer->restore(moment, epochs);
         run.trainer->set_learning_rate(settings.train.learning_rate);
         run.trainer->set_balance_loss(settings.model.balance_loss);
-        run.history.rewind(moment.step, std::move(epochs));
-        const std::uint64_t covered = run.history.covers().value_or(run.timeline.first_step());
-        for (const PastMoment::Batch& b : past.batches)
-            if (b.step > covered) run.history.add(b.step, b.result, b.load);
+        run.history = std::move(past.curves);
+        run.history.set_epochs(std::move(epochs));
         run.timeline.rewind(moment.step);
         run.target_epochs = timeline.target_at(moment.step);
         ++branch_;
         message_.clear();
         state_ = resting_state();
         viewer_.look_at_now();
+        // A text that was entered later, or meanwhile, has its lines from here on until they are had again.
+        if (!run.history.gate_begins() || run.history.gate_probe() != run.setup.probe) use_probe(run.setup.probe);
     }
+
+    std::uint64_t branch() const { return branch_; }
 
     SavedRun save() const {
         if (!run_) throw Error("There is no model yet.");
@@ -237,17 +242,21 @@ public:
 
     /// The viewer goes by what it was shown: shows it the newest where that is something else.
     void tell_viewer() {
-        const bool known = shown_branch_ == branch_ && run_ && shown_step_ == run_->trainer->steps();
+        const bool known = run_ && shown_branch_ == branch_ && shown_step_ == run_->trainer->steps() &&
+                           shown_timeline_ == run_->timeline.share();
         if (!known || !viewer_.use()) publish();
     }
 
     void publish() {
         const double start = thread_seconds();
         try {
-            show(snapshot(true));
+            show(snapshot(true), true);
         } catch (const std::exception& e) {  // no memory, or a device that is gone: said without what it could not give
             fail(e.what());
-            show(snapshot(false));
+            try {
+                show(snapshot(false), false);
+            } catch (const std::exception&) {  // nor for that: the next one says it
+            }
         }
         // However large what it shows is: at most 2 % of the time goes into showing it.
         next_publish_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(
@@ -291,7 +300,7 @@ private:
         return s;
     }
 
-    void show(std::shared_ptr<const Snapshot> s) {
+    void show(std::shared_ptr<const Snapshot> s, bool whole) {
         changed_ = false;
         ViewFeed feed;
         feed.branch = branch_;
@@ -302,9 +311,9 @@ private:
             feed.initial = run_->trainer->initial();
             feed.probe = run_->setup.probe;
             feed.focus = run_->setup.focus;
-            if (viewer_.in_use() && state_ != SessionState::running) feed.tip = tip();
+            if (whole && viewer_.in_use() && state_ != SessionState::running) feed.tip = tip();
         }
-        shown_branch_ = branch_, shown_step_ = s->step;
+        shown_branch_ = branch_, shown_step_ = s->step, shown_timeline_ = feed.timeline;
         viewer_.feed(std::move(feed));
         recall_gate();
         const std::scoped_lock lock(mutex_);
@@ -330,7 +339,7 @@ private:
 
     // The same run in another workspace: its past and its curves come along.
     void replace_run(SessionSetup setup) {
-        auto fresh = std::make_unique<LiveRun>(options_, std::move(setup), run_.get());
+        auto fresh = std::make_unique<LiveRun>(options_, std::move(setup), run_.get(), budget_);
         fresh->history = run_->history;
         fresh->timeline = run_->timeline;
         fresh->target_epochs = run_->target_epochs;
@@ -411,6 +420,8 @@ private:
     void train(LiveRun& run) {
         const StepResult result = run.trainer->step();
         const std::uint64_t steps = run.trainer->steps();
+        // A divergence leads back to the state that this step kept.
+        if (const auto good = run.trainer->good(); good && good->step + 1 == steps) run.history.mark(good->step);
         run.history.add(steps, result, run.trainer->step_load());
         if (run.history.wants_gate(steps)) {
             run.probe->gate_weights(run.gate);
@@ -453,12 +464,15 @@ private:
         run.history.start_gate(run.setup.probe, run.probe->prefixes(), run.timeline.first_step());
         run.probe->gate_weights(run.gate);
         run.history.add_gate(run.trainer->steps(), run.gate);
-        recall_gate_ = run.history.gate_begins() > run.timeline.first_step();
+        recalled_branch_.reset();
     }
 
-    // A text that was entered late gets its lines from the start of the run: the viewer has them again.
+    // A text that was entered late gets its lines from the start of the run: the viewer has them again. Once in a
+    // branch: what was asked for in an earlier one never comes.
     void recall_gate() {
-        if (!std::exchange(recall_gate_, false)) return;
+        if (!run_ || recalled_branch_ == branch_ || !(run_->history.gate_begins() > run_->timeline.first_step()))
+            return;
+        recalled_branch_ = branch_;
         viewer_.recall_gate([this](GatePast past) {
             post([this, past = std::move(past)] {
                 if (run_ && past.branch == branch_ && past.probe == run_->history.gate_probe())
@@ -481,9 +495,10 @@ private:
     std::string message_;
     std::uint64_t generation_ = 0, branch_ = 0;
     std::size_t budget_ = TimelineBuilder::default_budget;
-    bool recall_gate_ = false;  // when the viewer knows the text
+    std::optional<std::uint64_t> recalled_branch_;  // in which the lines of the present text were asked for
     std::shared_ptr<const Checkpoint> tip_;
     std::uint64_t tip_branch_ = 0, shown_branch_ = 0, shown_step_ = 0;
+    std::shared_ptr<const Timeline> shown_timeline_;
     bool endless_ = true;  // else until none of these is left
     std::uint64_t steps_left_ = 0, epochs_left_ = 0;
     bool changed_ = false;  // trained since the last snapshot
@@ -552,21 +567,29 @@ bool TrainingSession::replaying() {
 
 // By way of the worker: what was commanded before is done, and the viewer knows the present moment.
 template <class T>
-std::future<Answer<T>> TrainingSession::ask(std::uint64_t step, std::function<T(const ViewFeed&, Replayer&)> question) {
+std::future<Answer<T>> TrainingSession::ask(std::function<T(Viewer&, const ViewFeed&)> question, bool patient) {
     Promised<Answer<T>> answer(Answer<T>{nullptr, closed});
     std::future<Answer<T>> future = answer.future();
-    worker_->post([worker = worker_.get(), step, question = std::move(question), answer] {
+    worker_->post([worker = worker_.get(), question = std::move(question), patient, answer] {
         worker->tell_viewer();
-        worker->viewer().post([viewer = &worker->viewer(), step, question, answer](const ViewFeed& feed) {
+        const auto task = [viewer = &worker->viewer(), question, answer](const ViewFeed& feed) {
             try {
                 if (!feed.timeline) throw Error("There is no model yet.");
-                answer.set({std::make_shared<const T>(question(feed, viewer->at(feed, feed.clamped(step)))), {}});
+                answer.set({std::make_shared<const T>(question(*viewer, feed)), {}});
             } catch (const std::exception& e) {
                 answer.set({nullptr, e.what()});
             }
-        });
+        };
+        worker->viewer().post(task, patient);
     });
     return future;
+}
+
+template <class T>
+std::future<Answer<T>> TrainingSession::ask(std::uint64_t step, std::function<T(const ViewFeed&, Replayer&)> question) {
+    return ask<T>([step, question = std::move(question)](Viewer& viewer, const ViewFeed& feed) {
+        return question(feed, viewer.at(feed, feed.clamped(step)));
+    });
 }
 
 std::future<Answer<RunState>> TrainingSession::state_at(std::uint64_t step) {
@@ -599,16 +622,8 @@ std::future<Answer<Trace>> TrainingSession::trace_phrase(std::uint64_t step, std
 }
 
 std::future<Answer<NormCurves>> TrainingSession::norms() {
-    Promised<Answer<NormCurves>> answer(Answer<NormCurves>{nullptr, closed});
-    std::future<Answer<NormCurves>> future = answer.future();
-    worker_->viewer().post([viewer = &worker_->viewer(), answer](const ViewFeed& feed) {
-        try {
-            answer.set({std::make_shared<const NormCurves>(viewer->norms(feed)), {}});
-        } catch (const std::exception& e) {
-            answer.set({nullptr, e.what()});
-        }
-    });
-    return future;
+    constexpr bool patient = true;
+    return ask<NormCurves>([](Viewer& viewer, const ViewFeed& feed) { return viewer.norms(feed); }, patient);
 }
 
 std::future<std::string> TrainingSession::continue_from(std::uint64_t step) {
@@ -617,24 +632,26 @@ std::future<std::string> TrainingSession::continue_from(std::uint64_t step) {
     worker_->post([worker = worker_.get(), step, done] {
         worker->pause();
         worker->tell_viewer();
-        worker->viewer().post([worker, step, done](const ViewFeed& feed) {
+        worker->viewer().post([worker, branch = worker->branch(), step, done](const ViewFeed& feed) {
             auto moment = std::make_shared<PastMoment>();
             try {
                 if (!feed.timeline) throw Error("There is no model yet.");
+                if (feed.branch != branch) throw Error(another_run);
                 // The curve's point that spans the moment is had again for its part before it.
-                const std::uint64_t to = feed.clamped(step), span = feed.newest->history->steps_per_point;
+                const std::uint64_t to = feed.clamped(step), first = feed.timeline->first_step();
+                HistoryBuilder& curves = moment->curves;
+                curves.reopen(*feed.newest->history, first, to);
                 worker->viewer()
-                    .at(feed, feed.clamped(to - std::min(to, span)), to,
+                    .at(feed, std::max(first, curves.covers().value_or(first)), to,
                         [&](const Trainer& trainer, const StepResult& batch) {
-                            const auto load = trainer.step_load();
-                            moment->batches.push_back({trainer.steps(), batch, {load.begin(), load.end()}});
+                            curves.add(trainer.steps(), batch, trainer.step_load());
                         })
                     .trainer()
                     .keep(moment->checkpoint);
             } catch (const std::exception& e) {
                 return done.set(e.what());
             }
-            worker->post([worker, branch = feed.branch, timeline = feed.timeline, moment, done] {
+            worker->post([worker, branch, timeline = feed.timeline, moment, done] {
                 try {
                     worker->go_back(branch, *timeline, *moment);
                     worker->publish();

@@ -15,6 +15,7 @@
 namespace moe {
 
 class Replayer;
+class Viewer;
 struct ViewFeed;
 
 /// A model with its corpus: what a session works on.
@@ -103,7 +104,7 @@ public:
     std::future<Answer<RunState>> state_at(std::uint64_t step);  // what save() would have given then
     /// As look_at() would show it, with this text; what is shown stays as it is.
     std::future<Answer<Snapshot>> picture_at(std::uint64_t step, std::string text, std::size_t focus);
-    std::future<Answer<NormCurves>> norms();
+    std::future<Answer<NormCurves>> norms();  // after everything else that is asked
     /// Pauses, and makes that moment the present, with its settings: what came after is gone. The future holds an empty
     /// string, or the sentence that says why not. save() before it and open() bring everything back.
     std::future<std::string> continue_from(std::uint64_t step);
@@ -118,6 +119,8 @@ public:
     void on_epoch(std::function<void(std::uint64_t epoch, const EpochRecord&)> callback);
 
 private:
+    template <class T>
+    std::future<Answer<T>> ask(std::function<T(Viewer&, const ViewFeed&)> question, bool patient = false);
     template <class T>
     std::future<Answer<T>> ask(std::uint64_t step, std::function<T(const ViewFeed&, Replayer&)> question);
 

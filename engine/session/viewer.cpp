@@ -1,12 +1,15 @@
 #include "engine/session/viewer.h"
 
 #include "engine/core/float_mode.h"
+#include "engine/core/settings.h"
 #include "engine/session/history_builder.h"
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <new>
+#include <set>
 #include <utility>
 
 namespace moe {
@@ -14,8 +17,9 @@ namespace moe {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr double long_replay = 0.1;  // seconds until its progress is told
-constexpr double patience = 5;       // seconds that a curve over the whole run may take
+constexpr double long_replay = 0.1;     // seconds until its progress is told
+constexpr double patience = 5;          // seconds that a curve over the whole run may take
+constexpr double enough_seconds = 0.1;  // that replayed steps are measured, where they are long
 constexpr std::uint64_t enough_steps = 20, most_norms = 128;
 
 std::int64_t nanoseconds() {
@@ -28,7 +32,8 @@ std::uint64_t ViewFeed::clamped(std::uint64_t step) const {
     return std::clamp(step, timeline->first_step(), std::max(newest->step, timeline->first_step()));
 }
 
-Viewer::Viewer(BackendOptions options) : options_(std::move(options)) {}
+Viewer::Viewer(BackendOptions options, std::size_t memory_limit)
+    : options_(std::move(options)), memory_limit_(memory_limit ? memory_limit : default_memory_limit()) {}
 
 Viewer::~Viewer() {
     {
@@ -47,7 +52,7 @@ void Viewer::start_thread() {
 }
 
 void Viewer::feed(ViewFeed feed) {
-    const std::scoped_lock lock(mutex_);
+    std::unique_lock lock(mutex_);
     if (feed.branch != feed_.branch) {
         const bool other_model = !feed_.newest || feed.newest->generation != feed_.newest->generation;
         if (other_model) wanted_.reset(), shown_.reset();
@@ -56,8 +61,31 @@ void Viewer::feed(ViewFeed feed) {
         ++looks_;
     }
     if (feed.branch != feed_.branch || feed.probe != feed_.probe) recalled_ = nullptr, ++urgent_;
-    feed_ = std::move(feed);
+    std::swap(feed_, feed);  // the one before is freed when the lock is open
     if (thread_.joinable()) wake_.notify_all();
+    refresh(lock);
+}
+
+// The moment shown gets the curves of the whole run, which has gone on. Copied while the lock is open: the window takes
+// it each frame.
+void Viewer::refresh(std::unique_lock<std::mutex>& lock) {
+    while (shown_ && feed_.newest) {
+        const std::shared_ptr<const Snapshot> shown = shown_, newest = feed_.newest;
+        if (shown->history == newest->history && shown->newest_step == newest->step) return;
+        lock.unlock();
+        std::shared_ptr<Snapshot> fresh;
+        try {
+            fresh = std::make_shared<Snapshot>(*shown);
+        } catch (const std::bad_alloc&) {  // it keeps those it has
+            lock.lock();
+            return;
+        }
+        fresh->history = newest->history;
+        fresh->newest_step = newest->step;
+        fresh->checkpoints = newest->checkpoints;
+        lock.lock();
+        if (shown_ == shown) shown_ = std::move(fresh);
+    }
 }
 
 void Viewer::look_at(std::uint64_t step) {
@@ -79,16 +107,6 @@ void Viewer::look_at_now() {
 
 std::shared_ptr<const Snapshot> Viewer::looked_at() {
     const std::scoped_lock lock(mutex_);
-    if (!shown_ || !feed_.newest) return nullptr;
-    const Snapshot& newest = *feed_.newest;
-    if (shown_->history != newest.history || shown_->newest_step != newest.step) {
-        // The run has gone on meanwhile: its curves are shown whole.
-        auto fresh = std::make_shared<Snapshot>(*shown_);
-        fresh->history = newest.history;
-        fresh->newest_step = newest.step;
-        fresh->checkpoints = newest.checkpoints;
-        shown_ = std::move(fresh);
-    }
     return shown_;
 }
 
@@ -116,9 +134,9 @@ bool Viewer::busy() const {
     return working_ || !tasks_.empty() || look_is_due() || gate_is_due();
 }
 
-void Viewer::post(Task task) {
+void Viewer::post(Task task, bool patient) {
     const std::scoped_lock lock(mutex_);
-    tasks_.push_back(std::move(task));
+    tasks_.push_back({std::move(task), patient});
     start_thread();
 }
 
@@ -137,61 +155,59 @@ void Viewer::loop() {
 }
 
 void Viewer::work(std::unique_lock<std::mutex>& lock) {
-    const ViewFeed feed = feed_;
+    ViewFeed feed = feed_;
+    const std::uint64_t branch = feed.branch, step = wanted_.value_or(0);
+    const bool look = look_is_due();
     look_ = looks_;
     urgency_ = urgent_;
-    if (feed.branch != branch_) {
+    Queued next;
+    if (!look && !tasks_.empty()) {
+        auto first = std::ranges::find(tasks_, false, &Queued::patient);
+        if (first == tasks_.end()) first = tasks_.begin();
+        next = std::move(*first);
+        tasks_.erase(first);
+    }
+    const bool recalls = !look && !next.task;
+    lock.unlock();
+    if (branch != branch_) {
         replayer_.reset();
         norms_.clear();
         past_ = {};
-        branch_ = feed.branch;
+        branch_ = branch;
+        if (feed.newest->generation != generation_) step_seconds_ = 0;
+        generation_ = feed.newest->generation;
     }
-    if (look_is_due()) {
-        const std::uint64_t step = *wanted_;
-        std::shared_ptr<const Snapshot> found;
-        std::string error;
-        lock.unlock();
-        try {
-            found = moment(feed, step);
-        } catch (const Interrupted&) {
-        } catch (const std::exception& e) {
-            error = e.what();
-        }
-        lock.lock();
-        if (feed_.branch != feed.branch || !wanted_) return;
-        if (found)
-            shown_ = std::move(found), shown_for_ = step,
-            stale_ = false;  // also where another one is wanted by now: it moves
-        if (wanted_ == step) failed_ = std::move(error);
-        return;
-    }
-    if (tasks_.empty()) {
-        lock.unlock();
-        background_ = true;
-        try {
-            recall(feed);
-        } catch (const Interrupted&) {
-        } catch (const std::exception&) {
-            past_ = {};  // the lines begin where the text was entered
-            const std::scoped_lock again(mutex_);
-            recalled_ = nullptr;
-        }
-        background_ = false;
-        lock.lock();
-        return;
-    }
-    Task task = std::move(tasks_.front());
-    tasks_.pop_front();
-    lock.unlock();
-    bool again = false;
+    background_ = recalls || next.patient;
+    deadline_ = since_ = 0;
+    std::shared_ptr<const Snapshot> found;
+    std::string error;
+    bool interrupted = false;
     try {
-        task(feed);
+        if (look)
+            found = moment(feed, step);
+        else if (next.task)
+            next.task(feed);
+        else
+            recall(feed);
     } catch (const Interrupted&) {
-        again = true;
+        interrupted = true;
+    } catch (const std::exception& e) {
+        error = e.what();
     }
-    if (!again) task = nullptr;  // its answer may call back
+    since_ = 0;
+    if (!interrupted) next.task = nullptr;  // its answer may call back
+    feed = {};                              // what only it held may be large
     lock.lock();
-    if (again) tasks_.push_front(std::move(task));
+    if (next.task) tasks_.push_front(std::move(next));
+    if (recalls && !error.empty() && urgent_ == urgency_) {
+        past_ = {};  // the lines begin where the text was entered
+        recalled_ = nullptr;
+    }
+    if (!look || feed_.branch != branch || !wanted_) return;
+    if (wanted_ == step) failed_ = std::move(error);
+    if (!found) return;
+    shown_ = std::move(found), shown_for_ = step, stale_ = false;  // also where another one is wanted by now: it moves
+    refresh(lock);
 }
 
 Replayer& Viewer::at(const ViewFeed& feed, std::uint64_t step) {
@@ -199,28 +215,36 @@ Replayer& Viewer::at(const ViewFeed& feed, std::uint64_t step) {
 }
 
 Replayer& Viewer::at(const ViewFeed& feed, std::uint64_t from, std::uint64_t step, const OnBatch& tell) {
-    if (from < step) go(feed, from, {});
+    go(feed, from, {});
     return go(feed, step, tell);
 }
 
 Replayer& Viewer::go(const ViewFeed& feed, std::uint64_t step, const OnBatch& tell) {
     if (!feed.timeline) throw Error("There is no model yet.");
-    if (!replayer_) replayer_ = std::make_unique<Replayer>(options_, feed.corpus);
+    if (!replayer_) replayer_ = std::make_unique<Replayer>(options_, feed.corpus, memory_limit_);
     replayer_->know(feed.tip);
     from_ = to_ = now_ = 0;
-    const std::int64_t start = nanoseconds();
-    since_ = background_ ? 0 : start;
+    since_ = background_ ? 0 : nanoseconds();
     std::uint64_t steps = 0;
-    const bool arrived = replayer_->go(*feed.timeline, step, [&](const StepResult& batch) {
+    std::int64_t first = 0;  // the time after the first batch
+    bool late = false;
+    const auto each = [&](const StepResult& batch) {
         const std::uint64_t at = replayer_->trainer().steps();
         if (tell) tell(replayer_->trainer(), batch);
         if (to_ == 0) from_ = at, to_ = step;
         now_ = at;
+        const std::int64_t now = nanoseconds();
+        if (steps == 0) first = now;
+        const double seconds = double(now - first) * 1e-9;
+        if (steps >= enough_steps || seconds > enough_seconds) step_seconds_ = seconds / double(steps);
         ++steps;
-        return !stopping_ && looks_ == look_ && !(background_ && urgent_ != urgency_);
-    });
+        late = deadline_ != 0 && now > deadline_;
+        return !late && !stopping_ && looks_ == look_ && !(background_ && urgent_ != urgency_);
+    };
+    // Where batches are told of, none is jumped over.
+    const bool arrived = tell ? replayer_->walk(*feed.timeline, step, each) : replayer_->go(*feed.timeline, step, each);
     since_ = 0;
-    if (steps >= enough_steps) step_seconds_ = double(nanoseconds() - start) * 1e-9 / double(steps);
+    if (!arrived && late) throw OutOfTime{};
     if (!arrived) throw Interrupted{};
     return *replayer_;
 }
@@ -246,14 +270,15 @@ void Viewer::recall(const ViewFeed& feed) {
         past_.branch = feed.branch, past_.probe = feed.probe;
         past_.base = first;
         past_.interval = HistoryBuilder::gate_interval(last - first, width);
-        if (past_.interval < timeline.interval && step_seconds_ * double(last - first) > patience) {
-            past_.base = 0;  // the checkpoints have to do
-            past_.interval = timeline.interval;
-        }
     }
     std::vector<float> weights;
     while (past_.steps.empty() || past_.steps.back() < last) {
         std::uint64_t step = first;
+        if (!past_.steps.empty() && past_.interval < timeline.interval &&
+            step_seconds_ * double(last - past_.steps.back()) > patience) {
+            past_.steps.resize(1), past_.weights.resize(width);
+            past_.base = 0, past_.interval = timeline.interval;  // the checkpoints have to do
+        }
         if (!past_.steps.empty())
             step = past_.base + ((past_.steps.back() - past_.base) / past_.interval + 1) * past_.interval;
         if (step > last) break;
@@ -292,28 +317,42 @@ std::vector<float> root_mean_squares(const ModelSpec& spec, const std::vector<fl
 }  // namespace
 
 NormCurves Viewer::norms(const ViewFeed& feed) {
-    if (!feed.timeline) throw Error("There is no model yet.");
     const Timeline& timeline = *feed.timeline;
+    const ModelSpec& spec = timeline.start.model;
     const std::uint64_t first = timeline.first_step(), newest = feed.clamped(feed.newest->step);
     std::uint64_t spacing = 1;
     while ((newest - first) / spacing > most_norms) spacing *= 2;
-    std::map<std::uint64_t, const Checkpoint*> steps{{newest, nullptr}};
-    for (const auto& c : timeline.checkpoints) steps[c->step] = c->values.empty() ? nullptr : c.get();
-    if (spacing < timeline.interval && step_seconds_ * double(newest - first) < patience)
-        for (std::uint64_t step = first; step < newest; step = (step / spacing + 1) * spacing)
-            steps.emplace(step, nullptr);
-    const ModelSpec& spec = timeline.start.model;
-    NormCurves curves;
-    for (const NamedArray& p : canonical_parameters(spec)) curves.names.push_back(p.name);
     Checkpoint here;
-    for (const auto& [step, checkpoint] : steps) {
-        std::vector<float>& norms = norms_[step];
-        if (norms.empty()) {
-            if (!checkpoint) at(feed, step).trainer().keep(here);
-            norms = root_mean_squares(spec, checkpoint ? checkpoint->values : here.values);
+    const auto measure = [&](std::uint64_t step) {
+        if (norms_.contains(step)) return;
+        const Checkpoint* c = timeline.before(step).get();
+        if (c->step != step || c->values.empty()) at(feed, step).trainer().keep(here), c = &here;
+        norms_[step] = root_mean_squares(spec, c->values);
+    };
+    std::set<std::uint64_t> steps;
+    for (const auto& c : timeline.checkpoints) measure(c->step), steps.insert(c->step);
+    // What takes too long is left out: the checkpoints have to do.
+    const auto add = [&](const std::vector<std::uint64_t>& more) {
+        try {
+            for (const std::uint64_t step : more) {
+                if (norms_.contains(step)) continue;
+                if (step_seconds_ * double(more.back() - step) > patience) return;
+                measure(step);
+            }
+            steps.insert(more.begin(), more.end());
+        } catch (const OutOfTime&) {
         }
-        curves.steps.push_back(step);
-    }
+    };
+    std::vector<std::uint64_t> between;
+    if (spacing < timeline.interval)
+        for (std::uint64_t step = first; step < newest; step = (step / spacing + 1) * spacing) between.push_back(step);
+    deadline_ = nanoseconds() + std::int64_t(patience * 1e9);
+    add(between);
+    add({newest});
+    deadline_ = 0;
+    NormCurves curves;
+    curves.steps.assign(steps.begin(), steps.end());
+    for (const NamedArray& p : canonical_parameters(spec)) curves.names.push_back(p.name);
     for (std::size_t i = 0; i < curves.names.size(); ++i)
         for (const std::uint64_t step : curves.steps) curves.norms.push_back(norms_[step][i]);
     return curves;

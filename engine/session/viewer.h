@@ -46,7 +46,8 @@ struct GatePast {
 /// what is asked of it. Members may be called from any thread and return at once, unless they say "viewer thread".
 class Viewer {
 public:
-    explicit Viewer(BackendOptions options);
+    /// `memory_limit`: bytes that the run's model and the viewer's may take together; 0: default_memory_limit().
+    Viewer(BackendOptions options, std::size_t memory_limit);
     ~Viewer();  // stops after the present step and waits
     Viewer(const Viewer&) = delete;
     Viewer& operator=(const Viewer&) = delete;
@@ -64,7 +65,8 @@ public:
     /// Called on the viewer thread with the run as it was fed last. Where a look comes while it replays, it is left by
     /// an Interrupted, which it must let through, and called again later.
     using Task = std::function<void(const ViewFeed& feed)>;
-    void post(Task task);
+    /// `patient`: when nothing else is asked; other questions interrupt it, too.
+    void post(Task task, bool patient = false);
 
     /// Has the lines of the probe text again from the start of the run to the newest step, when nothing else is asked;
     /// a newer text takes the place of an older one. `done` is called on the viewer thread.
@@ -86,12 +88,20 @@ public:
     static Snapshot picture(const ViewFeed& feed, Replayer& replayer, const std::string& text, std::size_t focus);
     /// Viewer thread: makes its traces.
     Tracer& tracer();
-    /// Viewer thread: about 100 steps of the run, evenly spaced; fewer where replaying them all takes too long.
+    /// Viewer thread: about 100 steps of the run, evenly spaced; those of the checkpoints where replaying them all
+    /// takes too long.
     NormCurves norms(const ViewFeed& feed);
 
 private:
+    struct Queued {
+        Task task;
+        bool patient = false;
+    };
+    struct OutOfTime {};
+
     void start_thread();
     void loop();
+    void refresh(std::unique_lock<std::mutex>& lock);
     Replayer& go(const ViewFeed& feed, std::uint64_t step, const OnBatch& tell);
     void work(std::unique_lock<std::mutex>& lock);
     void recall(const ViewFeed& feed);
@@ -100,13 +110,14 @@ private:
     bool look_is_due() const;  // with the mutex held
 
     const BackendOptions options_;
+    const std::size_t memory_limit_;
     mutable std::mutex mutex_;
     std::condition_variable wake_;
     ViewFeed feed_;
     std::optional<std::uint64_t> wanted_;    // nothing: the present
     std::shared_ptr<const Snapshot> shown_;  // the moment, with the newest history
     std::uint64_t shown_for_ = 0;            // the step that was asked for
-    std::deque<Task> tasks_;
+    std::deque<Queued> tasks_;
     std::function<void(GatePast)> recalled_;  // null: nothing to recall
     bool working_ = false, stale_ = false;    // shown_ is of a past that is gone
     std::string failed_;                      // why the moment asked for cannot be shown; it is not tried again
@@ -123,7 +134,8 @@ private:
     std::unique_ptr<Tracer> tracer_;
     std::map<std::uint64_t, std::vector<float>> norms_;  // by step, of this past
     double step_seconds_ = 0;                            // what a replayed step takes; 0: not known
-    std::uint64_t branch_ = 0, look_ = 0, urgency_ = 0;
+    std::int64_t deadline_ = 0;                          // nanoseconds; a replay that goes on beyond throws OutOfTime
+    std::uint64_t branch_ = 0, generation_ = 0, look_ = 0, urgency_ = 0;
     bool background_ = false;
     GatePast past_;  // in the making
 

@@ -1,7 +1,6 @@
 // The time machine: a moment looked at is the moment that was trained, to the bit.
-#include "engine/session/training_session.h"
 #include "engine/train/trainer.h"
-#include "tests/support/small_corpus.h"
+#include "tests/session/past_kit.h"
 
 #include <doctest/doctest.h>
 
@@ -14,65 +13,8 @@
 using namespace moe;
 using namespace moe::test;
 
-namespace {
-
-// ThreadSanitizer slows every step by 20 times; races do not need long runs.
-#ifdef __SANITIZE_THREAD__
-constexpr bool thorough = false;
-#else
-constexpr bool thorough = true;
-#endif
-
-SessionOptions cpu(double speed = 0) {
-    SessionOptions options;
-    options.backend = {"cpu", 1};
-    options.speed_limit = speed;
-    return options;
-}
-
-struct Kind {
-    const char* name;
-    const char* router;
-    std::size_t top_k;
-    bool mask;
-};
-constexpr Kind kinds[] = {{"soft", "soft", 2, false},
-                          {"top-1", "top_k", 1, false},
-                          {"top-2", "top_k", 2, false},
-                          {"masked", "soft", 2, true}};
-
-SessionSetup tutorial(const Kind& kind = kinds[0]) {
-    SessionSetup setup;
-    setup.corpus = tutorial_corpus();
-    setup.experiment.model.router = kind.router;
-    setup.experiment.model.top_k = kind.top_k;
-    setup.experiment.model.mask_zero = kind.mask;
-    setup.experiment.train.epochs = 100000;
-    setup.probe = "hello world how are";
-    return setup;
-}
-
-std::shared_ptr<const Snapshot> moment(TrainingSession& session, std::uint64_t step) {
-    session.look_at(step);
-    while (session.replaying()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    return session.looked_at();
-}
-
-RunState state_at(TrainingSession& session, std::uint64_t step) {
-    const Answer<RunState> answer = session.state_at(step).get();
-    REQUIRE_MESSAGE(answer.value, answer.error);
-    return *answer.value;
-}
-
-void run(TrainingSession& session, std::uint64_t steps) {
-    session.run_steps(steps);
-    session.wait();
-}
-
-}  // namespace
-
 TEST_CASE("any moment looked at has the bits that were trained, with settings changed on the way") {
-    for (const Kind& kind : kinds) {
+    for (const RunKind& kind : kinds) {
         CAPTURE(kind.name);
         TrainingSession session(cpu());
         session.open(tutorial(kind));
@@ -506,20 +448,4 @@ TEST_CASE("a very long run stays within its memory, and its picture small" * doc
     CHECK(s->checkpoints.bytes <= s->checkpoints.budget);
     CHECK(session.save().get().state.epochs == s->history->epochs);
     CHECK(moment(session, 123'456)->step == 123'456);
-}
-
-TEST_CASE("a run that diverged and went on has its past") {
-    TrainingSession session(cpu());
-    session.open(tutorial());
-    run(session, 300);
-    session.set_learning_rate(1e9);
-    session.play();
-    session.wait();
-    CHECK(session.take()->state == SessionState::failed);
-    session.set_learning_rate(1e-3);
-    run(session, 100);
-    const SavedRun saved = session.save().get();
-    CHECK(state_at(session, saved.state.step) == saved.state);
-    state_at(session, 5);
-    CHECK(state_at(session, saved.state.step) == saved.state);
 }
