@@ -64,6 +64,7 @@ FigureOptions ExportActions::options() const {
 
 std::vector<FigureSource> ExportActions::sources() const {
     std::vector<FigureSource> sources;
+    if (further_) sources = further_(theme_);
     for (const DockFrame* dock : docks_.docks()) {
         const auto kinds = figureKinds();
         const auto kind = std::find_if(kinds.begin(), kinds.end(),
@@ -78,9 +79,11 @@ std::vector<FigureSource> ExportActions::sources() const {
 
 ExportDialog* ExportActions::exportView(const QString& id) {
     if (dialog_) return dialog_;
-    const QString wanted = id.isEmpty() ? viewLookedAt() : id;
-    dialog_ =
-        new ExportDialog(sources(), bench_.session().sharedSnapshot(), options(), theme_, bench_.background(), window_);
+    std::vector<FigureSource> all = sources();
+    const bool looked_at = !all.empty() && further_ && !further_(theme_).empty();
+    const QString wanted = !id.isEmpty() ? id : looked_at ? all.front().id : viewLookedAt();
+    dialog_ = new ExportDialog(std::move(all), bench_.session().sharedSnapshot(), options(), theme_,
+                               bench_.background(), window_);
     dialog_->setAttribute(Qt::WA_DeleteOnClose);
     dialog_->choose(wanted, FigureFormat::png, 2);
     connect(dialog_, &ExportDialog::animationAsked, this, [this](const QString& view) {

@@ -5,6 +5,7 @@
 #include <QObject>
 #include <QPointer>
 
+#include <functional>
 #include <vector>
 
 class QMenu;
@@ -29,6 +30,10 @@ public:
     ExportActions(Workbench& bench, DockArea& docks, Notice& notice, const WindowActions& actions, QWidget* window);
 
     void setTheme(const Theme& theme) { theme_ = theme; }
+    /// What else can be exported now; the first of them is what is looked at then.
+    void setFurther(std::function<std::vector<FigureSource>(const Theme& theme)> further) {
+        further_ = std::move(further);
+    }
     /// Opens the dialog on this view; empty: on the one that is looked at.
     ExportDialog* exportView(const QString& id);
     /// Opens the dialog that makes the run an animation of this view; empty: of the stage.
@@ -48,6 +53,7 @@ private:
     Notice& notice_;
     QWidget* window_;
     Theme theme_ = Theme::light();
+    std::function<std::vector<FigureSource>(const Theme&)> further_;
     QPointer<ExportDialog> dialog_;
     QPointer<AnimationDialog> animation_;
 };

@@ -28,21 +28,25 @@ StagePicture stagePicture(const Snapshot& snapshot, const Theme& theme, std::opt
 }
 
 FigureSource viewSource(const QString& id, View& view) {
+    return widgetSource({id, view.name(), view.title(), view.scope(), view.table(), view.theme()}, view);
+}
+
+FigureSource widgetSource(const DrawnWidget& drawn, QWidget& widget) {
     QPicture picture;
     {
         QPainter painter(&picture);
-        view.render(&painter, {}, {}, QWidget::DrawChildren);
+        widget.render(&painter, {}, {}, QWidget::DrawChildren);
     }
     FigureSource source;
-    source.id = id;
-    source.name = view.name();
-    source.file = id;
+    source.id = drawn.id;
+    source.name = drawn.name;
+    source.file = drawn.id;
     source.of_any_moment = false;
-    const Table table = view.table();
-    // The view's own colours and size: what it looks like on the screen, larger windows have larger type.
-    const QSizeF size(view.size());
-    const Theme theme = view.theme();
-    const QString title = view.title(), scope = view.scope();
+    const Table table = drawn.table;
+    // The widget's own colours and size: what it looks like on the screen, larger windows have larger type.
+    const QSizeF size(widget.size());
+    const Theme theme = drawn.theme;
+    const QString title = drawn.title, scope = drawn.scope;
     source.figure = [=](const Snapshot& snapshot, const FigureOptions& options) {
         DrawnData data;
         data.notes = figureNotes(title, scope, snapshot, options);

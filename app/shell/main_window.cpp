@@ -13,6 +13,7 @@
 #include "app/shell/model_actions.h"
 #include "app/shell/notice.h"
 #include "app/shell/stepping_control.h"
+#include "app/shell/stepping_figures.h"
 #include "app/shell/stepping_list.h"
 #include "app/shell/style.h"
 #include "app/shell/time_control.h"
@@ -83,6 +84,7 @@ void MainWindow::build() {
     notice_ = new Notice(middle);
     new InspectorOpener(*docks_, actions_->inspector, this);
     exports_ = new ExportActions(*bench_, *docks_, *notice_, *actions_, this);
+    exports_->setFurther([this](const Theme& theme) { return steppingFigures(*stepping_, theme); });
     time_ = new TimeControl(*bench_, *docks_, *notice_, *actions_, this);
     auto* rows = new QVBoxLayout(page);
     rows->setContentsMargins(0, 0, 0, 0);

@@ -8,6 +8,7 @@
 
 #include <QCheckBox>
 #include <QEvent>
+#include <QInputDialog>
 #include <QLineEdit>
 #include <QPainter>
 #include <QPushButton>
@@ -124,7 +125,30 @@ void TimeControl::typeStep() {
     if (auto* field = docks_.findChild<QLineEdit*>(QStringLiteral("step_edit")); field && field->isVisible()) {
         field->setFocus();
         field->selectAll();
+        return;
     }
+    // Where the strip has no room, or stands behind another page.
+    const auto fields = window_->findChildren<QLineEdit*>(QStringLiteral("step_edit"));
+    if (std::any_of(fields.begin(), fields.end(), [](const QLineEdit* f) { return f->isVisible(); })) return;
+    SessionController& session = bench_.session();
+    const std::uint64_t newest = session.live().step;
+    auto* box = new QInputDialog(window_);
+    box->setAttribute(Qt::WA_DeleteOnClose);
+    box->setWindowTitle(tr("Look at a step"));
+    box->setLabelText(tr("Step, from 0 to %1:").arg(countText(newest)));
+    box->setTextValue(QString::number(session.lookedAt().value_or(newest)));
+    connect(box, &QInputDialog::textValueSelected, this, [this, newest](const QString& text) {
+        bool number = false;
+        const std::uint64_t step = QString(text).remove(u',').trimmed().toULongLong(&number);
+        if (!number)
+            notice_.tell(Notice::Kind::refused,
+                         tr("“%1” is no step; type a whole number from 0 to %2.").arg(text, countText(newest)));
+        else if (step >= newest)
+            bench_.session().lookAtNow();
+        else
+            bench_.session().lookAt(step);
+    });
+    box->open();
 }
 
 void TimeControl::ask(std::uint64_t step, const std::function<void()>& command) {
