@@ -33,6 +33,9 @@ QString percentText(double share, int digits) {
     if (!std::isfinite(share)) return QStringLiteral("–");
     const double percent = 100 * share;
     if (percent > 0 && percent < 0.95) digits = std::max(digits, percent < 0.095 ? 2 : 1);
+    // Nearly certain is not certain.
+    if (percent < 100 && percent >= 99.95) return QStringLiteral("> 99.9") + QChar(0x00A0) + u'%';
+    if (percent < 100 && percent >= 99.5) digits = std::max(digits, 1);
     return fixed(percent, digits) + QChar(0x00A0) + u'%';
 }
 

@@ -192,8 +192,10 @@ void MainWindow::connectBench() {
             [this](const QString& sentence) { notice_->tell(Notice::Kind::refused, sentence); });
     connect(&session_, &SessionController::momentRefused, this,
             [this](const QString& sentence) { notice_->tell(Notice::Kind::refused, sentence); });
-    connect(bench_, &Workbench::saved, this,
-            [this](const QString& name) { notice_->tell(Notice::Kind::told, tr("Saved %1.").arg(name)); });
+    connect(bench_, &Workbench::saved, this, [this](const QString& name) {
+        notice_->tell(Notice::Kind::told, tr("Saved %1.").arg(name));
+        setWindowModified(bench_->hasUnsavedWork());
+    });
     connect(bench_, &Workbench::working, this, [this](const QString& what) {
         if (what.isEmpty())
             notice_->withdraw(Notice::Kind::working);

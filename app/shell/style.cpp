@@ -51,7 +51,7 @@ QLabel[role="error"] { font-size: @12; font-weight: 500; }
 QLabel[role="chip"] { background: $page; color: $muted; font-size: @11; border-radius: @8; padding: @4 @8; }
 QTextBrowser[role="body"] { color: $muted; background: transparent; border: none; }
 
-QPushButton { background: $panel; border: 1px solid $hairline; border-radius: @6; padding: @6 @12; font-size: @12.5; }
+QPushButton { outline: none; background: $panel; border: 1px solid $hairline; border-radius: @6; padding: @6 @12; font-size: @12.5; }
 QPushButton:hover { border-color: $muted; }
 QPushButton:focus { border-color: $ink; }
 QPushButton:pressed, QPushButton:checked { border: 2px solid $ink; padding: @5 @11; }

@@ -119,7 +119,9 @@ void GateLinesView::showLines() {
     const bool known = !snapshot().probe.prefix_words.empty();
     content.empty = !known                 ? tr("Type a phrase with a word that the model knows")
                     : snapshot().step == 0 ? tr("Press Space: the lines start with the first batch")
-                                           : tr("The lines of this phrase are being computed");
+                    : run && run->points.empty()
+                        ? tr("No earlier step was recorded: the lines start with the next batch")
+                        : tr("The lines of this phrase are being computed");
     const bool fits = run && known && run->num_experts == numExperts() &&
                       run->prefixes == snapshot().probe.prefix_words.size() && !run->gate_steps.empty();
     const std::uint64_t newest = newestStep(snapshot());

@@ -644,11 +644,17 @@ void StageScene::paintWords(QPainter& p) const {
         filled.setWidth(std::max(px(2), bar.width() * share));
         empty.setLeft(filled.right());
         const bool numbers = bar.width() >= px(96);
+        // A word that the bar's end would cut stands behind it, where there is room.
+        const double room = bar.width() - px(numbers ? 38 : 4), behind = filled.width() + px(5);
+        const double length =
+            QFontMetricsF(font(10.5, i == 0 ? QFont::DemiBold : QFont::Normal)).horizontalAdvance(word);
+        const bool cut = filled.width() < px(10) + length + px(3);
+        const double word_left = cut && behind > px(10) && behind + length <= room ? behind : px(10);
         const auto label = [&](const QRectF& clip, const QColor& ink) {
             if (clip.width() <= 0) return;
             p.save();
             p.setClipRect(clip);
-            text(p, bar.adjusted(px(10), 0, numbers ? -px(38) : -px(4), 0), Qt::AlignLeft | Qt::AlignVCenter, word,
+            text(p, bar.adjusted(word_left, 0, numbers ? -px(38) : -px(4), 0), Qt::AlignLeft | Qt::AlignVCenter, word,
                  10.5, i == 0 ? QFont::DemiBold : QFont::Normal, ink);
             if (numbers) {
                 p.setFont(font(smallest_type));

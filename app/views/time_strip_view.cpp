@@ -188,7 +188,7 @@ void TimeStripView::takeTyped() {
     const qulonglong step = digits.toULongLong(&number);
     if (number) lookAt(step);
     showStep();
-    field_->selectAll();
+    field_->clearFocus();  // the next key is the window's again: Space, N, an arrow
 }
 
 void TimeStripView::mousePressEvent(QMouseEvent* event) {

@@ -575,7 +575,7 @@ TEST_CASE("a gigabyte is refused by its sizes, at once") {
 
     // A whole archive whose member is a gigabyte of zeros, by hand: local header, hole, table, end.
     const auto put = [](std::string& to, std::uint64_t value, int count) {
-        for (int i = 0; i < count; ++i) to += char(value >> (8 * i) & 255);
+        for (int i = 0; i < count; ++i) to += char((i < 8 ? value >> (8 * i) : 0) & 255);
     };
     for (const char* name : {"config.json", "moe-lab/session.json", "model.weights.h5", "moe-lab/commands.json",
                              "moe-lab/checkpoints.safetensors", "moe-lab/history.safetensors", "moe-lab/notes.txt",
