@@ -28,7 +28,7 @@ void InspectionFeed::want(const Wanted& wanted) {
 
 InspectionFeed::Moment InspectionFeed::present() const {
     const Snapshot& s = session_.snapshot();
-    return {s.generation, s.step, QString::fromStdString(s.probe.text), s.probe.focus};
+    return {s.generation, s.branch, s.step, QString::fromStdString(s.probe.text), s.probe.focus};
 }
 
 bool InspectionFeed::running() const {
@@ -37,7 +37,7 @@ bool InspectionFeed::running() const {
 
 bool InspectionFeed::stale() const {
     const Moment now = present();
-    const auto same_step = [&](const Moment& m) { return m.generation == now.generation && m.step == now.step; };
+    const auto same_step = [&](const Moment& m) { return m.branch == now.branch && m.step == now.step; };
     return (wanted_.weights && !(state_asked_ && same_step(state_of_))) ||
            (wanted_.phrase && !(phrase_.asked && phrase_.of == now)) ||
            (wanted_.batch && !(batch_.asked && same_step(batch_.of))) ||
@@ -77,7 +77,7 @@ std::function<void(Answer<T>)> InspectionFeed::keeper(Kept<T> InspectionFeed::*k
 void InspectionFeed::askNext() {
     const Moment now = present();
     const bool runs = running();
-    const auto same_step = [&](const Moment& m) { return m.generation == now.generation && m.step == now.step; };
+    const auto same_step = [&](const Moment& m) { return m.branch == now.branch && m.step == now.step; };
     const auto wait = [&](const QElapsedTimer& since, qint64 pause) {
         return runs && since.isValid() ? std::max<qint64>(0, pause - since.elapsed()) : 0;
     };

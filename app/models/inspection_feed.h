@@ -47,7 +47,7 @@ Q_SIGNALS:
 
 private:
     struct Moment {
-        std::uint64_t generation = 0, step = 0;
+        std::uint64_t generation = 0, branch = 0, step = 0;
         QString text;
         std::size_t prefix = 0;
 

@@ -19,7 +19,7 @@ bool Stepper::finished() const {
 }
 
 bool Stepper::sameRun() const {
-    if (!trace_ || generation_ != session_.live().generation || trace_->step != present()) return false;
+    if (!trace_ || branch_ != session_.live().branch || trace_->step != present()) return false;
     // In the past the moment's own settings count; at the present a slider may have been moved.
     return session_.lookedAt() || trace_->experiment == session_.live().experiment;
 }
@@ -49,9 +49,7 @@ void Stepper::enter() {
     active_ = true;
     problem_.clear();
     const bool same = sameRun();
-    wanted_ = present();
-    wanted_experiment_ = session_.live().experiment;
-    wanted_generation_ = session_.live().generation;
+    want();
     if (session_.live().state == SessionState::running) {
         session_.pause();
         pausing_ = true;  // the trace is asked for when training rests
@@ -72,14 +70,18 @@ void Stepper::leave() {
     Q_EMIT activeChanged(false);
 }
 
-void Stepper::ask(Land land) {
+void Stepper::want() {
     wanted_ = present();
+    wanted_experiment_ = session_.live().experiment;
+    wanted_branch_ = session_.live().branch;
+}
+
+void Stepper::ask(Land land) {
+    want();
     land_ = land;
     asked_ = true;
-    const std::uint64_t question = ++question_, generation = session_.live().generation;
-    wanted_experiment_ = session_.live().experiment;
-    wanted_generation_ = generation;
-    session_.trace(wanted_, [this, question, generation](Answer<Trace> answer) {
+    const std::uint64_t question = ++question_, generation = session_.live().generation, branch = wanted_branch_;
+    session_.trace(wanted_, [this, question, generation, branch](Answer<Trace> answer) {
         if (question != question_) return;
         asked_ = false;
         if (!answer.value) {
@@ -92,7 +94,7 @@ void Stepper::ask(Land land) {
         const std::string before =
             trace_ && operation_ < trace_->ops.size() ? trace_->ops[operation_].id : std::string();
         const bool another = generation != generation_;
-        generation_ = generation;
+        generation_ = generation, branch_ = branch;
         trace_ = answer.value;
         const std::size_t last = trace_->ops.empty() ? 0 : trace_->ops.size() - 1;
         const auto same = std::ranges::find(trace_->ops, before, &TraceOp::id);
@@ -119,7 +121,8 @@ void Stepper::go(std::uint64_t step, Land land) {
 
 void Stepper::train(bool epoch, Land land) {
     training_ = true;
-    trained_from_ = session_.live().step;
+    epoch_ = epoch;
+    trained_from_ = session_.live().step, trained_branch_ = session_.live().branch;
     land_ = land;
     if (epoch)
         session_.runEpochs(1);
@@ -142,7 +145,11 @@ void Stepper::follow() {
         if (live.state == SessionState::failed) {
             training_ = false;
             problem_ = QString::fromStdString(live.message);
+            want();  // the state before is not asked for: the sentence stays
             Q_EMIT changed();
+        } else if (live.branch != trained_branch_) {  // reset, undone or another model: what was trained is gone
+            training_ = false;
+            ask(Land::first);
         } else if (live.state != SessionState::running && live.step > trained_from_) {
             training_ = false;
             ask(land_);
@@ -153,7 +160,7 @@ void Stepper::follow() {
     if (live.state == SessionState::running && !session_.lookedAt()) return leave();  // somebody else trains
     // After a refusal: not again until something has changed.
     const bool other = wanted_ != present() || (!session_.lookedAt() && wanted_experiment_ != live.experiment) ||
-                       wanted_generation_ != live.generation;
+                       wanted_branch_ != live.branch;
     if (other || (!asked_ && problem_.isEmpty() && !sameRun())) ask(Land::same);
 }
 
@@ -211,6 +218,10 @@ void Stepper::previousEpoch() {
 void Stepper::setOperation(std::size_t operation) {
     if (!trace_ || operation >= trace_->ops.size()) return;
     operation_ = operation;
+    if (!problem_.isEmpty()) {  // back from the sentence to the batch; a refusal is said again
+        problem_.clear();
+        if (active_ && !waiting() && !sameRun()) return ask(Land::same);
+    }
     Q_EMIT changed();
     Q_EMIT beatAsked();
 }

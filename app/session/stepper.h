@@ -27,6 +27,7 @@ public:
     /// The words by id; [0] is padding. Never null.
     const std::shared_ptr<const std::vector<QString>>& words() const { return words_; }
     bool waiting() const { return asked_ || training_; }
+    bool trainsEpoch() const { return training_ && epoch_; }
     /// Why there is nothing to step through; empty where there is.
     const QString& problem() const { return problem_; }
 
@@ -63,6 +64,7 @@ private:
     std::uint64_t present() const;  // the moment shown
     bool finished() const;
     bool sameRun() const;  // whether the trace is of the moment shown
+    void want();
     void ask(Land land);
     void go(std::uint64_t step, Land land);
     void train(bool epoch, Land land);
@@ -70,13 +72,14 @@ private:
     void takeWords();
 
     SessionController& session_;
-    bool active_ = false, asked_ = false, training_ = false, pausing_ = false;
-    std::uint64_t generation_ = 0, wanted_ = 0;
-    Experiment wanted_experiment_;  // as it was when the trace was asked for, and the model
-    std::uint64_t wanted_generation_ = 0;
-    std::uint64_t question_ = 0;      // the newest; answers to older ones are not taken
-    std::uint64_t trained_from_ = 0;  // while training_: the step before
-    Land land_ = Land::first;         // where the trace under way is entered
+    bool active_ = false, asked_ = false, training_ = false, epoch_ = false, pausing_ = false;
+    std::uint64_t generation_ = 0, branch_ = 0;  // of the trace
+    std::uint64_t wanted_ = 0;                   // the moment, as it was asked for last
+    Experiment wanted_experiment_;
+    std::uint64_t wanted_branch_ = 0;
+    std::uint64_t question_ = 0;                           // the newest; answers to older ones are not taken
+    std::uint64_t trained_from_ = 0, trained_branch_ = 0;  // while training_: the step before
+    Land land_ = Land::first;                              // where the trace under way is entered
     std::shared_ptr<const Trace> trace_;
     std::shared_ptr<const std::vector<QString>> words_ = std::make_shared<const std::vector<QString>>();
     std::shared_ptr<const Corpus> corpus_;

@@ -76,9 +76,10 @@ struct ProbeForward {
 /// What is drawn. Immutable once published: any thread.
 struct Snapshot {
     SessionState state = SessionState::empty;
-    std::string message;                // the cause, where failed
-    std::uint64_t generation = 0;       // counts opened models: a larger one means that the structure changed
-    Experiment experiment;              // as it is now, sizes resolved
+    std::string message;           // the cause, where failed
+    std::uint64_t generation = 0;  // counts opened models: a larger one means that the structure changed
+    std::uint64_t branch = 0;      // counts opened models, and going back to train on: what came after was replaced
+    Experiment experiment;         // as it is now, sizes resolved
     std::uint64_t step = 0, epoch = 0;  // trained steps; finished epochs
     std::uint64_t newest_step = 0;      // of the run; larger than `step` where a moment of the past is shown
     std::uint64_t steps_per_epoch = 0, next_example = 0, examples = 0;

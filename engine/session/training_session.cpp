@@ -272,6 +272,7 @@ private:
         s->state = state_;
         s->message = message_;
         s->generation = generation_;
+        s->branch = branch_;
         s->speed_limit = speed_;
         s->loss = s->accuracy = std::numeric_limits<double>::quiet_NaN();
         if (run_) {

@@ -368,6 +368,7 @@ Snapshot Viewer::picture(const ViewFeed& feed, Replayer& replayer, const std::st
     s.state = trainer.steps() > 0 ? SessionState::paused : SessionState::ready;
     const Snapshot& newest = *feed.newest;
     s.generation = newest.generation;
+    s.branch = newest.branch;
     s.experiment = trainer.experiment();
     s.step = trainer.steps(), s.epoch = trainer.epoch();
     s.newest_step = newest.step;
