@@ -292,10 +292,10 @@ bool OperationTable::event(QEvent* event) {
 void OperationTable::mousePressEvent(QMouseEvent* event) {
     const Place* place = placeAt(event->position());
     if (event->button() != Qt::LeftButton || !place) return QWidget::mousePressEvent(event);
-    if (place->strip)
-        Q_EMIT numberPicked(stripNumber(*place->strip, place->rect, event->position()));
-    else if (place->ref)
-        Q_EMIT numberPicked(*place->ref);
+    if (!place->strip && !place->ref) return;
+    // By itself: who hears of it sets the page anew, and the places are gone.
+    const NumberRef ref = place->strip ? stripNumber(*place->strip, place->rect, event->position()) : *place->ref;
+    Q_EMIT numberPicked(ref);
 }
 
 void OperationTable::mouseMoveEvent(QMouseEvent* event) {

@@ -120,10 +120,9 @@ bool TraceStage::event(QEvent* event) {
 void TraceStage::mousePressEvent(QMouseEvent* event) {
     const TraceStageScene::Spot* spot = scene_.spotAt(event->position());
     if (event->button() != Qt::LeftButton || !spot) return QWidget::mousePressEvent(event);
-    if (spot->strip)
-        Q_EMIT numberPicked(stripNumber(*spot->strip, spot->place, event->position()));
-    else if (spot->ref)
-        Q_EMIT numberPicked(*spot->ref);
+    if (!spot->strip && !spot->ref) return;
+    const NumberRef ref = spot->strip ? stripNumber(*spot->strip, spot->place, event->position()) : *spot->ref;
+    Q_EMIT numberPicked(ref);
 }
 
 void TraceStage::mouseMoveEvent(QMouseEvent* event) {
