@@ -308,12 +308,18 @@ OperationRow& PageBuilder::expertRow(const Visitor& visitor, bool none_if_unchos
 }
 
 void PageBuilder::othersRow(const QString& note) {
-    const std::size_t shown = visitors().size();
-    if (shown >= E_) return;
+    const std::vector<Visitor> listed = visitors();
+    if (listed.size() >= E_) return;
+    const std::size_t rest = E_ - listed.size();
+    const std::size_t chosen =
+        K_ - std::size_t(std::ranges::count_if(listed, [](const Visitor& v) { return v.visit.has_value(); }));
     OperationRow row;
     row.faint = true;
-    row.label = tr("%1 more").arg(countText(E_ - shown));
-    row.note = !note.isEmpty() ? note : soft_ ? tr("with smaller weights") : notChosen();
+    row.label = tr("%1 more").arg(countText(rest));
+    row.note = !note.isEmpty()  ? note
+               : chosen == rest ? tr("with smaller weights")
+               : chosen         ? tr("%1 chosen, with smaller weights; %2 not").arg(chosen).arg(rest - chosen)
+                                : notChosen();
     page_.rows.push_back(std::move(row));
 }
 

@@ -199,7 +199,7 @@ void TraceStageScene::paintLane() {
     const double x0 = at_.mean + at_.mean_width / 2, x1 = at_.experts - px(9);
     std::vector<const Slot*> read;
     for (const Slot& s : slots_)
-        if (s.visit) read.push_back(&s);
+        if (s.visit || s.chosen) read.push_back(&s);
     if (read.empty()) return;
     const auto draw = [&](const QColor& color, double width) {
         p.setPen(QPen(color, width, Qt::SolidLine, Qt::FlatCap, Qt::RoundJoin));
@@ -309,7 +309,7 @@ void TraceStageScene::paintGate() {
             // Out of the scores' signed bars grow the weights.
             const double weight = chosen > 0 ? weightOf(s) : p_of;
             const double value_now = chosen > 0 ? p_of + (weight - p_of) * chosen : weight * softened;
-            if (chosen > 0 && !s.visit) {
+            if (chosen > 0 && !s.visit && !s.chosen) {
                 p.setBrush(Qt::NoBrush);
                 p.setPen(QPen(dim(color, strength), 1));
                 p.drawRoundedRect(QRectF(track.left(), track.top(), std::max(thick, p_of * room), thick)
@@ -325,6 +325,8 @@ void TraceStageScene::paintGate() {
                 label = gateText(weight);
                 tip += u'\n' + (soft || chosen > 0 ? tr("gate weight %1").arg(traceText(weight))
                                                    : tr("probability %1").arg(traceText(weight)));
+                if (chosen > 0 && s.others > s.chosen)
+                    tip += u'\n' + tr("%1 of them chosen, %2 not").arg(s.chosen).arg(s.others - s.chosen);
                 if (s.expert && (soft || chosen <= 0)) ref = NumberRef{"gate_probs", example_, *s.expert};
                 if (chosen > 0 && s.visit) ref = NumberRef{"expert_weights", example_, *s.visit};
             }
@@ -385,7 +387,8 @@ void TraceStageScene::paintExpert(const Slot& s) {
     const std::string& now = trace_->ops[op_].id;
     const ModelSpec& m = trace_->experiment.model;
     const bool chosen_yet = m.router == "soft" || appeared("top_k") > 0 || indexOf("top_k") < op_;
-    const bool out = chosen_yet && !s.visit;
+    const bool out = chosen_yet && !s.visit && !s.chosen;
+    const bool some = chosen_yet && s.chosen && s.chosen < s.others;  // of the others
     const bool here = now.starts_with("expert_") && !out;
     const double lit = light(expert_part), radius = px(8), strength = out ? 0.4 : lit >= 1 ? 1 : 0.55;
     const QColor color = s.expert ? theme_.expert(*s.expert) : theme_.muted;
@@ -407,12 +410,14 @@ void TraceStageScene::paintExpert(const Slot& s) {
              two_lines ? 14 : 12, QFont::DemiBold, out ? muted(1) : ink(lit));
         x += px(22);
     } else {
-        const std::size_t rest = m.num_experts - (slots_.size() - 1);
         text({x, cy - px(10), s.box.right() - px(8) - x, px(20)}, Qt::AlignLeft | Qt::AlignVCenter,
-             tr("%1 others").arg(countText(rest)), 12, QFont::Normal, muted(1));
+             some ? tr("%1 chosen, %2 not").arg(s.chosen).arg(s.others - s.chosen)
+                  : tr("%1 others").arg(countText(s.others)),
+             12, QFont::Normal, muted(1));
     }
     const double weight = weightOf(s);
     QString tip = s.expert ? tr("Expert %1").arg(expertName(*s.expert)) : tr("All the other experts");
+    if (some) tip += u'\n' + tr("%1 of them chosen, %2 not").arg(s.chosen).arg(s.others - s.chosen);
     const QRectF right(x, cy - px(9), s.box.right() - px(9) - x, px(18));
     const QRectF below(s.box.left() + px(10), s.box.bottom() - px(17), s.box.width() - px(20), px(14));
     const QRectF wide = two_lines ? below : right;
@@ -438,7 +443,7 @@ void TraceStageScene::paintExpert(const Slot& s) {
              QFont::Normal, muted(1));
         tip += u'\n' + (backward() ? tr("not chosen for this phrase: it gets no gradient from it")
                                    : tr("not chosen for this phrase: it does no work"));
-    } else if (s.expert || m.router == "soft") {
+    } else if (s.expert || s.chosen) {
         const bool weighed = appeared(m.router == "soft" ? "gate_softmax" : "top_k") > 0;
         if (weighed && (s.expert || two_lines))
             text(s.expert ? right : below, Qt::AlignRight | Qt::AlignVCenter, percentText(weight), 11, QFont::Normal,

@@ -156,7 +156,9 @@ void TraceStageScene::arrange() {
             s.visit = k;
             slots_.push_back(s);
         }
-        slots_.push_back({});
+        Slot rest;
+        rest.chosen = K - order.size(), rest.others = E - order.size();
+        slots_.push_back(rest);
     }
     const double count = double(slots_.size()), tall = at_.lane - px(8) - at_.area.top();
     const double pitch = std::min(px(72), tall / count), box = std::min(px(50), pitch - std::min(px(12), pitch * 0.2));

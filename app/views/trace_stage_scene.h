@@ -82,6 +82,7 @@ private:
     struct Slot {
         std::optional<std::size_t> expert;  // none: all the others
         std::optional<std::size_t> visit;
+        std::size_t chosen = 0, others = 0;  // of all the others: how many were chosen, how many there are
         QRectF box;
         double gate_y = 0;
     };
