@@ -102,7 +102,10 @@ void PageBuilder::adam() {
                  v = of(v0) + (gradient * gradient - of(v0)) * (1 - beta2),
                  after = of(w) - rate * m / (std::sqrt(v) + epsilon);
     const auto plus = [](double x) { return x < 0 ? text("− ") + traceText(-x) : text("+ ") + traceText(x); };
-    page_.worked = {text("m = %1 + ( ~{%2} %3 ) · .1 = %4")
+    const QString t = QString::number(t_.step + 1);
+    page_.worked = {text("r = %1 · √( 1 − .999^{%2} ) / ( 1 − .9^{%2} ) = %3   t = %2")
+                        .arg(traceText(t_.experiment.train.learning_rate), t, traceText(rate)),
+                    text("m = %1 + ( ~{%2} %3 ) · .1 = %4")
                         .arg(traceText(of(m0)), traceText(gradient), plus(-of(m0)), traceText(of(m1))),
                     text("v = %1 + ( ~{%2}^{2} %3 ) · .001 = %4")
                         .arg(traceText(of(v0)), traceText(gradient), plus(-of(v0)), traceText(of(v1))),
@@ -120,9 +123,8 @@ void PageBuilder::adam() {
     parameterStrip(QStringLiteral("w"), "", w, false);
     parameterStrip(QStringLiteral("g"), "d:", g, true);
     parameterStrip(QStringLiteral("m"), "new_m:", m1, false);
-    page_.aside = text("r = %1").arg(traceText(rate));
-    page_.notice = tr("m over √v is about 1 wherever gradients keep their sign: nearly every number moves by about r, "
-                      "however small its gradient. Longest step %1.")
+    page_.notice = tr("Wherever gradients keep their sign a number moves by about the learning rate, however small its "
+                      "gradient: m and v begin at 0, and r makes up for that. Longest step %1.")
                        .arg(traceText(largest_step));
     if (still) page_.notice += u' ' + tr("%1 of %2 numbers stand still.").arg(countText(still), countText(numbers));
     page_.keras = QStringLiteral("optimizer.apply_gradients(zip(gradients, model.trainable_variables))");

@@ -184,6 +184,38 @@ private Q_SLOTS:
         QVERIFY(std::abs(sum) < 1e-7);
     }
 
+    // Of 40 experts 20 are chosen and 16 listed: the row of the others knows of the four.
+    void chosenExpertsThatAreNotListedAreCounted() {
+        const Traced t = traced("top_k", 40, 20, 0, false, 3);
+        for (std::size_t op = 0; op < t.trace.ops.size(); ++op) {
+            const std::string& id = t.trace.ops[op].id;
+            if (id != "top_k" && id != "expert_hidden" && id != "weighted_sum_to_experts") continue;
+            const OperationPage page = operationPage(t.trace, op, 0, t.words);
+            std::size_t listed = 0;
+            for (const OperationRow& row : page.rows) listed += row.expert.has_value();
+            QCOMPARE(listed, std::size_t(16));
+            QStringList notes;
+            for (const OperationRow& row : page.rows)
+                if (!row.expert && !row.note.isEmpty()) notes << row.note;
+            QCOMPARE(notes, QStringList{QStringLiteral("4 chosen, with smaller weights; 20 not")});
+        }
+    }
+
+    // A number whose gradient has kept its sign moves by the learning rate at the first step, not by r.
+    void theUpdateSaysHowRFollows() {
+        const Traced t = traced("soft", 4, 2, 0, false, 0);
+        const std::size_t last = t.trace.ops.size() - 1;
+        const OperationPage page = operationPage(t.trace, last, 0, t.words);
+        const double rate = t.trace.experiment.train.learning_rate;
+        QCOMPARE(FormulaText(page.worked.front()).plain(),
+                 QStringLiteral("r = %1 · √( 1 − .999^1 ) / ( 1 − .9^1 ) = %2;  t = 1")
+                     .arg(traceText(rate), traceText(rate * std::sqrt(0.001) / 0.1)));
+        QVERIFY(page.notice.contains(QStringLiteral("about the learning rate")));
+        const double before = numberOf(t.trace, {page.subject->name.substr(4), 0, page.subject->index}),
+                     after = page.result;
+        QVERIFY(std::abs(std::abs(after - before) / rate - 1) < 0.01);
+    }
+
     void beatsTakeTheirTime() {
         const Traced t = traced("top_k", 4, 2, 0.1, true, 1);
         for (const TraceOp& op : t.trace.ops) {

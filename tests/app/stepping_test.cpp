@@ -1,4 +1,5 @@
 // Stepping through batches: the walk itself, the weights behind it, and the window around it.
+#include "app/models/inspection_feed.h"
 #include "app/session/stepper.h"
 #include "app/shell/dock_area.h"
 #include "app/shell/left_column.h"
@@ -236,6 +237,97 @@ private Q_SLOTS:
         QCOMPARE(stepper.words()->at(std::size_t(stepper.trace()->targets[0])).size(), qsizetype(1));
     }
 
+    // Trained on from the past: the moments after it are others now, under the same numbers.
+    void aMomentOfAnotherPastIsTracedAnew() {
+        SessionController session;
+        QVERIFY(open(session, setup()));
+        const auto trained = [&](std::uint64_t step) {
+            session.runSteps(step - session.live().step);
+            return QTest::qWaitFor([&] { return session.live().step == step && session.resting(); }, 10000);
+        };
+        QVERIFY(trained(9));
+        session.lookAt(6);
+        Stepper stepper(session);
+        InspectionFeed feed(session);
+        InspectionFeed::Wanted batch;
+        batch.batch = true;
+        stepper.enter();
+        feed.want(batch);
+        QVERIFY(settle(stepper));
+        QTRY_VERIFY(feed.fresh() && feed.batch() && session.snapshot().step == 6);
+        const auto before = stepper.trace(), kept = feed.batch();
+        QCOMPARE(before->step, 6u);
+        stepper.leave();
+        feed.want({});
+        bool gone = false;
+        session.continueFrom(3, [&](const QString& error) { gone = error.isEmpty(); });
+        QTRY_VERIFY(gone);
+        session.setLearningRate(0.05);
+        QVERIFY(trained(9));
+        session.lookAt(6);
+        QTRY_COMPARE(session.snapshot().step, 6u);
+        stepper.enter();
+        feed.want(batch);
+        QVERIFY(settle(stepper));
+        QTRY_VERIFY(feed.fresh() && feed.batch() != kept);
+        std::shared_ptr<const RunState> state;
+        session.stateAt(6, [&](const Answer<RunState>& answer) { state = answer.value; });
+        QTRY_VERIFY(state);
+        QVERIFY(before->parameter("gate/kernel")->values != stepper.trace()->parameter("gate/kernel")->values);
+        for (const NamedArray& a : state->parameters) {
+            QVERIFY(stepper.trace()->parameter(a.name)->values == a.values);
+            QVERIFY(feed.batch()->parameter(a.name)->values == a.values);
+        }
+    }
+
+    // An epoch under way ends with its model: stepping goes on at the new one's first batch.
+    void anEpochThatIsResetIsNotWaitedFor() {
+        SessionController session;
+        QVERIFY(open(session, setup()));
+        session.runSteps(6);
+        QVERIFY(QTest::qWaitFor([&] { return session.live().step == 6 && session.resting(); }, 10000));
+        session.setSpeed(1);
+        Stepper stepper(session);
+        stepper.enter();
+        QVERIFY(settle(stepper));
+        stepper.setOperation(4);
+        stepper.nextEpoch();
+        QVERIFY(stepper.waiting() && stepper.trainsEpoch());
+        QTRY_COMPARE(session.live().state, SessionState::running);
+        session.reset();
+        QVERIFY(settle(stepper));
+        QVERIFY(stepper.active() && !stepper.trainsEpoch());
+        QCOMPARE(stepper.trace()->step, 0u);
+        QCOMPARE(stepper.operation(), std::size_t(0));
+        stepper.nextOperation();
+        QCOMPARE(stepper.operation(), std::size_t(1));
+    }
+
+    // The sentence of a run that failed stands until somebody goes back into the batch.
+    void aFailureIsSaidUntilSomebodyGoesOn() {
+        SessionController session;
+        QVERIFY(open(session, setup()));
+        session.runSteps(2);
+        QVERIFY(QTest::qWaitFor([&] { return session.live().step == 2 && session.resting(); }, 10000));
+        Stepper stepper(session);
+        stepper.enter();
+        QVERIFY(settle(stepper));
+        session.setLearningRate(1e30);
+        QTRY_VERIFY(stepper.trace()->experiment.train.learning_rate > 1e29);
+        for (int i = 0; i < 4 && session.live().state != SessionState::failed; ++i) {
+            stepper.nextBatch();
+            QVERIFY(settle(stepper));
+        }
+        QCOMPARE(session.live().state, SessionState::failed);
+        QVERIFY(!stepper.problem().isEmpty());
+        QTest::qWait(150);
+        QVERIFY(!stepper.problem().isEmpty());
+        stepper.previousOperation();
+        QVERIFY(settle(stepper));
+        QVERIFY2(stepper.problem().isEmpty(), qPrintable(stepper.problem()));
+        QCOMPARE(stepper.trace()->step, session.live().step);
+    }
+
     // A trace that would be too large is refused once, in a sentence, and comes when it has become possible.
     void aTraceThatIsTooLargeIsRefused() {
         std::string text;
@@ -388,8 +480,12 @@ private Q_SLOTS:
         Stepper& stepper = window->stepping().stepper();
         stepper.enter();
         QVERIFY(settle(stepper));
+        window->session().runSteps(3);
+        QTRY_COMPARE(stepper.trace()->step, 3u);
+        QVERIFY(settle(stepper));
         window->bench().reset();
-        QTest::qWait(50);
+        QTRY_COMPARE(window->session().live().step, 0u);
+        QTRY_COMPARE(stepper.trace()->step, 0u);
         QVERIFY(stepper.active());
         window->openFirstLesson(QStringLiteral("92-second"));
         QVERIFY(QTest::qWaitFor([&] { return !stepper.active(); }, 10000));
@@ -417,6 +513,20 @@ private Q_SLOTS:
         QCOMPARE(picked.count(), 1);
         QVERIFY(page->operation()->page().subject == wanted);
         QVERIFY(page->provenance()->number() == wanted);
+        // One with a long name, too: setting the page anew takes the places away.
+        for (std::size_t i = 0; i < stepper.trace()->ops.size(); ++i)
+            if (stepper.trace()->ops[i].id == "weighted_sum_to_gate") stepper.setOperation(i);
+        QTest::qWait(50);
+        page->operation()->table()->grab();
+        const NumberRef slope{"d_expert_weights", 0, 1};
+        QTest::mouseClick(page->operation()->table(), Qt::LeftButton, Qt::NoModifier,
+                          page->operation()->table()->placeOf(slope).center().toPoint());
+        QCOMPARE(picked.count(), 2);
+        QVERIFY(page->operation()->page().subject == slope);
+        QVERIFY(page->provenance()->number() == slope);
+        for (std::size_t i = 0; i < stepper.trace()->ops.size(); ++i)
+            if (stepper.trace()->ops[i].id == "gate_softmax_backward") stepper.setOperation(i);
+        QTest::qWait(50);
         // On the stage too: the first strip's first number.
         page->stage()->grab();
         for (const TraceStageScene::Spot& spot : page->stage()->scene().spots())
@@ -425,7 +535,7 @@ private Q_SLOTS:
                                   (spot.place.topLeft() + QPointF(1, 5)).toPoint());
                 break;
             }
-        QCOMPARE(picked.count(), 2);
+        QCOMPARE(picked.count(), 3);
         QCOMPARE(page->provenance()->number()->name, std::string("mean"));
         QVERIFY(page->operation()->copyText().contains(QStringLiteral("Gate softmax, backward")));
     }
@@ -581,8 +691,14 @@ private Q_SLOTS:
                     qInfo("%s %d: stage %.1f, page %.1f, paint %.1f and %.1f ms", stepper.trace()->ops[op].id.c_str(),
                           experts, a, b - a, c - b, d - c);
                 QVERIFY2(clock.elapsed() < 200, qPrintable(QString::number(clock.elapsed())));
-                for (const TraceStageScene::Spot& spot : stage.scene().spots())
+                int told = 0;
+                for (const TraceStageScene::Spot& spot : stage.scene().spots()) {
                     QVERIFY2(QRectF(stage.rect()).contains(spot.place), qPrintable(spot.tip));
+                    // Eight chosen of 64, five of them have boxes.
+                    if (k == 8 && spot.tip.startsWith(QStringLiteral("All the other experts")))
+                        told += spot.tip.contains(QStringLiteral("3 of them chosen, 56 not"));
+                }
+                if (k == 8) QCOMPARE(told, op > 4 ? 1 : 0);
             }
         }
     }
