@@ -3,6 +3,8 @@
 #include "app/models/provenance_card.h"
 #include "engine/core/numbers.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace moe::app {
@@ -17,6 +19,23 @@ QString briefText(double value, bool sign) {
 
 QString exactText(float value) {
     return QString::fromStdString(to_text(value));
+}
+
+QString symbolOf(std::string_view value, bool soft) {
+    // Longer names before those that they begin with.
+    static constexpr std::array letters = {
+        std::pair{"embedding_rows", 'r'}, std::pair{"mean", 'x'},           std::pair{"gate_logits", 'z'},
+        std::pair{"gate_probs", 'p'},     std::pair{"expert_weights", 'g'}, std::pair{"hidden_sums", 'a'},
+        std::pair{"hidden", 'h'},         std::pair{"answers", 'y'},        std::pair{"mixed", 'y'},
+        std::pair{"logits", 's'},         std::pair{"probs", 'q'},          std::pair{"loss", 'L'},
+    };
+    const bool gradient = value.starts_with("d_");
+    const std::string_view of = gradient ? value.substr(2) : value;
+    const auto found = std::ranges::find_if(letters, [&](const auto& l) { return of.starts_with(l.first); });
+    if (found == letters.end()) return {};
+    const QChar letter = QLatin1Char(soft && found->second == 'p' ? 'g' : found->second);
+    if (!gradient) return letter;
+    return (value == "d_gate_probs_balance" ? QStringLiteral("∂B/∂") : QStringLiteral("∂L/∂")) + letter;
 }
 
 double lengthOf(std::span<const float> values) {

@@ -2,6 +2,7 @@
 #include <QString>
 
 #include <span>
+#include <string_view>
 
 namespace moe::app {
 
@@ -14,6 +15,11 @@ QString briefText(double value, bool sign = false);
 
 /// Every digit that the float has: for tooltips and copies. Minus is "-", so that it can be read back.
 QString exactText(float value);
+
+/// The letter of a trace's value, the same wherever it is written: r row, x mean, z gate score, p gate probability (g
+/// where the router is soft: there it is the weight), g gate weight, a hidden sum, h hidden, y answer and mix, s score
+/// of a word, q its probability, L loss; "∂L/∂z" for "d_gate_logits". Markup.
+QString symbolOf(std::string_view value, bool soft);
 
 /// Euclidean length of an array.
 double lengthOf(std::span<const float> values);

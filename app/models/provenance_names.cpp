@@ -1,5 +1,6 @@
 #include "app/models/provenance_card.h"
 
+#include "app/models/operation_numbers.h"
 #include "app/models/run_settings.h"
 #include "app/models/text_format.h"
 #include "engine/core/numbers.h"
@@ -107,7 +108,8 @@ NumberName ProvenanceCards::name(TraceNumber n) const {
         name.detail = details.join(u' ');
         return name;
     }
-    const QString gate = provenance_.chooses() ? QStringLiteral("P") : QStringLiteral("g");
+    const QString gate = symbolOf("gate_probs", !provenance_.chooses());
+    const QString score = symbolOf("logits", false), probability = symbolOf("probs", false);
     const auto by = [](const QString& of) { return QStringLiteral("∂L/∂") + of; };
     switch (n.what) {
         case Q::embedding_rows:
@@ -138,16 +140,16 @@ NumberName ProvenanceCards::name(TraceNumber n) const {
             name.symbol = QStringLiteral("y");
             break;
         case Q::logits:
-            name.symbol = tr("score");
+            name.symbol = score;
             break;
         case Q::probs:
-            name.symbol = QStringLiteral("p");
+            name.symbol = probability;
             break;
         case Q::loss:
             name.symbol = tr("loss");
             break;
         case Q::d_logits:
-            name.symbol = by(tr("score"));
+            name.symbol = by(score);
             break;
         case Q::d_mixed:
             name.symbol = by(QStringLiteral("y"));
@@ -226,9 +228,9 @@ QString ProvenanceCards::formula(TraceNumber n, const Derivation& d) const {
             case P::output_bias:
                 return tr("Σ ∂L/∂answer, over the examples that came");
             case P::head_kernel:
-                return tr("Σ y · ∂L/∂score, over the batch");
+                return tr("Σ y · ∂L/∂s, over the batch");
             case P::head_bias:
-                return tr("Σ ∂L/∂score, over the batch");
+                return tr("Σ ∂L/∂s, over the batch");
         }
     }
     switch (n.what) {
@@ -253,13 +255,13 @@ QString ProvenanceCards::formula(TraceNumber n, const Derivation& d) const {
         case Q::logits:
             return tr("y · head kernel + bias");
         case Q::probs:
-            return tr("e^score ÷ Σ e^score");
+            return tr("e^s ÷ Σ e^s");
         case Q::loss:
-            return d.form == Form::negative_log ? tr("−ln p") : tr("ln Σ e^score − score");
+            return d.form == Form::negative_log ? tr("−ln q") : tr("ln Σ e^s − s");
         case Q::d_logits:
-            return tr("( p − target ) ÷ %1").arg(d.divisor);
+            return tr("( q − target ) ÷ %1").arg(d.divisor);
         case Q::d_mixed:
-            return tr("head kernel · ∂L/∂score");
+            return tr("head kernel · ∂L/∂s");
         case Q::d_answers:
             return tr("g · ∂L/∂y");
         case Q::d_expert_weights:
@@ -269,7 +271,7 @@ QString ProvenanceCards::formula(TraceNumber n, const Derivation& d) const {
         case Q::d_gate_logits_task:
             return tr("g · ( ∂L/∂g − Σ g · ∂L/∂g )");
         case Q::d_gate_logits_balance:
-            return provenance_.chooses() ? tr("P · ( ∂L/∂P − Σ P · ∂L/∂P )") : tr("g · ( ∂L/∂g − Σ g · ∂L/∂g )");
+            return provenance_.chooses() ? tr("p · ( ∂L/∂p − Σ p · ∂L/∂p )") : tr("g · ( ∂L/∂g − Σ g · ∂L/∂g )");
         case Q::d_gate_logits:
             return d.form == Form::sum ? tr("through the answers + balance") : tr("g · ( ∂L/∂g − Σ g · ∂L/∂g )");
         case Q::d_hidden:
@@ -287,7 +289,7 @@ QString ProvenanceCards::formula(TraceNumber n, const Derivation& d) const {
         case Q::batch_loss:
             return tr("Σ loss ÷ %1").arg(d.divisor);
         case Q::balance:
-            return provenance_.chooses() ? tr("Σ ∂L/∂P · P") : tr("Σ ∂L/∂g · g");
+            return provenance_.chooses() ? tr("Σ ∂L/∂p · p") : tr("Σ ∂L/∂g · g");
         case Q::new_momentum:
             return tr("m + ( ∂L/∂w − m ) · .1");
         case Q::new_velocity:
@@ -434,6 +436,7 @@ QString ProvenanceCards::keras(TraceNumber n) const {
         return QStringLiteral("tape.gradient(loss, %1)").arg(QLatin1String(of));
     };
     const ModelSpec& spec = provenance_.trace().experiment.model;
+    const QString gate = symbolOf("gate_probs", !provenance_.chooses());
     switch (n.what) {
         case Q::embedding_rows:
             return QStringLiteral("rows = model.get_layer(\"embedding\")(ids)");
@@ -443,7 +446,7 @@ QString ProvenanceCards::keras(TraceNumber n) const {
         case Q::gate_logits:
             return dense("z", "x", "gate");
         case Q::gate_probs:
-            return QStringLiteral("p = keras.ops.softmax(z)");
+            return QStringLiteral("%1 = keras.ops.softmax(z)").arg(gate);
         case Q::expert_weights:
             return provenance_.chooses()
                        ? QStringLiteral("g = keras.ops.softmax(keras.ops.top_k(z, k=%1)[0])").arg(spec.top_k)
@@ -463,15 +466,15 @@ QString ProvenanceCards::keras(TraceNumber n) const {
                              .arg(spec.top_k)
                        : QStringLiteral("y = keras.ops.einsum(\"be,bed->bd\", g, answers)");
         case Q::logits:
-            return dense("scores", "y", "next_word");
+            return dense("s", "y", "next_word");
         case Q::probs:
-            return QStringLiteral("p = keras.ops.softmax(scores)");
+            return QStringLiteral("q = keras.ops.softmax(s)");
         case Q::loss:
-            return QStringLiteral("keras.losses.sparse_categorical_crossentropy(target, scores, from_logits=True)");
+            return QStringLiteral("keras.losses.sparse_categorical_crossentropy(target, s, from_logits=True)");
         case Q::batch_loss:
-            return QStringLiteral("keras.losses.SparseCategoricalCrossentropy(from_logits=True)(target, scores)");
+            return QStringLiteral("keras.losses.SparseCategoricalCrossentropy(from_logits=True)(target, s)");
         case Q::d_logits:
-            return gradient("scores");
+            return gradient("s");
         case Q::d_mixed:
             return gradient("y");
         case Q::d_answers:
@@ -496,13 +499,13 @@ QString ProvenanceCards::keras(TraceNumber n) const {
         case Q::d_gate_logits_balance: {
             const QString made = provenance_.chooses() ? QStringLiteral("keras.ops.top_k(z, k=%1)[1]").arg(spec.top_k)
                                                        : QStringLiteral("keras.ops.argmax(z, axis=1)");
-            const QString loss =
-                QStringLiteral(
-                    "balance = %1 * %2 * keras.ops.sum(keras.ops.mean(keras.ops.one_hot("
-                    "keras.ops.reshape(%3, (-1,)), %2), axis=0) * keras.ops.mean(p, axis=0))")
-                    .arg(QString::fromStdString(to_text(spec.balance_loss)), QString::number(spec.num_experts), made);
+            const QString loss = QStringLiteral(
+                                     "balance = %1 * %2 * keras.ops.sum(keras.ops.mean(keras.ops.one_hot("
+                                     "keras.ops.reshape(%3, (-1,)), %2), axis=0) * keras.ops.mean(%4, axis=0))")
+                                     .arg(QString::fromStdString(to_text(spec.balance_loss)),
+                                          QString::number(spec.num_experts), made, gate);
             return n.what == Q::balance                ? loss
-                   : n.what == Q::d_gate_probs_balance ? QStringLiteral("tape.gradient(balance, p)")
+                   : n.what == Q::d_gate_probs_balance ? QStringLiteral("tape.gradient(balance, %1)").arg(gate)
                                                        : QStringLiteral("tape.gradient(balance, z)");
         }
         case Q::target:

@@ -1,4 +1,5 @@
 // Painting of TraceStageScene: from left to right what the example meets.
+#include "app/models/operation_formula.h"
 #include "app/models/operation_motion.h"
 #include "app/models/operation_numbers.h"
 #include "app/models/ribbon.h"
@@ -56,10 +57,11 @@ void TraceStageScene::spot(const QRectF& place, const QString& tip, std::optiona
     spots_.push_back({place, tip, std::move(ref), std::nullopt});
 }
 
-ValueStrip TraceStageScene::stripOf(const char* name, std::size_t first, std::span<const float> values,
-                                    bool gradient) const {
+ValueStrip TraceStageScene::stripOf(const char* name, std::size_t first, std::span<const float> values, bool gradient,
+                                    const QString& of) const {
     ValueStrip s;
-    s.title = QString::fromLatin1(name);
+    s.title = symbolOf(name, trace_->experiment.model.router == "soft");
+    if (!of.isEmpty()) s.title += QStringLiteral("_{%1}").arg(FormulaText::literal(of, 12));
     s.first = {name, example_, first};
     s.values = values;
     s.gradient = gradient;
@@ -148,10 +150,11 @@ void TraceStageScene::paintPhrase() {
             spot(pill, tr("The phrase goes on here: %1").arg(phrase_.text().left(400)));
         } else {
             const auto id = trace_->ids[example_ * (all.size() / D) + *row.position];
-            spot(pill,
-                 row.padding
-                     ? tr("%1 places before the phrase are padding: id 0, a row like any other.").arg(phrase_.padding)
-                     : tr("“%1”: id %2, row %2 of the embedding.").arg(row.label, QString::number(id)));
+            spot(pill, row.padding ? phrase_.padding == 1
+                                         ? tr("The place before the phrase is padding: id 0, a row like any other.")
+                                         : tr("%1 places before the phrase are padding: id 0, a row like any other.")
+                                               .arg(phrase_.padding)
+                                   : tr("“%1”: id %2, row %2 of the embedding.").arg(row.label, QString::number(id)));
         }
         const double thick = std::min(px(14), height * 0.55);
         const QRectF place(at_.rows, y - thick / 2, at_.rows_width, thick);
@@ -160,7 +163,9 @@ void TraceStageScene::paintPhrase() {
         if (row.position && *row.position * D + D <= all.size()) {
             p.setPen(Qt::NoPen);
             p.fillRect(place, theme_.track);
-            strip(place, stripOf("embedding_rows", *row.position * D, all.subspan(*row.position * D, D), false),
+            strip(place,
+                  stripOf("embedding_rows", *row.position * D, all.subspan(*row.position * D, D), false,
+                          row.padding ? tr("padding") : row.label),
                   rows_lit, shown);
         }
         Ribbon way{{place.right() + px(2), y}, {at_.mean - px(2), at_.centre}, px(1.2), dim(theme_.muted, 0.3)};
@@ -457,17 +462,18 @@ void TraceStageScene::paintExpert(const Slot& s) {
     if (!s.visit || !two_lines || updating()) return;
     const QRectF place(s.box.left() + px(10), s.box.bottom() - px(13), s.box.width() - px(20), px(8));
     const std::size_t k = *s.visit, D = m.embedding_dim, H = m.hidden_dim;
+    const QString of = expertName(*s.expert);
     if (now == "expert_output_backward" || now == "expert_hidden_backward") {
         const char* name = now == "expert_output_backward" ? "d_hidden" : "d_hidden_sums";
-        strip(place, stripOf(name, k * H, value(name, k), true), lit, appeared(now));
+        strip(place, stripOf(name, k * H, value(name, k), true, of), lit, appeared(now));
     } else if (now == "weighted_sum_to_experts") {
-        strip(place, stripOf("d_answers", k * D, value("d_answers", k), true), lit, appeared(now));
+        strip(place, stripOf("d_answers", k * D, value("d_answers", k), true, of), lit, appeared(now));
     } else if (appeared("expert_output") > 0) {
         p.fillRect(place, theme_.track);
-        strip(place, stripOf("answers", k * D, value("answers", k), false), lit, appeared("expert_output"));
+        strip(place, stripOf("answers", k * D, value("answers", k), false, of), lit, appeared("expert_output"));
     } else if (appeared("expert_hidden") > 0) {
         p.fillRect(place, theme_.track);
-        strip(place, stripOf("hidden", k * H, value("hidden", k), false), lit, appeared("expert_hidden"));
+        strip(place, stripOf("hidden", k * H, value("hidden", k), false, of), lit, appeared("expert_hidden"));
     }
 }
 

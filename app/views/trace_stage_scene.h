@@ -129,7 +129,9 @@ private:
     void text(const QRectF& rect, Qt::Alignment alignment, const QString& text, double pixels, int weight,
               const QColor& color);
     void strip(const QRectF& rect, const ValueStrip& strip, double light, double shown = 1);
-    ValueStrip stripOf(const char* name, std::size_t first, std::span<const float> values, bool gradient) const;
+    /// `of`: the word or the expert whose it is.
+    ValueStrip stripOf(const char* name, std::size_t first, std::span<const float> values, bool gradient,
+                       const QString& of = {}) const;
     void arrow(QPointF from, QPointF to, double width, double progress, double light);
     void elbow(const std::vector<QPointF>& points, double width, double progress, double light);
     void spot(const QRectF& place, const QString& tip, std::optional<NumberRef> ref = std::nullopt);

@@ -1,6 +1,7 @@
 // Where a number comes from, against the numbers that the engine traced.
 #undef QT_NO_CAST_FROM_ASCII  // literals of tests
 
+#include "app/models/operation_numbers.h"
 #include "app/models/provenance_card.h"
 #include "engine/train/tracer.h"
 #include "engine/train/trainer.h"
@@ -410,7 +411,15 @@ private Q_SLOTS:
         // Of two parts: task and balance, experts and gate.
         QVERIFY(ProvenanceCards::text(chosen.card({"d_gate_logits", 1, 1})).contains("balance"));
         QCOMPARE(powerText(-6), QString("1e−6"));
-        QCOMPARE(chosen.card({"balance", 0, 0}).formula, QString("Σ ∂L/∂P · P"));
+        QCOMPARE(chosen.card({"balance", 0, 0}).formula, QString("Σ ∂L/∂p · p"));
+        // The letters of the operations' pages.
+        QCOMPARE(chosen.card({"gate_probs", 0, 0}).name.symbol, symbolOf("gate_probs", false));
+        QCOMPARE(soft.card({"gate_probs", 0, 0}).name.symbol, symbolOf("gate_probs", true));
+        QCOMPARE(soft.card({"logits", 0, 0}).name.symbol, QString("s"));
+        QCOMPARE(soft.card({"probs", 0, 0}).name.symbol, QString("q"));
+        QCOMPARE(soft.card({"d_logits", 0, 0}).name.symbol, symbolOf("d_logits", true));
+        QCOMPARE(soft.card({"probs", 0, 0}).keras, QString("q = keras.ops.softmax(s)"));
+        QCOMPARE(soft.card({"gate_probs", 0, 0}).keras, QString("g = keras.ops.softmax(z)"));
     }
 
     void numbersReadAsInTheField() {
