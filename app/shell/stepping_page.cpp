@@ -7,6 +7,7 @@
 #include "app/views/trace_stage.h"
 #include "app/views/view.h"
 
+#include <QAbstractButton>
 #include <QHBoxLayout>
 #include <QKeyEvent>
 #include <QPainter>
@@ -45,6 +46,9 @@ SteppingPage::SteppingPage(SessionController& session, Stepper& stepper, QWidget
     origin_ = new SteppingPanel(this);
     provenance_ = new ProvenanceView(origin_);
     provenance_->setInvitation(tr("Click a number: where it comes from stands here."));
+    // A click there leaves the keys here: Up and Down go on choosing the example.
+    provenance_->body()->setFocusPolicy(Qt::TabFocus);
+    for (QAbstractButton* b : provenance_->findChildren<QAbstractButton*>()) b->setFocusPolicy(Qt::TabFocus);
     auto* inner = new QVBoxLayout(origin_);
     inner->setContentsMargins(16, 12, 16, 10);
     inner->addWidget(provenance_);
