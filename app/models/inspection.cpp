@@ -151,7 +151,10 @@ QString Inspection::axisText(Axis axis, std::size_t at, const Trace* phrase, con
             return at == 0 ? tr("(padding)") : quoted(word_of(std::int32_t(at)));
         case Axis::token: {
             const std::int32_t id = phrase && at < phrase->ids.size() ? phrase->ids[at] : 0;
-            return tr("word %1: %2").arg(QString::number(at), id == 0 ? tr("(padding)") : quoted(word_of(id)));
+            if (id == 0) return tr("place %1: (padding)").arg(at + 1);
+            const auto words = std::count_if(phrase->ids.begin(), phrase->ids.begin() + std::ptrdiff_t(at) + 1,
+                                             [](std::int32_t i) { return i != 0; });
+            return tr("word %1: %2").arg(QString::number(words), quoted(word_of(id)));
         }
         case Axis::visit:
             return phrase && at < phrase->expert_indices.size()

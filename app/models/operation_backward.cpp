@@ -233,8 +233,10 @@ void PageBuilder::gateSoftmaxBackward() {
         const double a = lengthOf(task), b = lengthOf(balance);
         if (a + b > 0)
             page_.notice +=
-                u' ' + tr("Of the gate's gradient %1 come through the answers and %2 from the balance loss.")
-                           .arg(percentText(a / (a + b)), percentText(b / (a + b)));
+                u' ' +
+                tr("Two parts add up to it: through the answers, %1 long, and from the balance loss, %2 long; they "
+                   "may point against each other.")
+                    .arg(traceText(a), traceText(b));
     }
     page_.keras = QStringLiteral("dz = tape.gradient(loss%1, z)").arg(balanced_ ? QStringLiteral(" + B") : QString());
     finish(at(dz, e), by_answers + by_balance, ref("d_gate_logits", e));

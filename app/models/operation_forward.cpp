@@ -72,8 +72,11 @@ void PageBuilder::embeddingRows() {
 
 void PageBuilder::mean() {
     page_.question = tr("What does the model keep of “%1”?").arg(elidedPhrase());
-    page_.formula = masked_ ? text("x = ( Σ_{t} r_{t} ) / %1 %2").arg(averaged_).arg(tr("words"))
-                            : text("x = ( Σ_{t} r_{t} ) / %1 %2").arg(averaged_).arg(tr("places"));
+    const bool one = averaged_ == 1;
+    page_.formula = text("x = ( Σ_{t} r_{t} ) / %1 %2")
+                        .arg(QString::number(averaged_), masked_ ? (one ? tr("word") : tr("words"))
+                                                         : one   ? tr("place")
+                                                                 : tr("places"));
     shapes(QStringLiteral("(%1, %2)").arg(T_).arg(D_), QStringLiteral("(%1)").arg(D_));
     const Values rows = value("embedding_rows"), x = value("mean");
     const std::size_t d = pickedIn("mean");
@@ -106,7 +109,10 @@ void PageBuilder::mean() {
     page_.worked = {text("x_{%1} = ( %2 ) / %3 = %4")
                         .arg(QString::number(d), sumText(terms, 4), QString::number(averaged_), traceText(at(x, d)))};
     page_.notice =
-        !masked_ && phrase_.padding
+        !masked_ && phrase_.padding == 1
+            ? tr("One of the %1 rows is padding: it is averaged in, and pulls short phrases towards the same point.")
+                  .arg(T_)
+        : !masked_ && phrase_.padding
             ? tr("%1 of the %2 rows are padding: it is averaged in, and pulls short phrases towards the same point.")
                   .arg(phrase_.padding)
                   .arg(T_)
@@ -178,8 +184,9 @@ void PageBuilder::gateSoftmax() {
                         .arg(g, expertLetter(e), traceText(at(z, e)), traceText(sum), traceText(std::exp(at(z, e))),
                              traceText(at(p, e)))};
     page_.notice =
-        soft_
-            ? tr("The weights add up to 1: what one expert gains, the others lose.")
+        soft_ ? tr("The weights add up to 1: what one expert gains, the others lose.")
+        : K_ == 1
+            ? tr("The shares of all experts add up to 1; the top-k choice that follows keeps the largest.")
             : tr("The shares of all experts add up to 1; the top-k choice that follows keeps the %1 largest.").arg(K_);
     page_.keras = QStringLiteral("%1 = keras.ops.softmax(z)").arg(g);
     finish(at(p, e), std::exp(at(z, e)) / sum, ref("gate_probs", e));
