@@ -43,8 +43,10 @@ void TraceStageScene::text(const QRectF& rect, Qt::Alignment alignment, const QS
     QPainter& p = *p_;
     p.setFont(theme_.font(pixels, weight));
     double width = tabularWidth(QFontMetricsF(p.font()), what);
-    if (width > rect.width() && pixels > smallest_type) {
-        p.setFont(theme_.font(std::max(smallest_type, pixels * rect.width() / width), weight));
+    // Smaller until it fits: widths do not shrink quite as sizes do.
+    while (width > rect.width() && pixels > smallest_type) {
+        pixels = std::max(smallest_type, std::min(pixels * rect.width() / width, pixels - 0.25));
+        p.setFont(theme_.font(pixels, weight));
         width = tabularWidth(QFontMetricsF(p.font()), what);
     }
     p.setPen(color);

@@ -712,6 +712,7 @@ private Q_SLOTS:
                     if (k == 8 && spot.tip.startsWith(QStringLiteral("All the other experts")))
                         told += spot.tip.contains(QStringLiteral("3 of them chosen, 56 not"));
                 }
+                QVERIFY(stage.scene().cutTexts().filter(QStringLiteral("chosen")).isEmpty());
                 if (k == 8) QCOMPARE(told, op > 3 ? 1 : 0);
             }
         }
