@@ -1,6 +1,7 @@
 // Where a number comes from, against the numbers that the engine traced.
 #undef QT_NO_CAST_FROM_ASCII  // literals of tests
 
+#include "app/models/inspection.h"
 #include "app/models/operation_numbers.h"
 #include "app/models/provenance_card.h"
 #include "engine/train/tracer.h"
@@ -437,6 +438,18 @@ private Q_SLOTS:
         QCOMPARE(signedValueText(-0.305), QString("−.305"));
         QCOMPARE(shownValue(-0.14749), -0.147);
         QCOMPARE(shownValue(1.23456e-7), 1.23e-7);
+    }
+
+    void wordsOfAPhraseAreCountedFromOne() {
+        Trace phrase;
+        phrase.examples = 1, phrase.ids = {0, 0, 5, 3};
+        const auto word = [](std::int32_t id) { return QString::number(id); };
+        const auto at = [&](std::size_t t) {
+            return Inspection::axisText(InspectedArray::Axis::token, t, &phrase, word);
+        };
+        QVERIFY2(at(2).startsWith("word 1: "), qPrintable(at(2)));
+        QVERIFY2(at(3).startsWith("word 2: "), qPrintable(at(3)));
+        QCOMPARE(at(0), QString("place 1: (padding)"));
     }
 
     void aDivergedTraceIsSaid() {

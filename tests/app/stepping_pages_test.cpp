@@ -102,6 +102,9 @@ private Q_SLOTS:
                          {page.question, page.formula, page.shapes, page.notice, page.keras, page.aside})
                         QVERIFY2(!text.contains(u'%') || text.contains(QStringLiteral("\u00a0%")),
                                  qPrintable(where + text));
+                    static const QRegularExpression one(QStringLiteral("(^|[^0-9.,])1 (words|places|largest|of the)"));
+                    for (const QString& text : {page.formula, page.notice})
+                        QVERIFY2(!text.contains(one), qPrintable(where + text));
                     for (const QString& line : page.worked)
                         QVERIFY2(!line.contains(QRegularExpression(QStringLiteral("%[0-9]"))), qPrintable(line));
                     QVERIFY2(!page.worked.empty(), qPrintable(where));
