@@ -6,6 +6,15 @@ Autosaver::Autosaver(Workbench& bench, AutosaveOptions options, QObject* parent)
     : QObject(parent), bench_(bench), options_(std::move(options)), background_(std::make_unique<Background>()) {
     if (options_.root.empty()) return;
     connect(&bench_, &Workbench::settled, this, [this](std::uint64_t step) { settled_step_ = step; });
+    // What is changed while a file is written is not in it.
+    connect(&bench_, &Workbench::saveBegun, this, [this](int number) { begun_.emplace(number, present()); });
+    connect(&bench_, &Workbench::saveKept, this, [this](int number, std::uint64_t step) {
+        if (!begun_ || begun_->first != number) return;
+        settled_ = std::move(begun_->second);
+        settled_->step = step;
+        begun_.reset();
+        settled_step_.reset();
+    });
     connect(&timer_, &QTimer::timeout, this, &Autosaver::look);
     since_touch_.start();
     timer_.start(options_.look);

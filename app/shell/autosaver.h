@@ -5,6 +5,8 @@
 #include <QElapsedTimer>
 #include <QTimer>
 
+#include <utility>
+
 namespace moe::app {
 
 struct AutosaveOptions {
@@ -57,7 +59,8 @@ private:
     QElapsedTimer since_change_, since_write_, since_touch_;
     std::optional<Mark> settled_, kept_;  // nothing to lose; what the slot holds
     std::optional<std::uint64_t> settled_step_;
-    std::shared_ptr<AutosaveSlot> slot_;  // while working_, the other thread's
+    std::optional<std::pair<int, Mark>> begun_;  // the last save that was asked for
+    std::shared_ptr<AutosaveSlot> slot_;         // while working_, the other thread's
     std::shared_ptr<AutosaveSlot> adopted_;
     bool working_ = false, in_peace_ = false, told_ = false;
     int written_count_ = 0;

@@ -19,6 +19,11 @@ void RunCommand::redo() {
     first_ = false;  // it was done already when it was pushed
 }
 
+void RunCommand::addRuns(std::vector<const KeptRun*>& runs) const {
+    for (const auto& kept : {before_, after_})
+        if (*kept) runs.push_back(&**kept);
+}
+
 LiveCommand::LiveCommand(Workbench& bench, const char* key, QString before, QString after)
     : QUndoCommand(QCoreApplication::translate("LiveCommand", "change of a setting")),
       bench_(bench),

@@ -11,6 +11,8 @@ public:
     RunCommand(Workbench& bench, const QString& text, KeptRun before);
     void undo() override;
     void redo() override;
+    /// Appends what it keeps.
+    void addRuns(std::vector<const KeptRun*>& runs) const;
 
 private:
     Workbench& bench_;

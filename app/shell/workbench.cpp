@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 
 namespace moe::app {
 
@@ -16,12 +17,18 @@ namespace {
 
 constexpr int undo_steps = 50;
 
-std::size_t bytesOf(const KeptRun& run) {
+/// Of all of them together: a checkpoint that several runs share counts once.
+std::size_t bytesOf(const std::vector<const KeptRun*>& runs) {
     std::size_t bytes = 0;
-    for (const auto* arrays : {&run.saved.state.parameters, &run.saved.state.momentum, &run.saved.state.velocity})
-        for (const NamedArray& a : *arrays) bytes += a.values.size() * sizeof(float);
-    if (run.saved.timeline)
-        for (const auto& moment : run.saved.timeline->checkpoints) bytes += checkpoint_bytes(*moment);
+    std::set<const Checkpoint*> counted;
+    for (const KeptRun* run : runs) {
+        const RunState& state = run->saved.state;
+        for (const auto* arrays : {&state.parameters, &state.momentum, &state.velocity})
+            for (const NamedArray& a : *arrays) bytes += a.values.size() * sizeof(float);
+        if (!run->saved.timeline) continue;
+        for (const auto& moment : run->saved.timeline->checkpoints)
+            if (counted.insert(moment.get()).second) bytes += checkpoint_bytes(*moment);
+    }
     return bytes;
 }
 
@@ -71,7 +78,9 @@ Experiment presentExperiment(const Snapshot& snapshot) {
     return experiment;
 }
 
-Workbench::Workbench(SessionController& session, QObject* parent) : QObject(parent), session_(session) {
+// Undo keeps as many models as an eighth of the memory holds, at least the last one.
+Workbench::Workbench(SessionController& session, QObject* parent)
+    : QObject(parent), session_(session), undo_limit_(default_memory_limit() / 6) {
     undo_.setUndoLimit(undo_steps);
     connect(&session, &SessionController::probeEdited, this, &Workbench::probeEdited);
 }
@@ -248,9 +257,21 @@ void Workbench::open(SessionSetup setup, RunIdentity identity, std::function<voi
     });
 }
 
+std::vector<const KeptRun*> Workbench::keptRuns() const {
+    std::vector<const KeptRun*> runs;
+    for (int i = 0; i < undo_.index(); ++i)  // what could be redone goes with the next push
+        if (const auto* command = dynamic_cast<const RunCommand*>(undo_.command(i))) command->addRuns(runs);
+    return runs;
+}
+
+std::size_t Workbench::undoBytes() const {
+    return bytesOf(keptRuns());
+}
+
 void Workbench::pushRun(const QString& text, const KeptRun& before) {
-    // Undo keeps as many models as an eighth of the memory holds, at least the last one.
-    if (bytesOf(before) * std::size_t(undo_.count() + 1) > default_memory_limit() / 6) undo_.clear();
+    std::vector<const KeptRun*> runs = keptRuns();
+    runs.push_back(&before);
+    if (bytesOf(runs) > undo_limit_) undo_.clear();
     undo_.push(new RunCommand(*this, text, before));
 }
 
@@ -389,25 +410,31 @@ void Workbench::finishReading(const std::filesystem::path& path, const std::shar
 void Workbench::saveModel(const std::filesystem::path& path, std::function<void()> done) {
     if (session_.live().state == SessionState::empty) return;
     Q_EMIT working(tr("Saving %1 …").arg(fileNameOf(path)));
-    session_.save([this, path, done](SavedRun run) {
+    // What a file holds is what the window showed when it was asked for; the run may be another one when it is written.
+    const int number = ++saves_;
+    const auto session = std::make_shared<WholeSession>(whole({}, false));
+    const std::uint64_t saved_session = identity_.session, generation = session_.live().generation;
+    Q_EMIT saveBegun(number);
+    session_.save([this, path, done, number, session, saved_session, generation](SavedRun run) {
         const auto failed = [this](const QString& sentence) {
             Q_EMIT working({});
             Q_EMIT refused(sentence);
         };
-        const std::uint64_t step = run.state.step, saved_session = identity_.session;
-        const auto session = std::make_shared<WholeSession>(whole(std::move(run), false));
+        const std::uint64_t step = run.state.step;
+        session->run = std::move(run);
         background_.run(
-            [this, path, done, step, saved_session, session]() -> Background::Finish {
+            [this, path, done, number, step, session, saved_session, generation]() -> Background::Finish {
                 save_session(path, *session);
-                return [this, path, done, step, saved_session, session] {
+                return [this, path, done, number, step, session, saved_session, generation] {
                     Q_EMIT working({});
-                    if (identity_.session == saved_session) {  // else another one was opened meanwhile
+                    // Else another one was opened meanwhile, or begun anew: the file is not its own.
+                    if (identity_.session == saved_session && session_.live().generation == generation) {
                         identity_.file = path;
                         identity_.saved_step = step;
                         notes_[saved_session].saved = QString::fromStdString(session->scene.notes);
                         rememberFile(path);
                         Q_EMIT identityChanged();
-                        Q_EMIT settled(step);
+                        Q_EMIT saveKept(number, step);
                     }
                     Q_EMIT fileUsed(path);
                     Q_EMIT saved(fileNameOf(path));

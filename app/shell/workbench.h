@@ -84,6 +84,9 @@ public:
     void restore(const std::filesystem::path& autosave, std::function<void(const QString& error)> done);
     /// Writes the whole session as it is at the next step boundary, on another thread.
     void saveModel(const std::filesystem::path& path, std::function<void()> done = {});
+    /// Bytes of the runs that undo keeps; beyond `bytes` it keeps the last one alone.
+    std::size_t undoBytes() const;
+    void limitUndo(std::size_t bytes) { undo_limit_ = bytes; }
     /// Whether the run's file is not as this window left it.
     bool fileChangedOutside() const;
 
@@ -97,8 +100,10 @@ Q_SIGNALS:
     void working(const QString& what);      // reading or writing; empty: done
     void saved(const QString& name);
     void fileUsed(const std::filesystem::path& path);  // opened or saved
-    void settled(std::uint64_t step);                  // a lesson's play button or a file gives the run up to this step
-    void notesChanged();                               // another session's
+    void settled(std::uint64_t step);  // a lesson's play button or the file opened gives the run up to this step
+    void saveBegun(int number);        // the file will hold the session as it is now
+    void saveKept(int number, std::uint64_t step);  // and it does, with the run up to this step
+    void notesChanged();                            // another session's
     /// Before identityChanged() of a session that was opened: what it showed.
     void sceneRead(const SessionScene& scene, const Lesson* lesson, bool restored);
     void remarked(const QString& sentences);  // what must be known of a file that was opened
@@ -114,6 +119,7 @@ private:
     void open(SessionSetup setup, RunIdentity identity, std::function<void(const QString&)> done);
     void applyLive(const char* key, const QString& value);
     void pushRun(const QString& text, const KeptRun& before);
+    std::vector<const KeptRun*> keptRuns() const;
     void read(const std::filesystem::path& path, bool restored, std::function<void(const QString& error)> done);
     void finishReading(const std::filesystem::path& path, const std::shared_ptr<LoadedSession>& loaded, bool restored,
                        const std::function<void(const QString& error)>& done);
@@ -134,7 +140,8 @@ private:
     QUndoStack undo_;
     RunIdentity identity_;
     Background background_;
-    int opening_ = 0;
+    std::size_t undo_limit_;  // bytes
+    int opening_ = 0, saves_ = 0;
     bool applying_probe_ = false;
     std::uint64_t planned_epochs_ = 0;  // where a run ends that is not trained on
     std::filesystem::file_time_type file_time_{};

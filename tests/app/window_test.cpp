@@ -186,6 +186,50 @@ private Q_SLOTS:
         QVERIFY(savedRun(session)->state.parameters == fresh->state.parameters);
     }
 
+    void smallEditsDoNotCostTheUndoOfARun() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        SessionController& session = window->session();
+        Workbench& bench = window->bench();
+        const auto trainAndReset = [&] {
+            const int before = bench.undoStack().count();
+            session.runSteps(20);
+            QTRY_VERIFY(session.snapshot().step == 20 && session.resting());
+            window->actions().reset->trigger();
+            QTRY_VERIFY(bench.undoStack().count() != before && session.snapshot().step == 0);
+        };
+        trainAndReset();
+        const std::size_t one = bench.undoBytes();
+        QVERIFY(one > 0);
+        bench.limitUndo(5 * one / 2);  // room for two runs
+        for (int i = 1; i <= 9; ++i) bench.setLive("learning_rate", QString::number(0.001 * i, 'f', 4));
+        const int edits = bench.undoStack().count();
+        QVERIFY(edits >= 9);
+        trainAndReset();
+        QCOMPARE(bench.undoStack().count(), edits + 1);
+        QVERIFY(bench.undoBytes() > one && bench.undoBytes() <= 2 * one + one / 2);
+        trainAndReset();  // the third does not fit
+        QCOMPARE(bench.undoStack().count(), 1);
+        // Going back twice in one run keeps its checkpoints once.
+        bench.limitUndo(std::size_t(1) << 30);
+        session.runSteps(40);
+        QTRY_VERIFY(session.snapshot().step == 40 && session.resting());
+        const auto run = savedRun(session);
+        std::size_t past = 0;
+        for (const auto& moment : run->timeline->checkpoints) past += checkpoint_bytes(*moment);
+        QVERIFY(past > 0);
+        std::size_t first = 0, second = 0;
+        const auto goBack = [&](std::uint64_t step, std::size_t& grown) {
+            const std::size_t before = bench.undoBytes();
+            bench.continueFrom(step, {});
+            QTRY_VERIFY(!bench.busy());
+            grown = bench.undoBytes() - before;
+        };
+        goBack(30, first);
+        goBack(20, second);
+        QVERIFY2(second + past / 2 < first, qPrintable(QStringLiteral("%1, %2").arg(first).arg(second)));
+    }
+
     void liveSettingsApplyAtOnceAndUndo() {
         WindowFixture fixture;
         const auto window = fixture.window();
