@@ -51,10 +51,19 @@ void Recovery::offer() {
     if (leftovers_.empty() || restoring_ || notice_.kind() != Notice::Kind::none) return;
     std::vector<Notice::Button> buttons;
     if (leftovers_.front().problem.empty()) buttons.push_back({tr("Restore"), [this] { restore(); }});
-    buttons.push_back({tr("Discard"), [this] { discard(); }});
+    buttons.push_back({tr("Discard"), [this] { askToDiscard(); }});
     // Unlocked again, so that the next window offers them.
     buttons.push_back({tr("Later"), [this] { leftovers_.clear(); }});
     notice_.tell(Notice::Kind::offered, sentence(), std::move(buttons));
+}
+
+void Recovery::askToDiscard() {
+    const QString title = shownText(QString::fromStdString(leftovers_.front().summary.title));
+    notice_.tell(Notice::Kind::offered,
+                 leftovers_.front().problem.empty()
+                     ? tr("Discard “%1” for good? It was not saved and cannot be brought back.").arg(title)
+                     : tr("Discard the session that cannot be restored? It cannot be brought back."),
+                 {{tr("Keep"), {}}, {tr("Discard for good"), [this] { discard(); }}});
 }
 
 void Recovery::restore() {

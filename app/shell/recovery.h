@@ -21,6 +21,7 @@ public:
 private:
     void offer();
     void restore();
+    void askToDiscard();
     void discard();
     QString sentence() const;
 

@@ -166,7 +166,11 @@ void TimeControl::ask(std::uint64_t step, const std::function<void()>& command) 
     auto* silent = new QCheckBox(tr("Do not ask again until the window is closed"), box);
     box->setCheckBox(silent);
     QPushButton* from_here = box->addButton(tr("Train on from step %1").arg(countText(step)), QMessageBox::AcceptRole);
-    QPushButton* from_now = box->addButton(tr("Train on from now"), QMessageBox::ActionRole);
+    // A run that has ended has no next batch: there it goes on from the past or not at all.
+    const SessionState state = bench_.session().live().state;
+    QPushButton* from_now = state == SessionState::finished || state == SessionState::failed
+                                ? nullptr
+                                : box->addButton(tr("Train on from now"), QMessageBox::ActionRole);
     box->addButton(QMessageBox::Cancel);
     box->setDefaultButton(from_here);
     connect(box, &QMessageBox::buttonClicked, this,
@@ -175,7 +179,7 @@ void TimeControl::ask(std::uint64_t step, const std::function<void()>& command) 
                 if (pressed == from_here) {
                     asks_ = !silent->isChecked();
                     trainOn(step, command);
-                } else if (pressed == from_now) {
+                } else if (from_now && pressed == from_now) {
                     bench_.session().lookAtNow();
                     command();
                 }

@@ -448,7 +448,15 @@ private Q_SLOTS:
         QTRY_COMPARE(window->notice().kind(), Notice::Kind::offered);
         QCOMPARE(window->desk().recovery().waiting(), std::size_t(2));
         QVERIFY(window->notice().text().contains(QStringLiteral("1 more")));
+        // It cannot be undone: it is asked.
         press(&window->notice(), QStringLiteral("Discard"));
+        QVERIFY(window->notice().text().contains(QStringLiteral("Meet the mixture")));
+        press(&window->notice(), QStringLiteral("Keep"));
+        QTRY_VERIFY(buttonNamed(&window->notice(), QStringLiteral("Restore")));
+        QCOMPARE(window->desk().recovery().waiting(), std::size_t(2));
+        QCOMPARE(folders(fixture.autosave), std::size_t(2));
+        press(&window->notice(), QStringLiteral("Discard"));
+        press(&window->notice(), QStringLiteral("Discard for good"));
         QCOMPARE(window->desk().recovery().waiting(), std::size_t(1));
         QTRY_COMPARE(window->notice().kind(), Notice::Kind::offered);
         QTRY_COMPARE(folders(fixture.autosave), std::size_t(1));
@@ -533,6 +541,50 @@ private Q_SLOTS:
         window->bench().openLesson(*window->bench().identity().lesson);
         QTRY_VERIFY_WITH_TIMEOUT(saved && !window->bench().busy(), 10000);
         QVERIFY(window->bench().identity().file.empty() || window->session().live().step == 5);
+    }
+
+    void saveOfARunThatWasBegunAnewIsNotTheNewOnes() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        Workbench& bench = window->bench();
+        window->session().runSteps(5);
+        QTRY_VERIFY(window->session().live().step == 5 && window->session().resting());
+        // The new model is there when the file has just been written.
+        bool restarted = false, saved = false;
+        connect(&bench, &Workbench::working, this, [&](const QString& what) {
+            if (!what.isEmpty() || std::exchange(restarted, true)) return;
+            bench.restart(presentExperiment(window->session().live()));
+            QTRY_VERIFY(!bench.busy());
+        });
+        bench.saveModel(fixture.path(QStringLiteral("before.keras")).toStdString(), [&] { saved = true; });
+        QTRY_VERIFY_WITH_TIMEOUT(saved, 10000);
+        QVERIFY(restarted && window->session().live().step == 0);
+        QVERIFY(bench.identity().file.empty());  // Save asks where
+        QCOMPARE(bench.identity().saved_step, std::uint64_t(0));
+    }
+
+    void changesWhileAFileIsWrittenAreKept() {
+        WindowFixture fixture;
+        fixture.autosave = quick(fixture);
+        auto window = fixture.window();
+        window->session().runSteps(3);
+        QTRY_VERIFY(window->desk().autosaver().written() > 0 && window->session().resting());
+        const std::filesystem::path file = fixture.path(QStringLiteral("early.keras")).toStdString();
+        bool saved = false;
+        window->bench().saveModel(file, [&] { saved = true; });
+        window->session().setLearningRate(0.002);
+        window->desk().notes().text()->setPlainText(QStringLiteral("too late for the file"));
+        QTRY_VERIFY_WITH_TIMEOUT(saved, 10000);
+        QVERIFY(load_session(file).setup.experiment.train.learning_rate != 0.002);
+        QVERIFY(load_session(file).scene.notes.empty());
+        QVERIFY(window->bench().hasUnsavedWork());
+        QTest::qWait(600);
+        window.reset();  // as in a crash
+        const std::vector<Leftover> left = find_leftovers(fixture.autosave.root);
+        QCOMPARE(left.size(), std::size_t(1));
+        const LoadedSession kept = load_session(left.front().slot->file());
+        QCOMPARE(kept.setup.experiment.train.learning_rate, 0.002);
+        QCOMPARE(kept.scene.notes, std::string("too late for the file"));
     }
 };
 

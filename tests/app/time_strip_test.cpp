@@ -30,6 +30,7 @@ private Q_SLOTS:
     void chartsMarkTheMoment();
     void trainingOnAsksAndUndoBringsTheRunBack();
     void theOtherAnswers();
+    void aFinishedRunGoesOnFromThePastAlone();
     void theBudgetIsShownAndChosen();
     void nothingIsCutInThePast();
     void cleanup();
@@ -292,6 +293,24 @@ void TimeStripTest::theOtherAnswers() {
     window_->actions().batch->trigger();
     QTRY_COMPARE(session().live().step, std::uint64_t(5));
     QVERIFY(window_->notice().text().contains("step 4"));
+}
+
+void TimeStripTest::aFinishedRunGoesOnFromThePastAlone() {
+    session().play();
+    QTRY_COMPARE_WITH_TIMEOUT(session().live().state, SessionState::finished, 20000);
+    session().lookAt(10);
+    QVERIFY(shows(10));
+    window_->actions().play->trigger();
+    QMessageBox* box = window_->time().question();
+    QVERIFY(box);
+    QAbstractButton* from_there = nullptr;
+    for (QAbstractButton* button : box->buttons()) {
+        QVERIFY2(!button->text().contains("from now"), "there is nothing left to train");
+        if (button->text().contains("from step 10")) from_there = button;
+    }
+    QVERIFY(from_there);
+    from_there->click();
+    QTRY_VERIFY(!session().lookedAt() && session().live().step > 10);
 }
 
 void TimeStripTest::theBudgetIsShownAndChosen() {
