@@ -55,6 +55,27 @@ AnimationDialog::AnimationDialog(std::vector<FigureSource> sources, FigureOption
     build(first);
     resize(int(theme_.px(900)), int(theme_.px(580)));
     showPreview();
+    newest_ = newestStep(*present_);
+    connect(&session_, &SessionController::liveChanged, this, &AnimationDialog::watchRun);
+}
+
+void AnimationDialog::watchRun() {
+    const Snapshot& live = session_.live();
+    replaced_ |= live.generation != present_->generation || live.step < newest_;
+    newest_ = live.step;
+    if (replaced_) follow();
+}
+
+void AnimationDialog::follow() {
+    const std::shared_ptr<const Snapshot> shown = replaced_ ? session_.sharedLive() : session_.sharedSnapshot();
+    if (running() || shown == present_) return;
+    const std::uint64_t before = newestStep(*present_);
+    present_ = shown;
+    const std::uint64_t newest = newest_ = newestStep(*present_);
+    if (replaced_) from_->setText(QStringLiteral("0"));
+    if (replaced_ || to_->text() == QString::number(before)) to_->setText(QString::number(newest));
+    replaced_ = false;
+    showPreview();
 }
 
 void AnimationDialog::build(const QString& first) {
@@ -283,6 +304,11 @@ void AnimationDialog::showEvent(QShowEvent* event) {
     showPreview();
 }
 
+bool AnimationDialog::event(QEvent* event) {
+    if (event->type() == QEvent::WindowActivate) follow();
+    return QDialog::event(event);
+}
+
 void AnimationDialog::say(const QString& sentence, bool error) {
     setRole(message_, error ? "error" : "caption");
     message_->setText(sentence);
@@ -331,8 +357,8 @@ void AnimationDialog::saveTo(const std::filesystem::path& target) {
         setRunning(false);
         say(tr("Cancelled; nothing was written."), false);
     });
-    job->start();
     setRunning(true);
+    job->start();
 }
 
 void AnimationDialog::cancel() {
@@ -349,6 +375,7 @@ void AnimationDialog::setRunning(bool on) {
     sizes_->setEnabled(!on);
     for (QButtonGroup* group : {formats_, papers_})
         for (QAbstractButton* button : group->buttons()) button->setEnabled(!on);
+    if (!on && replaced_) follow();
 }
 
 void AnimationDialog::done(int result) {

@@ -35,6 +35,8 @@ public:
     /// What goes wrong is said in the dialog.
     void saveTo(const std::filesystem::path& target);
     void cancel();
+    /// Shows the run as it is by now; steps that reached to its end still do.
+    void follow();
     bool running() const { return job_ && job_->running(); }
     QString message() const;
 
@@ -44,6 +46,7 @@ Q_SIGNALS:
 protected:
     void resizeEvent(QResizeEvent* event) override;
     void showEvent(QShowEvent* event) override;
+    bool event(QEvent* event) override;
     void done(int result) override;
 
 private:
@@ -51,6 +54,7 @@ private:
     /// The plan as it is entered; says what is wrong and gives nothing where something is.
     std::optional<AnimationPlan> plan();
     void showPreview();
+    void watchRun();
     void askWhere();
     void setRunning(bool on);
     void say(const QString& sentence, bool error);
@@ -61,6 +65,8 @@ private:
     Theme theme_;
     Background& background_;
     std::shared_ptr<const Snapshot> present_;
+    std::uint64_t newest_ = 0;  // step of the run
+    bool replaced_ = false;     // the run is not the one of present_
     std::vector<QCheckBox*> views_;
     QLineEdit *from_, *to_, *frames_, *seconds_;
     QComboBox* sizes_;

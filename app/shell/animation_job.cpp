@@ -32,15 +32,20 @@ AnimationJob::~AnimationJob() {
 void AnimationJob::start() {
     running_ = true;
     done_ = 0;
-    newest_ = session_.live().step;
+    newest_ = newestStep(*present_);
     // A reset, an undo or training on from the past: the frames would be of two runs.
-    connect(&session_, &SessionController::liveChanged, this, [this] {
-        if (running_ && session_.live().step < newest_)
-            stop(tr("The run was changed meanwhile; the animation was given up."));
-        newest_ = session_.live().step;
-    });
+    connect(&session_, &SessionController::liveChanged, this, &AnimationJob::watch);
+    watch();  // it may have been changed since the plan was made
+    if (!running_) return;
     Q_EMIT progressed(0, steps_.size());
     next();
+}
+
+void AnimationJob::watch() {
+    const Snapshot& live = session_.live();
+    if (running_ && (live.generation != present_->generation || live.step < newest_))
+        stop(tr("The run was changed meanwhile; the animation was given up."));
+    newest_ = live.step;
 }
 
 void AnimationJob::cancel() {

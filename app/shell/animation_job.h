@@ -52,6 +52,7 @@ Q_SIGNALS:
 private:
     struct Work;  // what the frames' thread has
 
+    void watch();
     void next();
     void render(std::shared_ptr<const Snapshot> moment);
     void stop(const QString& sentence);

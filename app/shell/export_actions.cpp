@@ -100,6 +100,8 @@ AnimationDialog* ExportActions::animate(const QString& id) {
         animation_ =
             new AnimationDialog(sources(), options(), first, bench_.session(), theme_, bench_.background(), window_);
         animation_->setAttribute(Qt::WA_DeleteOnClose);
+    } else {
+        animation_->follow();
     }
     // Beside the window, not over it: the lesson goes on while the frames are made.
     animation_->show();
