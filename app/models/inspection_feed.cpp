@@ -28,7 +28,7 @@ void InspectionFeed::want(const Wanted& wanted) {
 
 InspectionFeed::Moment InspectionFeed::present() const {
     const Snapshot& s = session_.snapshot();
-    return {s.generation, s.branch, s.step, QString::fromStdString(s.probe.text), s.probe.focus};
+    return {s.generation, s.branch, s.step, QString::fromStdString(s.probe.text), s.probe.focus, s.experiment};
 }
 
 bool InspectionFeed::running() const {
@@ -40,7 +40,7 @@ bool InspectionFeed::stale() const {
     const auto same_step = [&](const Moment& m) { return m.branch == now.branch && m.step == now.step; };
     return (wanted_.weights && !(state_asked_ && same_step(state_of_))) ||
            (wanted_.phrase && !(phrase_.asked && phrase_.of == now)) ||
-           (wanted_.batch && !(batch_.asked && same_step(batch_.of))) ||
+           (wanted_.batch && !(batch_.asked && same_step(batch_.of) && batch_.of.settings == now.settings)) ||
            (wanted_.before && !(before_.asked && same_step(before_.of))) ||
            (wanted_.norms && !(norms_.asked && same_step(norms_.of)));
 }
@@ -53,7 +53,7 @@ void InspectionFeed::look() {
         state_asked_ = false;
         phrase_ = batch_ = before_ = {};
         norms_ = {};
-        error_.clear();
+        state_error_.clear();
         Q_EMIT arrived();
     }
     if (!active() || asking_ || s.state == SessionState::empty || !stale()) return;
@@ -64,8 +64,8 @@ template <class T>
 std::function<void(Answer<T>)> InspectionFeed::keeper(Kept<T> InspectionFeed::*kept, Moment moment) {
     return [this, kept, moment](Answer<T> answer) {
         if (moment.generation == generation_) {
-            error_ = answer.error;
             Kept<T>& k = this->*kept;
+            k.error = answer.error;
             k.of = moment, k.value = answer.value, k.asked = true;
             k.took = question_.elapsed();
             k.since.start();
@@ -98,11 +98,12 @@ void InspectionFeed::askNext() {
     };
     if (due(wanted_.weights && !(state_asked_ && same_step(state_of_)), state_wait)) {
         start();
-        const auto keep = [this, now](std::shared_ptr<const RunState> state) {
+        const auto keep = [this, now](std::shared_ptr<const RunState> state, const std::string& error) {
             state_took_ = question_.elapsed();
             since_state_.start();
             if (now.generation == generation_) {
                 state_ = std::move(state);
+                state_error_ = error;
                 state_of_ = now;
                 if (state_) state_of_.step = state_->step;
                 state_asked_ = true;
@@ -111,23 +112,24 @@ void InspectionFeed::askNext() {
         };
         // The present is copied between two steps; the past is replayed.
         if (session_.lookedAt())
-            session_.stateAt(now.step, [keep](Answer<RunState> answer) { keep(answer.value); });
+            session_.stateAt(now.step, [keep](Answer<RunState> answer) { keep(answer.value, answer.error); });
         else
-            session_.save([keep](SavedRun run) { keep(std::make_shared<const RunState>(std::move(run.state))); });
+            session_.save([keep](SavedRun run) { keep(std::make_shared<const RunState>(std::move(run.state)), {}); });
     } else if (due(wanted_.phrase && !(phrase_.asked && phrase_.of == now), trace_wait(phrase_))) {
         if (session_.snapshot().probe.prefix_words.empty()) {
-            phrase_.of = now, phrase_.value.reset(), phrase_.asked = true;
+            phrase_.of = now, phrase_.value.reset(), phrase_.error.clear(), phrase_.asked = true;
             Q_EMIT arrived();
             return look();
         }
         start();
         session_.tracePhrase(now.step, now.text, now.prefix, keeper(&InspectionFeed::phrase_, now));
-    } else if (due(wanted_.batch && !(batch_.asked && same_step(batch_.of)), trace_wait(batch_))) {
+    } else if (due(wanted_.batch && !(batch_.asked && same_step(batch_.of) && batch_.of.settings == now.settings),
+                   trace_wait(batch_))) {
         start();
         session_.trace(now.step, keeper(&InspectionFeed::batch_, now));
     } else if (due(wanted_.before && !(before_.asked && same_step(before_.of)), trace_wait(before_))) {
         if (now.step == 0) {
-            before_.of = now, before_.value.reset(), before_.asked = true;
+            before_.of = now, before_.value.reset(), before_.error.clear(), before_.asked = true;
             Q_EMIT arrived();
             return look();
         }

@@ -36,8 +36,11 @@ public:
     /// Whether the run knows the batch that made this moment's weights: an opened model's first moment has none.
     bool knowsBefore() const { return before_.value && before_.value->step + 1 == before_.of.step; }
     const std::shared_ptr<const NormCurves>& norms() const { return norms_.value; }
-    /// Why there is no trace; empty where there is one or none was asked for.
-    const std::string& error() const { return error_; }
+    /// Why there is none of each; empty where there is one or none was asked for.
+    const std::string& stateError() const { return state_error_; }
+    const std::string& phraseError() const { return phrase_.error; }
+    const std::string& batchError() const { return batch_.error; }
+    const std::string& beforeError() const { return before_.error; }
     /// Whether what is there belongs to the step that is shown, or it is on its way there.
     bool fresh() const { return !asking_ && !stale(); }
     int asked() const { return asked_; }  // questions so far
@@ -50,6 +53,7 @@ private:
         std::uint64_t generation = 0, branch = 0, step = 0;
         QString text;
         std::size_t prefix = 0;
+        Experiment settings;  // with which its batch is trained
 
         bool operator==(const Moment&) const = default;
     };
@@ -57,6 +61,7 @@ private:
     struct Kept {
         Moment of;
         std::shared_ptr<const T> value;
+        std::string error;    // why there is no value
         bool asked = false;   // for `of`
         QElapsedTimer since;  // the answer
         qint64 took = 0;      // milliseconds
@@ -78,7 +83,7 @@ private:
     bool state_asked_ = false;
     Kept<Trace> phrase_, batch_, before_;
     Kept<NormCurves> norms_;
-    std::string error_;
+    std::string state_error_;
     std::uint64_t generation_ = 0;
     bool asking_ = false;
     QElapsedTimer question_, since_state_;

@@ -222,9 +222,12 @@ const std::shared_ptr<const Trace>& InspectorView::explainer() const {
 void InspectorView::refreshExplanation() {
     if (!explaining_ || !array()) return;
     const std::shared_ptr<const Trace>& trace = explainer();
-    provenance_->setInvitation(trace                   ? QString()
-                               : feed_.error().empty() ? tr("The batch is being traced.")
-                                                       : QString::fromStdString(feed_.error()));
+    const std::string& error = &trace == &feed_.phrase()   ? feed_.phraseError()
+                               : &trace == &feed_.before() ? feed_.beforeError()
+                                                           : feed_.batchError();
+    provenance_->setInvitation(trace           ? QString()
+                               : error.empty() ? tr("The batch is being traced.")
+                                               : QString::fromStdString(error));
     if (trace == explained_) return;
     const bool first = !explained_ || !provenance_->number();
     explained_ = trace;
@@ -389,10 +392,11 @@ void InspectorView::refresh() {
     } else {
         expected = snapshot().probe.prefix_words.empty() == false && !phrase;
     }
+    const std::string& error = gradient() ? feed_.batchError() : a->weights ? feed_.stateError() : feed_.phraseError();
     if (values_.empty())
-        content.missing = !feed_.error().empty() && feed_.fresh() ? QString::fromStdString(feed_.error())
-                          : expected || a->missing.isEmpty()      ? tr("On its way from the engine")
-                                                                  : a->missing;
+        content.missing = !error.empty()                     ? QString::fromStdString(error)
+                          : expected || a->missing.isEmpty() ? tr("On its way from the engine")
+                                                             : a->missing;
     limit_ = Inspection::limit(scale_, *a, values_, *arrays, phrase);
     // A vector is laid out in lines: few numbers so that they can be read, many so that all are seen.
     grid_columns_ = a->columns;

@@ -104,6 +104,20 @@ void NormChart::setCurve(std::vector<std::uint64_t> steps, std::vector<float> no
     update();
 }
 
+std::size_t NormChart::nearest(double step) const {
+    std::size_t best = 0;
+    for (std::size_t i = 0; i < steps_.size(); ++i)
+        if (std::abs(double(steps_[i]) - step) < std::abs(double(steps_[best]) - step)) best = i;
+    return best;
+}
+
+QString NormChart::figure() const {
+    if (norms_.empty()) return {};
+    const std::size_t i = nearest(double(now_));
+    const QString value = valueText(double(norms_[i]));
+    return steps_[i] == now_ ? value : tr("step %1: %2").arg(countText(steps_[i]), value);
+}
+
 QRectF NormChart::plot() const {
     const double line = captionHeight(theme_);
     return {0, line + theme_.px(4), double(width()), height() - 2 * line - theme_.px(7)};
@@ -117,12 +131,12 @@ void NormChart::paintEvent(QPaintEvent*) {
     painter.setPen(theme_.muted);
     const QFontMetricsF metrics(painter.font());
     const double line = captionHeight(theme_);
-    const QString last = norms_.empty() ? QString() : valueText(double(norms_.back()));
-    const double room = width() - tabularWidth(metrics, last) - theme_.px(8);
+    const QString value = figure();
+    const double room = width() - tabularWidth(metrics, value) - theme_.px(8);
     labels_.draw(painter, {0, 0, room, line}, Qt::AlignLeft, elided(metrics, what_, room));
     if (norms_.empty()) return;
     painter.setPen(theme_.ink);
-    labels_.draw(painter, {0, 0, double(width()), line}, Qt::AlignRight, last);
+    labels_.draw(painter, {0, 0, double(width()), line}, Qt::AlignRight, value);
     const QRectF area = plot();
     const double first = double(steps_.front()), span = std::max(1.0, double(steps_.back()) - first);
     double most = 0;
@@ -172,13 +186,10 @@ bool NormChart::event(QEvent* event) {
     }
     const double share = std::clamp(double(help->pos().x()) / std::max(1, width()), 0.0, 1.0);
     const double step = double(steps_.front()) + share * double(steps_.back() - steps_.front());
-    std::size_t nearest = 0;
-    for (std::size_t i = 0; i < steps_.size(); ++i)
-        if (std::abs(double(steps_[i]) - step) < std::abs(double(steps_[nearest]) - step)) nearest = i;
-    QToolTip::showText(
-        help->globalPos(),
-        tipText(tr("%1\nstep %2: %3").arg(what_, countText(steps_[nearest]), valueText(double(norms_[nearest]), 4))),
-        this);
+    const std::size_t i = nearest(step);
+    QToolTip::showText(help->globalPos(),
+                       tipText(tr("%1\nstep %2: %3").arg(what_, countText(steps_[i]), valueText(double(norms_[i]), 4))),
+                       this);
     return true;
 }
 

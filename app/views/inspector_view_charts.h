@@ -43,6 +43,8 @@ public:
     /// `what`: whose norm it is. Empty `steps`: nothing is known.
     void setCurve(std::vector<std::uint64_t> steps, std::vector<float> norms, std::uint64_t now, const QString& what,
                   const Theme& theme);
+    /// The norm at `now`; where only a moment beside it is known that one's, with its step.
+    QString figure() const;
     QString labelFault() const { return labels_.fault(QRectF(rect())); }
 
 protected:
@@ -51,6 +53,7 @@ protected:
 
 private:
     QRectF plot() const;
+    std::size_t nearest(double step) const;
 
     std::vector<std::uint64_t> steps_;
     std::vector<float> norms_;

@@ -9,8 +9,8 @@
 #include "engine/core/numbers.h"
 #include "engine/train/tracer.h"
 #include "engine/train/trainer.h"
+#include "tests/app/inspector_fixture.h"
 #include "tests/app/window_fixture.h"
-#include "tests/support/small_corpus.h"
 
 #include <QClipboard>
 #include <QtTest>
@@ -19,19 +19,9 @@
 
 using namespace moe;
 using namespace moe::app;
+using namespace moe::app::test;
 
 namespace {
-
-std::shared_ptr<const Corpus> corpus() {
-    static const auto text = moe::test::tutorial_corpus();
-    return text;
-}
-
-struct Model {
-    const char* router = "soft";
-    std::size_t experts = 4, top_k = 2, steps = 174;
-    double balance = 0;
-};
 
 std::shared_ptr<const Trace> traceOf(const Model& m) {
     Experiment x = moe::test::tutorial_experiment();
@@ -63,70 +53,6 @@ public:
 void keep(const QString& name, QWidget& widget) {
     if (const QByteArray folder = qgetenv("MOELAB_PICTURES"); !folder.isEmpty())
         widget.grab().save(QString::fromLocal8Bit(folder) + u'/' + name + ".png");
-}
-
-Theme themed(bool dark, double scale) {
-    Theme theme = dark ? Theme::darkTheme() : Theme::light();
-    theme.scale = scale;
-    return theme;
-}
-
-/// A session with a model that was trained a little.
-struct Opened {
-    SessionController session;
-
-    explicit Opened(const Model& m, std::shared_ptr<const Corpus> text = corpus(),
-                    const char* probe = "hello world how") {
-        SessionSetup setup;
-        setup.experiment.model.router = m.router, setup.experiment.model.num_experts = m.experts;
-        setup.experiment.model.top_k = m.top_k, setup.experiment.model.balance_loss = m.balance;
-        setup.experiment.train.epochs = 100000;
-        setup.corpus = text;
-        setup.probe = probe, setup.focus = 100;
-        QString error = "open";
-        session.open(std::move(setup), [&](const QString& e) { error = e; });
-        if (!QTest::qWaitFor([&] { return error.isEmpty(); }, 20000)) qWarning("not opened: %s", qPrintable(error));
-        if (m.steps > 0) session.runSteps(m.steps);
-        if (!QTest::qWaitFor([&] { return session.snapshot().step == m.steps && session.resting(); }, 60000))
-            qWarning("not trained");
-    }
-    Trace trace(std::uint64_t step) {
-        std::optional<Answer<Trace>> got;
-        session.trace(step, [&](Answer<Trace> a) { got = std::move(a); });
-        if (!QTest::qWaitFor([&] { return got.has_value(); }, 20000) || !got->value) qFatal("no trace");
-        return *got->value;
-    }
-    Trace phrase() {
-        std::optional<Answer<Trace>> got;
-        const Snapshot& s = session.snapshot();
-        session.tracePhrase(s.step, QString::fromStdString(s.probe.text), s.probe.focus,
-                            [&](Answer<Trace> a) { got = std::move(a); });
-        if (!QTest::qWaitFor([&] { return got.has_value(); }, 20000) || !got->value) qFatal("no trace");
-        return *got->value;
-    }
-    RunState state() {
-        std::optional<RunState> got;
-        session.save([&](SavedRun run) { got = std::move(run.state); });
-        if (!QTest::qWaitFor([&] { return got.has_value(); }, 20000)) qFatal("no state");
-        return *got;
-    }
-};
-
-std::unique_ptr<InspectorView> inspectorView(Opened& opened, const Theme& theme, QSize size) {
-    auto view = std::make_unique<InspectorView>(opened.session, nullptr);
-    QPalette palette;
-    palette.setColor(QPalette::Window, theme.panel);
-    view->setPalette(palette);
-    view->setTheme(theme);
-    view->resize(size);
-    view->show();
-    if (!QTest::qWaitForWindowExposed(view.get())) qWarning("not shown");
-    return view;
-}
-
-bool waitFresh(const InspectorView& view) {
-    QCoreApplication::processEvents();
-    return QTest::qWaitFor([&] { return view.feed().active() && view.feed().fresh(); }, 20000);
 }
 
 std::unique_ptr<ProvenanceView> provenanceView(const Theme& theme, QSize size) {
