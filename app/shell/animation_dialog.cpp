@@ -61,7 +61,7 @@ AnimationDialog::AnimationDialog(std::vector<FigureSource> sources, FigureOption
 
 void AnimationDialog::watchRun() {
     const Snapshot& live = session_.live();
-    replaced_ |= live.generation != present_->generation || live.step < newest_;
+    replaced_ |= live.branch != present_->branch || live.step < newest_;
     newest_ = live.step;
     if (replaced_) follow();
 }

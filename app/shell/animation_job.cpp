@@ -43,7 +43,7 @@ void AnimationJob::start() {
 
 void AnimationJob::watch() {
     const Snapshot& live = session_.live();
-    if (running_ && (live.generation != present_->generation || live.step < newest_))
+    if (running_ && (live.branch != present_->branch || live.step < newest_))
         stop(tr("The run was changed meanwhile; the animation was given up."));
     newest_ = live.step;
 }
