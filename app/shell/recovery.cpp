@@ -43,7 +43,10 @@ QString Recovery::sentence() const {
         QLocale::c().toString(at, today ? QStringLiteral("hh:mm") : QStringLiteral("d MMM yyyy, hh:mm"));
     QString text = tr("“%1” was not saved when MoE Lab ended. Kept at %2: %3 steps, %4 epochs.")
                        .arg(shownText(QString::fromStdString(s.title)), when, countText(s.step), countText(s.epoch));
-    if (leftovers_.size() > 1) text += u' ' + tr("%1 more wait.").arg(countText(leftovers_.size() - 1));
+    if (const std::size_t others = leftovers_.size() - 1; others == 1)
+        text += u' ' + tr("Another session is offered after this one.");
+    else if (others > 1)
+        text += u' ' + tr("%1 other sessions are offered after this one.").arg(countText(others));
     return text;
 }
 
