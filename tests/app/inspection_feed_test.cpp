@@ -43,6 +43,13 @@ private Q_SLOTS:
         QVERIFY(waitFresh(*view));
         QVERIFY(view->feed().norms());
         QVERIFY2(view->map()->content().missing.contains("limit"), qPrintable(view->map()->content().missing));
+        view->inspect({InspectedPart::sum, 0});  // what another question brings does not unsay it
+        QVERIFY(waitFresh(*view));
+        QVERIFY(!view->values().empty());
+        view->inspect({InspectedPart::gate, 0});
+        view->setGradient(true);
+        QVERIFY(waitFresh(*view));
+        QVERIFY2(view->map()->content().missing.contains("limit"), qPrintable(view->map()->content().missing));
         view->setGradient(false);  // the weights are none the worse for it
         QVERIFY(waitFresh(*view));
         QCOMPARE(view->values().size(), std::size_t(64));
