@@ -447,7 +447,7 @@ private Q_SLOTS:
         window->desk().start();
         QTRY_COMPARE(window->notice().kind(), Notice::Kind::offered);
         QCOMPARE(window->desk().recovery().waiting(), std::size_t(2));
-        QVERIFY(window->notice().text().contains(QStringLiteral("1 more")));
+        QVERIFY(window->notice().text().contains(QStringLiteral("Another session")));
         // It cannot be undone: it is asked.
         press(&window->notice(), QStringLiteral("Discard"));
         QVERIFY(window->notice().text().contains(QStringLiteral("Meet the mixture")));
