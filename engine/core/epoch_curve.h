@@ -30,6 +30,8 @@ public:
     /// cannot be.
     static EpochCurve restored(const std::vector<EpochRecord>& records, std::uint64_t spacing, std::uint64_t finished);
 
+    /// So that the next epochs are added without an allocation; every 256th fills a block and takes another.
+    void reserve() { tail_.reserve(block); }
     /// The next finished epoch.
     void push_back(const EpochRecord& record);
     /// Forgets the epochs after the first `epochs`; `last` is the record of the last one that stays, where it is known

@@ -49,6 +49,7 @@ Trainer::Trainer(Backend<float>& backend, Experiment experiment, std::shared_ptr
     host_targets_.resize(B);
     good_ = std::make_shared<Checkpoint>();
     good_->load_sums = load_sums_;
+    epochs_.reserve();
     for (auto* shares : {&epoch_load_, &good_->load}) shares->reserve(experiment_.model.num_experts);
     good_->values.resize(3 * parameter_count(experiment_.model));
     upload_parameters(backend_, parameters_, initial_parameters(experiment_.model, experiment_.train.seed));
@@ -149,7 +150,8 @@ void Trainer::keep(Checkpoint& to) const {
     to.sums = sums_;
     to.last = last_epoch_;
     to.load_sums = load_sums_, to.load = epoch_load_;
-    const std::size_t count = parameter_count(experiment_.model);
+    std::size_t count = 0;
+    for (const auto& p : parameters_.entries()) count += p.value.count();
     to.values.resize(3 * count);
     float* at = to.values.data();
     for (const auto& p : parameters_.entries()) {

@@ -229,7 +229,8 @@ TEST_CASE("a late phrase has its lines from the start also where the run goes an
         settle(session);
         session.set_speed(0);
         session.wait();
-        const History& h = *session.take()->history;
+        const auto shown = session.take();
+        const History& h = *shown->history;
         REQUIRE(h.gate_steps.size() > 100);
         CHECK(h.gate_steps.front() == 0);
         CHECK(h.gate_steps.back() >= session.take()->step - 8);

@@ -252,7 +252,8 @@ TEST_CASE("unknown words are marked, prefixes end at known ones") {
     SessionSetup setup = tutorial();
     setup.probe = "Hello zebra, world!";
     session.open(setup);
-    const ProbeForward& p = session.take()->probe;
+    const auto first = session.take();
+    const ProbeForward& p = first->probe;
     REQUIRE(p.words.size() == 3);
     CHECK(p.words[1].text == "zebra");
     CHECK(p.words[1].id == 0);

@@ -406,7 +406,8 @@ TEST_CASE("the curves of a run that went on from a moment are those of a fresh o
     CHECK(session.take()->history->points.back().step == 2995);
     run(session, 2005);
     run(fresh, 5000);
-    const History &a = *session.take()->history, &b = *fresh.take()->history;
+    const auto one = session.take(), other = fresh.take();
+    const History &a = *one->history, &b = *other->history;
     REQUIRE(a.points.size() == b.points.size());
     for (std::size_t i = 0; i < a.points.size(); ++i) {
         CHECK(a.points[i].step == b.points[i].step);
