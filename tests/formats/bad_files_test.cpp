@@ -4,6 +4,7 @@
 #include "engine/formats/json_text.h"
 #include "engine/formats/model_files.h"
 #include "engine/formats/zip_archive.h"
+#include "tests/support/refusal.h"
 
 #include <doctest/doctest.h>
 
@@ -17,21 +18,6 @@ namespace fs = std::filesystem;
 namespace {
 
 const std::string data = MOE_TEST_DATA "/data/keras/";
-
-// One sentence (or two), one line, not empty; "read" where nothing was refused.
-std::string refusal(const std::function<void()>& act) {
-    try {
-        act();
-    } catch (const Error& error) {
-        const std::string said = error.what();
-        CHECK(said.find('\n') == std::string::npos);
-        CHECK(said.size() > 20);
-        CHECK(said.size() < 500);
-        CHECK(said.back() == '.');
-        return said;
-    }
-    return "read";
-}
 
 std::string refusal_of(const std::string& bytes) {
     return refusal([&] { read_keras(bytes, "m.keras"); });

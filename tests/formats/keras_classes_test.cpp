@@ -11,6 +11,7 @@
 #include "engine/session/inference.h"
 #include "engine/session/session_file.h"
 #include "engine/train/trainer.h"
+#include "tests/support/refusal.h"
 
 #include <doctest/doctest.h>
 
@@ -80,27 +81,6 @@ struct Folder {
     void copy(const std::string& from, const std::string& as) const { write_file(path / as, read_file(data + from)); }
 };
 
-// One sentence (or two), one line; "read" where nothing was refused.
-std::string refusal(const std::function<void()>& act) {
-    try {
-        act();
-    } catch (const Error& error) {
-        const std::string said = error.what();
-        CHECK(said.find('\n') == std::string::npos);
-        CHECK(said.size() > 20);
-        CHECK(said.size() < 600);
-        CHECK(said.back() == '.');
-        return said;
-    }
-    return "read";
-}
-
-void has(const std::string& text, const std::string& part) {
-    CAPTURE(text);
-    CAPTURE(part);
-    CHECK(text.find(part) != std::string::npos);
-}
-
 std::string with_config(const std::string& file, const std::function<void(Json&)>& change) {
     std::vector<ZipMember> members;
     for (const auto& [name, bytes] : read_zip(read_file(data + file), file, [](std::string_view) { return true; }))
@@ -136,7 +116,7 @@ TEST_CASE("the tutorial's three files, as two versions of Keras wrote them, pred
         CHECK(model.state.momentum.size() == 9);
         CHECK(model.state.initial->parameters == model.state.parameters);
         CHECK(model.remarks.size() == 1);
-        has(model.remarks.at(0), "The code of the layer 'mo_e_layer' is not in the file");
+        must_say(model.remarks.at(0), "The code of the layer 'mo_e_layer' is not in the file");
 
         // One file alone, the pickle in place of the JSON, and the legacy file, each beside nothing else.
         const Folder alone, pickled, legacy;
@@ -235,7 +215,7 @@ TEST_CASE("where gate and experts are of one size and no name tells them apart, 
     CHECK(model.state.velocity.empty());
     CHECK(model.state.step == 12);
     REQUIRE(model.remarks.size() == 2);
-    has(model.remarks[1], "could belong to the gate or to the first expert, so training goes on without it");
+    must_say(model.remarks[1], "could belong to the gate or to the first expert, so training goes on without it");
     const Json expected = parse_json(read_file(data + "classes/square-3.3.3.json"), "square");
     const auto corpus = Corpus::from_text("corpus.txt", expected["corpus"].get<std::string>());
     CHECK(deviation(model, corpus->tokenizer(), expected["rows"].get<std::vector<std::vector<std::int32_t>>>(),
@@ -258,25 +238,25 @@ TEST_CASE("what a class's settings say beyond the tutorial's is refused, not gue
     CHECK(setting("noisy", false) == "read");
     CHECK(setting("top_k", 3) == "read");
     CHECK(setting("input_dim", 6) == "read");
-    has(setting("activation", "gelu"),
-        "the layer 'mo_e_layer' (MoELayer) gives the experts the activation 'gelu', but "
-        "only experts with relu are computed here");
-    has(setting("gate_activation", "sigmoid"), "the activation 'sigmoid'");
-    has(setting("top_k", 2), "chooses some of its experts (top_k = 2)");
-    has(setting("k", 1), "chooses some of its experts (k = 1)");
-    has(setting("num_experts", 6), "num_experts = 6, but weights of 3 experts of widths 6 and 7");
-    has(setting("hidden_dim", 8), "hidden_dim = 8, but weights of 3 experts of widths 6 and 7");
-    has(setting("dropout", 0.1), "the layer 'mo_e_layer' (MoELayer) has the setting 'dropout'");
-    has(setting("router", "noisy"), "has the setting 'router'");
-    has(setting("noisy", true), "has the setting 'noisy'");
-    has(said([](Json& c) { mixture(c)["registered_name"] = "Custom>OtherLayer"; }),
-        "the layer 'mo_e_layer' is of the class Custom>OtherLayer, which is not read here");
-    has(said([](Json& c) { mixture(c)["class_name"] = "Lambda"; }), "no code from a file is run here");
-    has(said([](Json& c) {
-            c["config"]["layers"][1]["config"]["output_dim"] = 5;
-            mixture(c)["config"].erase("output_dim");
-        }),
-        "are of the shape (12, 6), but the model needs (12, 5)");
+    must_say(setting("activation", "gelu"),
+             "the layer 'mo_e_layer' (MoELayer) gives the experts the activation 'gelu', but "
+             "only experts with relu are computed here");
+    must_say(setting("gate_activation", "sigmoid"), "the activation 'sigmoid'");
+    must_say(setting("top_k", 2), "chooses some of its experts (top_k = 2)");
+    must_say(setting("k", 1), "chooses some of its experts (k = 1)");
+    must_say(setting("num_experts", 6), "num_experts = 6, but weights of 3 experts of widths 6 and 7");
+    must_say(setting("hidden_dim", 8), "hidden_dim = 8, but weights of 3 experts of widths 6 and 7");
+    must_say(setting("dropout", 0.1), "the layer 'mo_e_layer' (MoELayer) has the setting 'dropout'");
+    must_say(setting("router", "noisy"), "has the setting 'router'");
+    must_say(setting("noisy", true), "has the setting 'noisy'");
+    must_say(said([](Json& c) { mixture(c)["registered_name"] = "Custom>OtherLayer"; }),
+             "the layer 'mo_e_layer' is of the class Custom>OtherLayer, which is not read here");
+    must_say(said([](Json& c) { mixture(c)["class_name"] = "Lambda"; }), "no code from a file is run here");
+    must_say(said([](Json& c) {
+                 c["config"]["layers"][1]["config"]["output_dim"] = 5;
+                 mixture(c)["config"].erase("output_dim");
+             }),
+             "are of the shape (12, 6), but the model needs (12, 5)");
 
     // Weights that are not those of a gate and of experts of two Dense layers.
     const auto weights = [&](const std::function<void(std::vector<Hdf5Item>&)>& change) {
@@ -310,22 +290,22 @@ TEST_CASE("what a class's settings say beyond the tutorial's is refused, not gue
     };
     CHECK(weights([](auto&) {}) == "read");
     CHECK(weights(rename("gating/dense", "router")) == "read");
-    has(weights(rename("gating", "other")), "has no gate in its weights");
-    has(weights(rename("experts", "parts")), "has no list of experts in its weights");
-    has(weights(rename("layers/dense_1", "layers/conv")), "has experts that are not two Dense layers");
-    has(weights([](auto& items) {
-            items.push_back(items[4]);
-            items.back().path = "layers/mo_e_layer/experts/sequential/layers/dropout/vars/0";
-        }),
-        "has experts that are not two Dense layers");
-    has(weights([](auto& items) {
-            items.push_back(items[4]);
-            items.back().path = "layers/mo_e_layer/norm/vars/0";
-        }),
-        "has further parts beside its gate and its experts");
-    has(weights([](auto& items) { items[3].shape = {7, 6}; }), "has the setting hidden_dim = 7, but weights");
-    has(weights([](auto& items) { items[5].shape = {6, 7}; }), "expert 1");
-    has(weights([](auto& items) { items[3].shape = {42}; }), "hidden width is outside of 1 to 65,536");
+    must_say(weights(rename("gating", "other")), "has no gate in its weights");
+    must_say(weights(rename("experts", "parts")), "has no list of experts in its weights");
+    must_say(weights(rename("layers/dense_1", "layers/conv")), "has experts that are not two Dense layers");
+    must_say(weights([](auto& items) {
+                 items.push_back(items[4]);
+                 items.back().path = "layers/mo_e_layer/experts/sequential/layers/dropout/vars/0";
+             }),
+             "has experts that are not two Dense layers");
+    must_say(weights([](auto& items) {
+                 items.push_back(items[4]);
+                 items.back().path = "layers/mo_e_layer/norm/vars/0";
+             }),
+             "has further parts beside its gate and its experts");
+    must_say(weights([](auto& items) { items[3].shape = {7, 6}; }), "has the setting hidden_dim = 7, but weights");
+    must_say(weights([](auto& items) { items[5].shape = {6, 7}; }), "expert 1");
+    must_say(weights([](auto& items) { items[3].shape = {42}; }), "hidden width is outside of 1 to 65,536");
 }
 
 TEST_CASE("an optimizer that is not the one here is said, and a rate that follows a schedule") {
@@ -338,7 +318,7 @@ TEST_CASE("an optimizer that is not the one here is said, and a rate that follow
         CHECK(model.state.momentum.empty());
         CHECK(model.state.step == 0);
         REQUIRE(model.remarks.size() == 2);
-        has(model.remarks[1], "was trained by " + optimizer + "; training goes on by Adam");
+        must_say(model.remarks[1], "was trained by " + optimizer + "; training goes on by Adam");
     };
     CHECK(opened([](Json&) {}).remarks.size() == 1);
     said([](Json& o) { o["class_name"] = "SGD"; }, "SGD");
@@ -386,21 +366,21 @@ TEST_CASE("an optimizer that is not the one here is said, and a rate that follow
     CHECK(scheduled.state.step == 7);
     CHECK(scheduled.state.experiment.train.learning_rate == 1e-3);
     REQUIRE(scheduled.remarks.size() == 1);
-    has(scheduled.remarks[0], "follows a schedule (ExponentialDecay); training goes on at 0.001.");
+    must_say(scheduled.remarks[0], "follows a schedule (ExponentialDecay); training goes on at 0.001.");
 }
 
 TEST_CASE("legacy files that are none of a whole model are named") {
     const std::vector<float> one = {1};
-    has(refusal([&] { read_legacy_h5(write_hdf5({}, {{"a", {1}, one, {}}}), "w.h5"); }), "it has no model_config");
-    has(refusal([&] { read_legacy_h5(write_hdf5({"layers/dense/vars"}, {}), "w.h5"); }), "holds weights alone");
-    has(refusal([&] { read_legacy_h5("no file", "w.h5"); }), "are no HDF5 file");
+    must_say(refusal([&] { read_legacy_h5(write_hdf5({}, {{"a", {1}, one, {}}}), "w.h5"); }), "it has no model_config");
+    must_say(refusal([&] { read_legacy_h5(write_hdf5({"layers/dense/vars"}, {}), "w.h5"); }), "holds weights alone");
+    must_say(refusal([&] { read_legacy_h5("no file", "w.h5"); }), "are no HDF5 file");
     const Folder folder;
     folder.copy("classes/gate_first-3.3.3.h5", "a.h5");
-    has(refusal([&] { load_model(folder.path); }), "has no tokenizer.json or tokenizer.pkl");
+    must_say(refusal([&] { load_model(folder.path); }), "has no tokenizer.json or tokenizer.pkl");
     folder.copy("classes/gate_first-3.3.3.h5", "b.h5");
-    has(refusal([&] { load_model(folder.path); }), "has no model.keras, but 2 others");
+    must_say(refusal([&] { load_model(folder.path); }), "has no model.keras, but 2 others");
     folder.copy("files-3.16/tokenizer.pkl", "tokenizer.pkl");
-    has(refusal([&] { load_model(folder.path / "a.h5"); }), "has 11 numbers, but the model");
+    must_say(refusal([&] { load_model(folder.path / "a.h5"); }), "has 11 numbers, but the model");
 }
 
 TEST_CASE("what Keras wrote opens as a session does, on a text that it fits") {
@@ -413,7 +393,7 @@ TEST_CASE("what Keras wrote opens as a session does, on a text that it fits") {
         CHECK(loaded.setup.state->parameters == load_model(data + name).state.parameters);
         CHECK(loaded.setup.corpus->tokenizer() == corpus->tokenizer());
         REQUIRE(loaded.remarks.size() == 2);
-        has(loaded.remarks[0], "it is taken to be the tutorial's");
+        must_say(loaded.remarks[0], "it is taken to be the tutorial's");
     }
 }
 

@@ -4,6 +4,7 @@
 #include "engine/core/settings.h"
 #include "engine/formats/model_files.h"
 #include "engine/formats/zip_archive.h"
+#include "tests/support/refusal.h"
 #include "tests/support/small_corpus.h"
 
 #include <doctest/doctest.h>
@@ -81,26 +82,6 @@ WholeSession whole(TrainingSession& session) {
     s.scene.notes = "Ask first: who reads “how”?\nThen play.\n";
     s.scene.arrangement = std::string("\0\xff\x01 docks", 9);
     return s;
-}
-
-std::string refusal(const std::function<void()>& act) {
-    try {
-        act();
-    } catch (const Error& error) {
-        const std::string said = error.what();
-        CHECK(said.find('\n') == std::string::npos);
-        CHECK(said.size() > 20);
-        CHECK(said.size() < 500);
-        CHECK(said.back() == '.');
-        return said;
-    }
-    return "read";
-}
-
-void has(const std::string& text, const std::string& part) {
-    CAPTURE(text);
-    CAPTURE(part);
-    CHECK(text.find(part) != std::string::npos);
 }
 
 std::vector<ZipMember> members_of(const std::string& bytes) {
@@ -334,11 +315,11 @@ TEST_CASE("files that are something else, or put together from two, are one sent
         write_file(folder.path / "x.keras", bytes);
         return refusal([&] { load_session(folder.path / "x.keras", tutorial_corpus()); });
     };
-    has(said("hello world\n"), "a text file");
-    has(said(std::string(100'000, 'x') + "\xC3"), "a text file");
-    has(said("PK\x03\x04 and then nothing"), "damaged or cut off");
-    has(said(read_file(data + "masked/tokenizer.json")), "a JSON file");
-    has(refusal([&] { load_session(folder.path / "gone.keras"); }), "there is no such file");
+    must_say(said("hello world\n"), "a text file");
+    must_say(said(std::string(100'000, 'x') + "\xC3"), "a text file");
+    must_say(said("PK\x03\x04 and then nothing"), "damaged or cut off");
+    must_say(said(read_file(data + "masked/tokenizer.json")), "a JSON file");
+    must_say(refusal([&] { load_session(folder.path / "gone.keras"); }), "there is no such file");
 
     TrainingSession session(cpu());
     session.open(tutorial());
@@ -356,21 +337,21 @@ TEST_CASE("files that are something else, or put together from two, are one sent
                 if (m.name == member) content = m.bytes;
         });
     };
-    has(from_other("moe-lab/history.safetensors"), "contradicts itself");
-    has(from_other("moe-lab/checkpoints.safetensors"), "contradicts itself");
-    has(from_other("moe-lab/commands.json"), "contradicts itself");
-    has(with("moe-lab/commands.json",
-             [](std::string& b) { b.replace(b.find("\"version\": 1"), 12, "\"version\": 9"); }),
-        "in version 9 of the format");
-    has(from_other("model.weights.h5"), "are of the shape");
-    has(from_other("moe-lab/tokenizer.json"), "belong to different models");
-    has(with("moe-lab/history.safetensors", [](std::string& b) { b.resize(b.size() - 4); }),
-        "an offset is not a whole number from 0 to");
-    has(with("moe-lab/history.safetensors", [](std::string& b) { b[3] = '\x7f'; }), "its header says");
-    has(with("moe-lab/session.json", [](std::string& b) { b = "[]"; }), "no \"version\"");
-    has(with("moe-lab/session.json",
-             [](std::string& b) { b.replace(b.find("\"probe\": \""), 10, "\"probe\": 5, \"x\": \""); }),
-        "its \"probe\" is not what belongs there");
+    must_say(from_other("moe-lab/history.safetensors"), "contradicts itself");
+    must_say(from_other("moe-lab/checkpoints.safetensors"), "contradicts itself");
+    must_say(from_other("moe-lab/commands.json"), "contradicts itself");
+    must_say(with("moe-lab/commands.json",
+                  [](std::string& b) { b.replace(b.find("\"version\": 1"), 12, "\"version\": 9"); }),
+             "in version 9 of the format");
+    must_say(from_other("model.weights.h5"), "are of the shape");
+    must_say(from_other("moe-lab/tokenizer.json"), "belong to different models");
+    must_say(with("moe-lab/history.safetensors", [](std::string& b) { b.resize(b.size() - 4); }),
+             "an offset is not a whole number from 0 to");
+    must_say(with("moe-lab/history.safetensors", [](std::string& b) { b[3] = '\x7f'; }), "its header says");
+    must_say(with("moe-lab/session.json", [](std::string& b) { b = "[]"; }), "no \"version\"");
+    must_say(with("moe-lab/session.json",
+                  [](std::string& b) { b.replace(b.find("\"probe\": \""), 10, "\"probe\": 5, \"x\": \""); }),
+             "its \"probe\" is not what belongs there");
 }
 
 TEST_CASE("a file of a future version is refused in one sentence that names both") {
@@ -383,9 +364,9 @@ TEST_CASE("a file of a future version is refused in one sentence that names both
         if (m.name == "config.json") m.bytes = R"({"class_name": "Whatever"})";
     write_file(folder.path / "future.keras", write_zip(members));
     const std::string said = refusal([&] { load_session(folder.path / "future.keras"); });
-    has(said, "was written by MoE Lab 7.5 in version 3 of the format");
-    has(said, "this MoE Lab 0.");
-    has(said, "reads up to version 1");
+    must_say(said, "was written by MoE Lab 7.5 in version 3 of the format");
+    must_say(said, "this MoE Lab 0.");
+    must_say(said, "reads up to version 1");
     CHECK(refusal([&] { load_model(folder.path / "future.keras"); }) == said);
 }
 
@@ -403,14 +384,14 @@ TEST_CASE("a file without its text opens as a model only, says so, and has no pa
     REQUIRE(before.run.timeline->checkpoints.size() == 3);
     REQUIRE(before.run.state.next_example > 0);
     write_file(file, changed(pack_session(before), "moe-lab/corpus.txt", [](const auto&) { return std::nullopt; }));
-    has(refusal([&] { load_session(file); }), "carries no text; open the text that it was trained on first");
+    must_say(refusal([&] { load_session(file); }), "carries no text; open the text that it was trained on first");
     for (const char* text : {"how are you\nhello mars\n", "how are you doing today hello world\nfine how you are\n"}) {
         CAPTURE(text);
         const LoadedSession loaded = load_session(file, Corpus::from_text("mine.txt", text));
         CHECK_FALSE(loaded.whole);
         REQUIRE(loaded.remarks.size() == 1);
-        has(loaded.remarks[0],
-            "'bare.keras' carries no text, so it opens as a model alone, on the present text (mine.txt)");
+        must_say(loaded.remarks[0],
+                 "'bare.keras' carries no text, so it opens as a model alone, on the present text (mine.txt)");
         CHECK(loaded.setup.corpus->tokenizer() == before.run.corpus->tokenizer());
         CHECK(loaded.setup.probe.empty());
         CHECK_FALSE(loaded.setup.timeline);
@@ -479,10 +460,10 @@ TEST_CASE("a past that its text or its settings cannot have is one sentence") {
     CHECK(with_place(1, at_example, last.next_example) == "read");
     const std::size_t examples = before.run.corpus->examples();
     for (const std::uint64_t example : {std::uint64_t(examples), ~std::uint64_t(0)})
-        has(with_place(1, at_example, example), "a checkpoint is beyond the end of its text");
-    has(with_place(1, at_epoch, before.run.state.epoch + 1), "a checkpoint is of another epoch than its step");
-    has(with_place(0, at_epoch, 1), "a checkpoint is of another epoch than its step");
-    has(with_place(1, at_step, before.run.state.step + 1), "its past does not lead to its present");
+        must_say(with_place(1, at_example, example), "a checkpoint is beyond the end of its text");
+    must_say(with_place(1, at_epoch, before.run.state.epoch + 1), "a checkpoint is of another epoch than its step");
+    must_say(with_place(0, at_epoch, 1), "a checkpoint is of another epoch than its step");
+    must_say(with_place(1, at_step, before.run.state.step + 1), "its past does not lead to its present");
 
     const auto with_command = [&](const std::string& was, const std::string& is) {
         return said(changed(bytes, "moe-lab/commands.json", [&](std::string content) {
@@ -497,12 +478,12 @@ TEST_CASE("a past that its text or its settings cannot have is one sentence") {
     CHECK(with_command(target, "\"epochs\", 18446744073709551615]") == "read");
     for (const char* value : {"0", "65537", "1e17", "2.5", "-1", "\"nan\"", "\"inf\""}) {
         CAPTURE(value);
-        has(with_command(batch, std::string("\"batch_size\", ") + value + "]"), "it takes 1 to 65536");
+        must_say(with_command(batch, std::string("\"batch_size\", ") + value + "]"), "it takes 1 to 65536");
     }
-    has(with_command(batch, "\"learning_rate\", 2e12]"), "it takes a number from 0 to 1e12");
-    has(with_command(batch, "\"balance_loss\", 1001]"), "it takes 0 to 1000");
-    has(with_command(batch, "\"seed\", 3]"), "cannot be changed while a model is trained");
-    has(with_command(target, "\"epochs\", -5]"), "a command of its past cannot be read");
+    must_say(with_command(batch, "\"learning_rate\", 2e12]"), "it takes a number from 0 to 1e12");
+    must_say(with_command(batch, "\"balance_loss\", 1001]"), "it takes 0 to 1000");
+    must_say(with_command(batch, "\"seed\", 3]"), "cannot be changed while a model is trained");
+    must_say(with_command(target, "\"epochs\", -5]"), "a command of its past cannot be read");
 }
 
 TEST_CASE("what is saved can be opened: the limits of the reader hold for the writer") {
@@ -516,15 +497,15 @@ TEST_CASE("what is saved can be opened: the limits of the reader hold for the wr
     CHECK(load_session(file).scene == s.scene);
     s.scene.notes += 'n';
     const std::string before = read_file(file);
-    has(refusal([&] { save_session(file, s); }),
-        "its notes would take 4,194,305 bytes where a file holds 4,194,304; shorten them");
+    must_say(refusal([&] { save_session(file, s); }),
+             "its notes would take 4,194,305 bytes where a file holds 4,194,304; shorten them");
     CHECK(read_file(file) == before);
     s.scene.notes.clear();
     s.scene.arrangement += 'w';  // the default one, then
     save_session(file, s);
     CHECK(load_session(file).scene.arrangement.empty());
     s.run.probe.assign(std::size_t(1) << 24, 'p');
-    has(refusal([&] { save_session(file, s); }), "where a file holds 16,777,216; look at a shorter phrase");
+    must_say(refusal([&] { save_session(file, s); }), "where a file holds 16,777,216; look at a shorter phrase");
     s.run.probe = "a";
 
     // More checkpoints of a tiny model than a header lists, more commands than a list holds.
@@ -570,8 +551,8 @@ TEST_CASE("a gigabyte is refused by its sizes, at once") {
         MESSAGE(took << " ms: " << said);
         return said;
     };
-    has(grown("", gigabyte, ""), "does not start as a zip archive does");
-    has(grown(bytes, gigabyte, ""), "damaged or cut off");
+    must_say(grown("", gigabyte, ""), "does not start as a zip archive does");
+    must_say(grown(bytes, gigabyte, ""), "damaged or cut off");
 
     // A whole archive whose member is a gigabyte of zeros, by hand: local header, hole, table, end.
     const auto put = [](std::string& to, std::uint64_t value, int count) {
@@ -606,7 +587,7 @@ TEST_CASE("a gigabyte is refused by its sizes, at once") {
         put(end, 0x06054b50, 4), put(end, 0, 4), put(end, table.size(), 2), put(end, table.size(), 2);
         put(end, directory, 4), put(end, std::uint64_t(at), 4), put(end, 0, 2);
         const std::string said = grown(start, at, end);
-        has(said, std::string(name) + "' of 1.0 GiB where at most");
+        must_say(said, std::string(name) + "' of 1.0 GiB where at most");
     }
 }
 
