@@ -1,6 +1,7 @@
 #include "app/shell/window_bench.h"
 
 #include "app/shell/main_window.h"
+#include "app/shell/stepping_control.h"
 #include "app/shell/workbench.h"
 #include "app/views/stage_bench.h"
 #include "engine/core/error.h"
@@ -17,6 +18,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <functional>
 #include <thread>
 #include <vector>
 
@@ -123,10 +125,10 @@ Rate watched(SessionController& session) {
     return rate;
 }
 
-/// How late a timer of `beat` milliseconds comes.
-std::vector<double> lateness(SessionController& session) {
+/// How late a timer of `beat` milliseconds comes while `act` is done every `pause` milliseconds, sorted.
+std::vector<double> lateness(const std::function<void(int turn)>& act = {}, int pause = 50) {
     std::vector<double> late;
-    QTimer heart;
+    QTimer heart, hand;
     heart.setTimerType(Qt::PreciseTimer);
     heart.setInterval(beat);
     QElapsedTimer since;
@@ -134,15 +136,19 @@ std::vector<double> lateness(SessionController& session) {
         late.push_back(std::max(0.0, double(since.nsecsElapsed()) * 1e-6 - beat));
         since.restart();
     });
-    session.trainOn(endless);
+    int turn = 0;
+    QObject::connect(&hand, &QTimer::timeout, [&] { act(turn++); });
     letRun(200);
     since.start();
     heart.start();
+    if (act) hand.start(pause);
     letRun(3000);
-    heart.stop();
-    session.pause();
     std::sort(late.begin(), late.end());
     return late;
+}
+
+double p99(const std::vector<double>& sorted) {
+    return sorted[sorted.size() * 99 / 100];
 }
 
 }  // namespace
@@ -185,11 +191,22 @@ WindowFigures measureWindow() {
     }
     figures.watching = median(lost);
     figures.publishing = median(published);
-    const std::vector<double> late = lateness(session);
-    figures.loop_p99 = late[late.size() * 99 / 100];
+    session.trainOn(endless);
+    const std::vector<double> late = lateness();
+    figures.loop_p99 = p99(late);
     figures.loop_worst = late.back();
-    figures.stage = stageFrameMilliseconds(500, QSizeF(716, 386));
     figures.frame = session.frameMilliseconds();
+    // The strip is dragged to and fro while training goes on behind it.
+    figures.scrubbing_p99 = p99(lateness(
+        [&](int turn) { session.lookAt(session.live().step / 100 * std::uint64_t(std::abs(turn * 7 % 200 - 100))); }));
+    session.lookAtNow();
+    session.pause();
+    letRun(200);
+    Stepper& stepper = window.stepping().stepper();
+    stepper.enter();
+    figures.stepping_p99 = p99(lateness([&](int) { stepper.nextOperation(); }, 200));
+    stepper.leave();
+    figures.stage = stageFrameMilliseconds(500, QSizeF(716, 386));
     letRun(500);
     const double before = cpuSeconds();
     letRun(rest);
