@@ -415,7 +415,7 @@ void TraceStageScene::paintExpert(const Slot& s) {
         x += mark + px(7);
         text({x, cy - px(10), px(24), px(20)}, Qt::AlignLeft | Qt::AlignVCenter, expertName(*s.expert),
              two_lines ? 14 : 12, QFont::DemiBold, out ? muted(1) : ink(lit));
-        x += px(22);
+        x += std::max(px(two_lines ? 22 : 15), p.fontMetrics().horizontalAdvance(expertName(*s.expert)) + px(6));
     } else {
         text({x, cy - px(10), s.box.right() - px(8) - x, px(20)}, Qt::AlignLeft | Qt::AlignVCenter,
              some ? tr("%1 chosen, %2 not").arg(s.chosen).arg(s.others - s.chosen)

@@ -21,7 +21,7 @@ TraceStageLayout::TraceStageLayout(QSizeF size, const Theme& theme) {
     const double left = px(margin), right = size.width() - px(margin);
     area = QRectF(left, px(38), right - left, size.height() - px(38) - px(34));
     note = QRectF(left, size.height() - px(25), right - left, px(16));
-    phrase_width = px(82), gate_width = px(112), experts_width = px(104), sum_radius = px(15), words_width = px(104),
+    phrase_width = px(82), gate_width = px(112), experts_width = px(112), sum_radius = px(15), words_width = px(104),
     loss_width = px(70);
     // What is over that width goes to the ways between the parts, and a little to the strips; what lacks comes from
     // them.
@@ -32,8 +32,8 @@ TraceStageLayout::TraceStageLayout(QSizeF size, const Theme& theme) {
     rows = phrase + phrase_width + px(10);
     mean = rows + rows_width + px(24) + extra * 0.07;
     gate = mean + mean_width + px(24) + extra * 0.09;
-    experts = gate + gate_width + px(96) + extra * 0.26;
-    sum = experts + experts_width + px(92) + extra * 0.26;  // left edge of the circle
+    experts = gate + gate_width + px(92) + extra * 0.26;
+    sum = experts + experts_width + px(88) + extra * 0.26;  // left edge of the circle
     words = sum + 2 * sum_radius + px(44) + extra * 0.08;
     loss = words + words_width + px(44) + extra * 0.08;
     loss_width = std::max(loss_width, right - loss);
@@ -163,13 +163,17 @@ void TraceStageScene::arrange() {
     const double count = double(slots_.size()), tall = at_.lane - px(8) - at_.area.top();
     const double pitch = std::min(px(72), tall / count), box = std::min(px(50), pitch - std::min(px(12), pitch * 0.2));
     const double first = at_.centre - pitch * (count - 1) / 2;
-    const double gate_pitch = std::min(px(17.5), (tall - px(20)) / count), gate_height = gate_pitch * count + px(14);
+    // Below the gate the balance loss has its place, and its arrow the way up.
+    const bool balanced = trace_->experiment.model.balance_loss > 0 && !trace_->targets.empty();
+    const double gate_room = balanced ? std::min(tall, 2 * (at_.lane - px(40) - at_.centre)) : tall - px(6);
+    const double gate_pitch = std::min(px(17.5), (gate_room - px(14)) / count),
+                 gate_height = gate_pitch * count + px(14);
     gate_box_ = QRectF(at_.gate, at_.centre - gate_height / 2, at_.gate_width, gate_height);
     for (std::size_t i = 0; i < slots_.size(); ++i) {
         slots_[i].box = QRectF(at_.experts, first + pitch * double(i) - box / 2, at_.experts_width, box);
         slots_[i].gate_y = gate_box_.top() + px(7) + gate_pitch * (double(i) + 0.5);
     }
-    balance_box_ = QRectF(at_.gate, std::min(gate_box_.bottom() + px(18), at_.lane - px(24)), at_.gate_width, px(18));
+    balance_box_ = QRectF(at_.gate, std::min(gate_box_.bottom() + px(16), at_.lane - px(24)), at_.gate_width, px(18));
 
     listed_.clear();
     const auto scores = value("logits");
