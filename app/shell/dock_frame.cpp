@@ -66,15 +66,20 @@ void PanelHeader::paintEvent(QPaintEvent*) {
     const QString value = view_->value();
     if (!value.isEmpty()) drawTabular(painter, line, Qt::AlignRight | Qt::AlignVCenter, value);
     const double room = line.width() - (value.isEmpty() ? 0 : tabularWidth(title, value) + theme_.px(12));
-    // A title that does not fit gives way to the short name, and stands in the tooltip.
-    const bool fits = title.horizontalAdvance(view_->title()) <= room;
-    painter.drawText(line, Qt::AlignLeft | Qt::AlignVCenter,
-                     title.elidedText(fits ? view_->title() : view_->name(), Qt::ElideRight, room));
-    if (view_->scope().isEmpty()) return;
+    // A title that does not fit, or leaves the scope no room, gives way to the short name, and stands in the tooltip.
+    const double gap = theme_.px(6),
+                 scope_width = view_->scope().isEmpty() ? 0 : scope.horizontalAdvance(view_->scope());
+    const auto fits = [&](const QString& text) {
+        return title.horizontalAdvance(text) + (scope_width > 0 ? gap + scope_width : 0) <= room;
+    };
+    const bool whole =
+        fits(view_->title()) || (title.horizontalAdvance(view_->title()) <= room && !fits(view_->name()));
+    const QString shown = whole ? view_->title() : view_->name();
+    painter.drawText(line, Qt::AlignLeft | Qt::AlignVCenter, title.elidedText(shown, Qt::ElideRight, room));
+    if (scope_width <= 0) return;
     painter.setFont(scope_font);
     painter.setPen(theme_.muted);
-    const double title_width = title.horizontalAdvance(fits ? view_->title() : view_->name());
-    const QRectF rest = line.adjusted(title_width + theme_.px(6), 0, line.left() + room - line.right(), 0);
+    const QRectF rest = line.adjusted(title.horizontalAdvance(shown) + gap, 0, line.left() + room - line.right(), 0);
     painter.drawText(rest, (value.isEmpty() ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter,
                      scope.elidedText(view_->scope(), Qt::ElideRight, rest.width()));
 }

@@ -232,7 +232,11 @@ NextWordView::NextWordView(SessionController& session, QWidget* parent)
     scroll_->setFocusPolicy(Qt::NoFocus);
     connect(field_, &QLineEdit::textEdited, this,
             [this](const QString& text) { session_.setProbe(text, max_sequence_length - 1); });
-    connect(body_->pathToggle(), &QAbstractButton::toggled, this, [this] { refresh(); });
+    connect(body_->pathToggle(), &QAbstractButton::toggled, this, [this](bool unfolded) {
+        refresh();
+        // What was asked for is seen, where the panel is low.
+        if (unfolded) scroll_->verticalScrollBar()->setValue(body_->pathTop());
+    });
 }
 
 QString NextWordView::scope() const {

@@ -33,6 +33,7 @@ public:
     TextToggle* pathToggle() const { return toggle_; }
     QString labelFault() const { return labels_.fault(QRectF(rect())); }
     int heightFor(int width) const;
+    int pathTop() const { return int(toggle_top_); }  // of the button above the serving path
     /// Shows as many of the words, at least one, as leave the rest of the answer in view; all where the path is shown.
     void fit(int width, int height);
 
