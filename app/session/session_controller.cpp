@@ -209,6 +209,14 @@ void SessionController::adopt(std::shared_ptr<const Snapshot> live, bool opened)
 }
 
 void SessionController::lookAt(std::uint64_t step) {
+    if (const std::uint64_t first = firstStep(); step < first) {
+        Q_EMIT momentRefused(
+            first == live_->step
+                ? tr("What this model was before step %1 is not known: its file holds no earlier moment.").arg(first)
+                : tr("The past of this run is known from step %1 on.").arg(first));
+        if (first >= live_->step) return lookAtNow();
+        step = first;
+    }
     if (looked_at_ == step) return;
     looked_at_ = step;
     session_.look_at(step);

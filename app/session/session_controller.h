@@ -54,7 +54,10 @@ public:
     QString probeText() const { return probe_text_; }
 
     /// The time machine: see TrainingSession. snapshot() follows when the moment has been replayed.
+    /// What lies before firstStep() is refused by momentRefused(), and the first moment is shown.
     void lookAt(std::uint64_t step);
+    /// The earliest moment that can be shown.
+    std::uint64_t firstStep() const { return live_->checkpoints.first_step; }
     void lookAtNow();
     std::optional<std::uint64_t> lookedAt() const { return looked_at_; }  // as asked for; nothing: the present
     std::optional<double> replayProgress() const { return replay_progress_; }

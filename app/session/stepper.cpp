@@ -29,7 +29,7 @@ bool Stepper::atEnd() const {
 }
 
 bool Stepper::atStart() const {
-    return active_ && trace_ && trace_->step == 0 && operation_ == 0;
+    return active_ && trace_ && trace_->step <= session_.firstStep() && operation_ == 0;
 }
 
 void Stepper::takeWords() {
@@ -184,7 +184,7 @@ void Stepper::previousOperation() {
     }
     if (waiting() || !trace_) return;
     if (operation_ > 0) return setOperation(operation_ - 1);
-    if (trace_->step > 0) go(trace_->step - 1, Land::last);
+    if (trace_->step > session_.firstStep()) go(trace_->step - 1, Land::last);
 }
 
 void Stepper::nextBatch() {
@@ -196,7 +196,7 @@ void Stepper::nextBatch() {
 }
 
 void Stepper::previousBatch() {
-    if ((active_ && waiting()) || present() == 0) return;
+    if ((active_ && waiting()) || present() <= session_.firstStep()) return;
     go(present() - 1, Land::same);
 }
 
@@ -210,9 +210,9 @@ void Stepper::nextEpoch() {
 }
 
 void Stepper::previousEpoch() {
-    if ((active_ && waiting()) || present() == 0) return;
+    if ((active_ && waiting()) || present() <= session_.firstStep()) return;
     const std::uint64_t steps = std::max<std::uint64_t>(1, session_.snapshot().steps_per_epoch);
-    go(present() - std::min(present(), steps), Land::same);
+    go(present() - std::min(present() - session_.firstStep(), steps), Land::same);
 }
 
 void Stepper::setOperation(std::size_t operation) {

@@ -72,7 +72,7 @@ void AnimationDialog::follow() {
     const std::uint64_t before = newestStep(*present_);
     present_ = shown;
     const std::uint64_t newest = newest_ = newestStep(*present_);
-    if (replaced_) from_->setText(QStringLiteral("0"));
+    if (replaced_) from_->setText(QString::number(session_.firstStep()));
     if (replaced_ || to_->text() == QString::number(before)) to_->setText(QString::number(newest));
     replaced_ = false;
     showPreview();
@@ -200,7 +200,7 @@ void AnimationDialog::build(const QString& first) {
     rows->addWidget(progress_);
     rows->addLayout(foot);
     scaleLayouts(this, theme_.scale);
-    setSteps(0, newestStep(*present_), usual_frames, usual_seconds);
+    setSteps(session_.firstStep(), newestStep(*present_), usual_frames, usual_seconds);
 }
 
 void AnimationDialog::choose(const QStringList& ids) {
@@ -237,8 +237,9 @@ std::optional<AnimationPlan> AnimationDialog::plan() {
         return number;
     };
     std::uint64_t frames = 0;
-    const QString steps = tr("A step is a number from 0 to %1.").arg(countText(newest));
-    bool wrong = bad(from_, whole(from_, plan.from) && plan.from <= newest ? QString() : steps);
+    const std::uint64_t first = session_.firstStep();
+    const QString steps = tr("A step is a number from %1 to %2.").arg(countText(first), countText(newest));
+    bool wrong = bad(from_, whole(from_, plan.from) && plan.from >= first && plan.from <= newest ? QString() : steps);
     wrong |= bad(to_, whole(to_, plan.to) && plan.to <= newest && plan.to >= plan.from
                           ? QString()
                           : tr("The last step is a number from the first one to %1.").arg(countText(newest)));

@@ -135,14 +135,15 @@ void TimeControl::typeStep() {
     auto* box = new QInputDialog(window_);
     box->setAttribute(Qt::WA_DeleteOnClose);
     box->setWindowTitle(tr("Look at a step"));
-    box->setLabelText(tr("Step, from 0 to %1:").arg(countText(newest)));
+    box->setLabelText(tr("Step, from %1 to %2:").arg(countText(session.firstStep()), countText(newest)));
     box->setTextValue(QString::number(session.lookedAt().value_or(newest)));
     connect(box, &QInputDialog::textValueSelected, this, [this, newest](const QString& text) {
         bool number = false;
         const std::uint64_t step = QString(text).remove(u',').trimmed().toULongLong(&number);
         if (!number)
             notice_.tell(Notice::Kind::refused,
-                         tr("“%1” is no step; type a whole number from 0 to %2.").arg(text, countText(newest)));
+                         tr("“%1” is no step; type a whole number from %2 to %3.")
+                             .arg(text, countText(bench_.session().firstStep()), countText(newest)));
         else if (step >= newest)
             bench_.session().lookAtNow();
         else

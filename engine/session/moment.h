@@ -16,7 +16,8 @@ struct Answer {
 /// The time machine's checkpoints: evenly spaced; every second one is dropped when the budget is full.
 struct CheckpointUse {
     std::size_t count = 0, bytes = 0, budget = 0;
-    std::uint64_t interval = 0;  // steps between two
+    std::uint64_t interval = 0;    // steps between two
+    std::uint64_t first_step = 0;  // where the past that is known begins: later than 0 for a model that came from a file
 };
 
 /// Root mean square of every parameter over the run: how the weights grew.

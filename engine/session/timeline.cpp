@@ -164,7 +164,7 @@ void TimelineBuilder::set_budget(std::size_t bytes) {
 }
 
 CheckpointUse TimelineBuilder::use() const {
-    return {timeline_.checkpoints.size(), bytes_, budget_, timeline_.interval};
+    return {timeline_.checkpoints.size(), bytes_, budget_, timeline_.interval, first_step()};
 }
 
 std::shared_ptr<const Timeline> TimelineBuilder::share() {

@@ -3,6 +3,7 @@
 #include "app/models/moment_text.h"
 #include "app/shell/dock_area.h"
 #include "app/shell/notice.h"
+#include "app/shell/stepping_control.h"
 #include "app/shell/time_control.h"
 #include "app/shell/window_actions.h"
 #include "app/shell/workbench.h"
@@ -25,6 +26,7 @@ private Q_SLOTS:
     void draggingShowsEachMoment();
     void keysAndWheelMoveThroughTheRun();
     void aTypedStepIsShown();
+    void whatAFileDoesNotHoldIsNotShown();
     void trainingGoesOnWhileThePastIsShown();
     void thePastSaysSoAndLeadsBack();
     void chartsMarkTheMoment();
@@ -162,6 +164,38 @@ void TimeStripTest::aTypedStepIsShown() {
     QTest::keyClick(strip().field(), Qt::Key_Return);
     QVERIFY(shows(60));
     QCOMPARE(strip().field()->text(), QString("60"));
+}
+
+// A model as Keras wrote it, after 200 steps: how it came there is not in the file.
+void TimeStripTest::whatAFileDoesNotHoldIsNotShown() {
+    window_->openPath(MOE_TEST_DATA "/data/keras/tutorial-builtin/final.keras");
+    QVERIFY(QTest::qWaitFor([&] { return session().live().step == 200 && session().resting(); }, 20000));
+    QCOMPARE(session().firstStep(), std::uint64_t(200));
+    const auto look = [&](const char* step) {
+        window_->notice().withdraw(Notice::Kind::refused);
+        strip().field()->setFocus();
+        strip().field()->selectAll();
+        QTest::keyClicks(strip().field(), step);
+        QTest::keyClick(strip().field(), Qt::Key_Return);
+    };
+    look("50");
+    QVERIFY(!session().lookedAt());
+    QCOMPARE(strip().field()->text(), QString("200"));
+    QVERIFY2(window_->notice().text().contains("before step 200"), qPrintable(window_->notice().text()));
+    window_->stepping().stepper().previousBatch();
+    QVERIFY(!session().lookedAt());
+
+    session().trainOn(103);
+    QVERIFY(QTest::qWaitFor([&] { return session().live().step == 206; }, 20000));
+    look("50");
+    QVERIFY(shows(200));
+    QCOMPARE(session().lookedAt(), std::optional<std::uint64_t>(200));
+    QVERIFY2(window_->notice().text().contains("from step 200 on"), qPrintable(window_->notice().text()));
+    window_->stepping().stepper().previousEpoch();
+    QCOMPARE(session().lookedAt(), std::optional<std::uint64_t>(200));
+    look("203");
+    QVERIFY(shows(203));
+    QVERIFY(window_->notice().kind() != Notice::Kind::refused);
 }
 
 void TimeStripTest::trainingGoesOnWhileThePastIsShown() {
