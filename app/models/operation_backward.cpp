@@ -42,9 +42,13 @@ void PageBuilder::vocabularyScoresBackward() {
                                          : tr("stay"))};
     }
     page_.strips = {strip(text("∂L/∂s"), "d_logits", 0, ds), strip(text("∂L/∂y"), "d_mixed", 0, dy)};
-    page_.worked = {text("∂L/∂s_{%1} = ( %2 − %3 ) / %4 = ~{%5}")
-                        .arg(literal(w), traceText(at(q, w)), w == target ? QStringLiteral("1") : QStringLiteral("0"),
-                             QString::number(N_), traceText(at(ds, w), true))};
+    for (OperationRow& r : page_.rows) {
+        const bool right = r.cells[1].text == QStringLiteral("1");
+        settle({&r.cells[0]}, [&] { return gives((shown(r.cells[0]) - right) / double(N_), r.cells[2]); });
+    }
+    page_.worked = {gradientLine(text("∂L/∂s_{%1}").arg(literal(w)),
+                                 {(Shown::number(at(q, w)) - Shown::exact(w == target ? 1 : 0)) / Shown::exact(N_)},
+                                 at(ds, w))};
     page_.notice = tr("They add up to 0: the right word rises, the others fall.") + u' ' + ofTheBatch();
     page_.keras = QStringLiteral("ds, dy = tape.gradient(loss, [s, y])");
     finish(at(ds, w), (at(q, w) - (w == target ? 1 : 0)) / double(N_), ref("d_logits", w));
@@ -68,9 +72,8 @@ void PageBuilder::weightedSumToExperts() {
     }
     othersRow();
     page_.strips = {strip(text("∂L/∂y"), "d_mixed", 0, dy)};
-    page_.worked = {text("∂L/∂y_{%1, %2} = %3 · ~{%4} = ~{%5}")
-                        .arg(expertLetter(expertOf(k)), QString::number(d), traceText(at(g, k)), traceText(at(dy, d)),
-                             traceText(at(all, picked), true))};
+    page_.worked = {gradientLine(text("∂L/∂y_{%1, %2}").arg(expertLetter(expertOf(k)), QString::number(d)),
+                                 {Shown::number(at(g, k)) * Shown::gradient(at(dy, d))}, at(all, picked))};
     page_.notice =
         K_ == 1
             ? tr("The chosen expert gets all of it; the experts that were not chosen learn nothing from this phrase.")
@@ -106,12 +109,11 @@ void PageBuilder::weightedSumToGate() {
     othersRow();
     page_.strips = {strip(text("∂L/∂y"), "d_mixed", 0, dy), strip(text("∂L/∂g"), "d_expert_weights", 0, dg)};
     const Values y = value("answers", k);
-    std::vector<std::pair<QString, double>> terms;
+    std::vector<Term> terms;
     for (std::size_t d = 0; d < D_; ++d)
-        terms.emplace_back(QStringLiteral("%1 · %2").arg(traceText(at(y, d)), traceText(at(dy, d))),
-                           at(y, d) * at(dy, d));
+        terms.emplace_back(Shown::number(at(y, d)) * Shown::gradient(at(dy, d)), at(y, d) * at(dy, d));
     page_.worked = {
-        text("∂L/∂g_{%1} = %2 = ~{%3}").arg(expertLetter(expertOf(k)), sumText(terms, 2), traceText(at(dg, k), true))};
+        gradientLine(text("∂L/∂g_{%1}").arg(expertLetter(expertOf(k))), {sumOf(terms, 2, at(dg, k))}, at(dg, k))};
     page_.notice = K_ == 1 ? tr("It leads nowhere: with one chosen expert the weight is 1, whatever its score.")
                            : tr("Below 0: the answer points where the loss falls, so more of it would have helped.");
     page_.keras = QStringLiteral("dg = tape.gradient(loss, g)");
@@ -126,7 +128,7 @@ void PageBuilder::balanceToGate() {
     page_.formula = text("∂B/∂%1_{e} = α E f_{e} / N").arg(p);
     shapes(tr("batch (%1, %2)").arg(N_).arg(E_), QStringLiteral("(%1)").arg(E_));
     const Values db = value("d_gate_probs_balance");
-    const std::size_t e = pickedExpert(largest(db));
+    const std::size_t e = pickedExpert(largestExpert(db));
     page_.heading = tr("expert");
     page_.columns = {{text("f_{e}")}, {text("P_{e}")}, {text("∂B/∂%1_{e}").arg(p)}, gradientBar()};
     const double most = std::abs(at(db, largest(db)));
@@ -136,17 +138,51 @@ void PageBuilder::balanceToGate() {
                    gradientNumber(at(db, v.expert), ref("d_gate_probs_balance", v.expert), true),
                    bar(at(db, v.expert), most)};
     }
+    OperationCell strength = number(alpha);
+    std::vector<OperationCell*> operands{&strength};
+    for (OperationRow& r : page_.rows) operands.push_back(&r.cells[0]);
+    settle(operands, [&] {
+        return std::ranges::all_of(page_.rows, [&](const OperationRow& r) {
+            return gives(shown(strength) * double(E_) * shown(r.cells[0]) / double(N_), r.cells[2]);
+        });
+    });
     othersRow(tr("in the strip below"));
     page_.strips = {strip(text("∂B/∂%1").arg(p), "d_gate_probs_balance", 0, db)};
-    page_.aside = text("α = %1").arg(traceText(alpha));
-    page_.worked = {text("∂B/∂%1_{%2} = %3 · %4 · %5 / %6 = ~{%7}")
-                        .arg(p, expertLetter(e), traceText(alpha), QString::number(E_), traceText(balanceShare(e)),
-                             QString::number(N_), traceText(at(db, e), true))};
+    page_.aside = text("α = %1").arg(strength.text);
+    page_.worked = {gradientLine(
+        text("∂B/∂%1_{%2}").arg(p, expertLetter(e)),
+        {Shown::number(alpha) * Shown::exact(E_) * Shown::number(balanceShare(e)) / Shown::exact(N_)}, at(db, e))};
     page_.notice =
         tr("The same for every example of the batch: the more often an expert was chosen, the stronger it is "
            "pushed down. f itself has no gradient: a count has no slope.");
     page_.keras = QStringLiteral("dp = tape.gradient(B, %1)").arg(p);
     finish(at(db, e), alpha * double(E_) * balanceShare(e) / double(N_), ref("d_gate_probs_balance", e));
+}
+
+// g · ( ∂L/∂g − Σ ) from the row's own cells and from the sum beside the formula; with a balance loss the two parts add
+// up to the slope.
+void PageBuilder::settleSlopes(OperationCell& sum) {
+    std::vector<OperationRow*> rows;
+    std::vector<OperationCell*> slopes{&sum};
+    for (OperationRow& r : page_.rows) {
+        if (r.cells.empty()) continue;
+        if (balanced_)
+            settle({&r.cells[2], &r.cells[3]},
+                   [&] { return gives(shown(r.cells[2]) + shown(r.cells[3]), r.cells[4]); });
+        if (!r.cells[0].value) continue;
+        rows.push_back(&r);
+        slopes.push_back(&r.cells[1]);
+        if (balanced_) slopes.push_back(&r.cells[0]);
+        if (!balanced_)
+            settle({&r.cells[0], &r.cells[2]},
+                   [&] { return gives(shown(r.cells[0]) * shown(r.cells[2]), r.cells[3]); });
+    }
+    settle(slopes, [&] {
+        return std::ranges::all_of(rows, [&](const OperationRow* r) {
+            const double difference = shown(r->cells[1]) - shown(sum);
+            return balanced_ ? gives(shown(r->cells[0]) * difference, r->cells[2]) : gives(difference, r->cells[2]);
+        });
+    });
 }
 
 void PageBuilder::gateSoftmaxBackward() {
@@ -167,7 +203,7 @@ void PageBuilder::gateSoftmaxBackward() {
     const double mean = dot(g, dg);
     double balance_mean = 0;
     for (std::size_t e = 0; e < E_; ++e) balance_mean += at(p, e) * (balanced_ ? at(db, e) : 0);
-    const std::size_t e = pickedExpert(largest(dz)), k = visitOf(e);
+    const std::size_t e = pickedExpert(largestExpert(dz)), k = visitOf(e);
     page_.columns = {{text("g_{e}")}, {text("∂L/∂g_{e}")}};
     if (balanced_) {
         page_.columns.push_back({tr("by answers")});
@@ -200,23 +236,22 @@ void PageBuilder::gateSoftmaxBackward() {
         r.cells.push_back(bar(slope, most));
         r.cells.push_back(plain(slope < 0 ? tr("rise") : slope > 0 ? tr("fall") : tr("stay")));
     }
+    OperationCell sum = number(mean);
+    settleSlopes(sum);
     othersRow(balanced_ ? tr("in the strip below") : QString());
     page_.strips = {strip(text("∂L/∂z"), "d_gate_logits", 0, dz)};
-    page_.aside = text("Σ = %1").arg(traceText(mean));
+    page_.aside = text("Σ = %1").arg(sum.text);
     const double by_answers = k < K_ ? at(g, k) * (at(dg, k) - mean) : 0,
                  by_balance = balanced_ ? at(p, e) * (at(db, e) - balance_mean) : 0;
     const QString letter = expertLetter(e);
-    const auto minus = [](double v) {
-        return v < 0 ? QStringLiteral("+ ") + traceText(-v) : QStringLiteral("− ") + traceText(v);
-    };
     if (k < K_)
-        page_.worked = {text("%1 = %2 ( ~{%3} %4 ) = ~{%5}")
-                            .arg(balanced_ ? tr("by answers") : text("∂L/∂z_{%1}").arg(letter), traceText(at(g, k)),
-                                 traceText(at(dg, k)), minus(mean), traceText(at(task, e), true))};
+        page_.worked = {gradientLine(balanced_ ? tr("by answers") : text("∂L/∂z_{%1}").arg(letter),
+                                     {Shown::number(at(g, k)) * (Shown::gradient(at(dg, k)) - Shown::number(mean))},
+                                     at(task, e))};
     if (balanced_)
-        page_.worked.push_back(
-            text("∂L/∂z_{%1} = ~{%2} + ~{%3} = ~{%4}")
-                .arg(letter, traceText(at(task, e)), traceText(at(balance, e)), traceText(at(dz, e), true)));
+        page_.worked.push_back(gradientLine(text("∂L/∂z_{%1}").arg(letter),
+                                            {Shown::gradient(at(task, e)) + Shown::gradient(at(balance, e))},
+                                            at(dz, e)));
     if (page_.worked.empty()) page_.worked = {text("∂L/∂z_{%1} = 0").arg(letter)};
     if (K_ == 1)
         page_.notice =
@@ -254,14 +289,12 @@ void PageBuilder::gateScoresBackward() {
     page_.columns = {
         {text("∂L/∂z_{e}")}, {text("∂L/∂z_{e} · W_{%1, e}").arg(d)}, {text("|∂L/∂W_{e}|")}, {text("∂L/∂b_{e}")}};
     double sum = 0;
-    std::vector<std::pair<QString, double>> terms;
+    std::vector<Term> terms;
     for (std::size_t e = 0; e < E_; ++e) {
         const double w = at(W, d * E_ + e);
         sum += at(dz, e) * w;
-        if (at(dz, e) != 0)
-            terms.emplace_back(text("~{%1} · %2").arg(traceText(at(dz, e)), traceText(w)), at(dz, e) * w);
+        if (at(dz, e) != 0) terms.emplace_back(Shown::gradient(at(dz, e)) * Shown::number(w), at(dz, e) * w);
     }
-    if (terms.empty()) terms.emplace_back(QStringLiteral("0"), 0);
     for (const Visitor& v : visitors()) {
         OperationRow& r = expertRow(v, false);
         double column = 0;
@@ -273,8 +306,7 @@ void PageBuilder::gateScoresBackward() {
     }
     othersRow(tr("in the strip below"));
     page_.strips = {strip(text("∂L/∂z"), "d_gate_logits", 0, dz), strip(text("∂L/∂x^{gate}"), "d_mean_gate", 0, dx)};
-    page_.worked = {
-        text("∂L/∂x^{gate}_{%1} = %2 = ~{%3}").arg(QString::number(d), sumText(terms, 4), traceText(at(dx, d), true))};
+    page_.worked = {gradientLine(text("∂L/∂x^{gate}_{%1}").arg(d), {sumOf(terms, 4, at(dx, d))}, at(dx, d))};
     page_.notice =
         tr("The two columns at the right are what W and b learn: summed over the batch's %1 examples.").arg(N_);
     page_.keras = QStringLiteral("dW, db = tape.gradient(%1, [gate.kernel, gate.bias])")
@@ -308,15 +340,15 @@ void PageBuilder::expertOutputBackward() {
     othersRow();
     const std::size_t e = expertOf(k);
     const Values dy = value("d_answers", k);
-    std::vector<std::pair<QString, double>> terms;
+    std::vector<Term> terms;
     double sum = 0;
     for (std::size_t d = 0; d < D_; ++d) {
         const double v = at(V, (e * H_ + j) * D_ + d);
         sum += v * at(dy, d);
-        terms.emplace_back(text("%1 · ~{%2}").arg(traceText(v), traceText(at(dy, d))), v * at(dy, d));
+        terms.emplace_back(Shown::number(v) * Shown::gradient(at(dy, d)), v * at(dy, d));
     }
-    page_.worked = {text("∂L/∂h_{%1, %2} = %3 = ~{%4}")
-                        .arg(expertLetter(e), QString::number(j), sumText(terms, 2), traceText(at(all, picked), true))};
+    page_.worked = {gradientLine(text("∂L/∂h_{%1, %2}").arg(expertLetter(e), QString::number(j)),
+                                 {sumOf(terms, 2, at(all, picked))}, at(all, picked))};
     page_.notice = tr("|∂L/∂V| is what the expert's output weights learn from the whole batch of %1 examples.").arg(N_);
     page_.keras = QStringLiteral("dh = tape.gradient(loss, h)");
     finish(at(all, picked), sum, ref("d_hidden", picked));
@@ -400,12 +432,10 @@ void PageBuilder::embeddingBackward() {
         }
     }
     for (std::size_t i = 0; i < phrase_.positions.size(); ++i) row(phrase_.positions[i], phrase_.words[i]);
-    page_.worked = {text("∂L/∂r_{%1, %2} = ( ~{%3} %4 ) / %5 = ~{%6}")
-                        .arg(literal(std::size_t(t_.ids[example_ * T_ + t])), QString::number(d),
-                             traceText(at(experts, d)),
-                             at(gate, d) < 0 ? text("− ~{%1}").arg(traceText(-at(gate, d)))
-                                             : text("+ ~{%1}").arg(traceText(at(gate, d))),
-                             QString::number(averaged_), traceText(at(rows, picked), true))};
+    page_.worked = {
+        gradientLine(text("∂L/∂r_{%1, %2}").arg(literal(std::size_t(t_.ids[example_ * T_ + t])), QString::number(d)),
+                     {(Shown::gradient(at(experts, d)) + Shown::gradient(at(gate, d))) / Shown::exact(averaged_)},
+                     at(rows, picked))};
     page_.aside = tr("experts %1, gate %2").arg(traceText(lengthOf(experts)), traceText(lengthOf(gate)));
     page_.notice = phrase_.padding && !masked_
                        ? tr("Padding learns too: its row gets the gradients of all its places.")

@@ -1,5 +1,6 @@
 #include "app/models/operation_catalogue.h"
 
+#include "app/models/number_text.h"
 #include "app/models/operation_reader.h"
 #include "app/models/text_format.h"
 #include "app/models/theme.h"
@@ -161,6 +162,14 @@ std::size_t PageBuilder::largest(Values values) {
     return best;
 }
 
+std::size_t PageBuilder::largestExpert(Values values) const {
+    if (soft_) return largest(values);
+    std::size_t best = expertOf(0);
+    for (std::size_t k = 1; k < K_; ++k)
+        if (std::abs(at(values, expertOf(k))) > std::abs(at(values, best))) best = expertOf(k);
+    return best;
+}
+
 std::size_t PageBuilder::expertOf(std::size_t visit) const {
     return std::size_t(t_.expert_indices[example_ * K_ + visit]);
 }
@@ -257,6 +266,7 @@ OperationCell PageBuilder::number(double v, std::optional<NumberRef> r) const {
 OperationCell PageBuilder::signedNumber(double v, std::optional<NumberRef> r) const {
     OperationCell c = number(v, std::move(r));
     c.text = traceText(v, true);
+    c.sign = true;
     return c;
 }
 
@@ -369,17 +379,75 @@ QString PageBuilder::ofTheBatch() const {
     return tr("The batch's loss is the mean over its %1 examples, so each counts 1/%1.").arg(N_);
 }
 
-QString PageBuilder::sumText(std::vector<std::pair<QString, double>> terms, std::size_t shown) {
+Shown PageBuilder::sumOf(std::vector<Term> terms, std::size_t shown, double total) {
+    if (terms.empty()) return Shown::exact(0);
     const std::size_t all = terms.size();
-    if (all > shown) {
+    if (all > shown + 1) {  // one more says no less than the term itself
         std::stable_sort(terms.begin(), terms.end(),
-                         [](const auto& a, const auto& b) { return std::abs(a.second) > std::abs(b.second); });
-        terms.resize(shown);
+                         [](const Term& a, const Term& b) { return std::abs(a.second) > std::abs(b.second); });
+        terms.erase(terms.begin() + std::ptrdiff_t(shown), terms.end());
     }
-    QString text;
-    for (const auto& [term, size] : terms) text += (text.isEmpty() ? QString() : QStringLiteral(" + ")) + term;
-    if (all > shown) text += QStringLiteral(" + …");
-    return text;
+    Shown sum = terms.front().first;
+    for (std::size_t i = 1; i < terms.size(); ++i) sum = std::move(sum) + terms[i].first;
+    if (terms.size() == all) return sum;
+    // What float lost on the way belongs to the small terms.
+    for (const Term& term : terms) total -= term.second;
+    return std::move(sum) + Shown::more(all - terms.size(), total);
+}
+
+Shown PageBuilder::productsOf(Values a, Values b, std::size_t b_first, std::size_t b_step, double total) {
+    std::vector<Term> terms;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        const double of_a = double(a[i]), of_b = at(b, b_first + i * b_step);
+        terms.emplace_back(Shown::number(of_a) * Shown::number(of_b), of_a * of_b);
+    }
+    return sumOf(std::move(terms), 2, total);
+}
+
+QString PageBuilder::lineOf(const QString& name, const std::vector<Shown>& steps, double result,
+                            const QString& markup) {
+    std::vector<std::pair<Shown, double>> results;
+    for (const Shown& step : steps) results.emplace_back(step, result);
+    const int digits = Shown::digitsFor(results);
+    QString text = name;
+    for (const Shown& step : steps) text += QStringLiteral(" = ") + step.markup(digits);
+    return text + QStringLiteral(" = ") + markup;
+}
+
+QString PageBuilder::line(const QString& name, const std::vector<Shown>& steps, double result, bool sign) {
+    return lineOf(name, steps, result, traceText(result, sign));
+}
+
+QString PageBuilder::gradientLine(const QString& name, const std::vector<Shown>& steps, double result) {
+    return lineOf(name, steps, result, QStringLiteral("~{") + traceText(result, true) + u'}');
+}
+
+void PageBuilder::settle(const std::vector<OperationCell*>& operands, const std::function<bool()>& computes) {
+    for (int digits = usual_digits; digits <= most_digits; ++digits) {
+        for (OperationCell* cell : operands) {
+            cell->digits = digits;
+            cell->text = traceText(*cell->value, cell->sign, digits);
+        }
+        if (computes()) return;
+    }
+}
+
+void PageBuilder::settleSum(OperationRow& row) {
+    auto& c = row.cells;
+    settle({&c[0], &c[1]}, [&] { return gives(shown(c[0]) + shown(c[1]), c[2]); });
+}
+
+void PageBuilder::settleProduct(OperationRow& row) {
+    auto& c = row.cells;
+    settle({&c[0], &c[1]}, [&] { return gives(shown(c[0]) * shown(c[1]), c[2]); });
+}
+
+double PageBuilder::shown(const OperationCell& cell) {
+    return shownValue(*cell.value, cell.digits);
+}
+
+bool PageBuilder::gives(double calculated, const OperationCell& result) {
+    return readsAs(calculated, *result.value, result.digits);
 }
 
 void PageBuilder::shapes(const QString& in, const QString& out) {

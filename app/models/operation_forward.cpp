@@ -83,7 +83,8 @@ void PageBuilder::mean() {
     page_.heading = tr("word");
     page_.columns = {{text("r_{t, %1}").arg(d)}, {text("r_{t}"), OperationColumn::Kind::strip}};
     double sum = 0;
-    std::vector<std::pair<QString, double>> terms;
+    std::vector<Term> terms;
+    std::vector<double> times_of;
     const auto add = [&](std::size_t position, const QString& label, std::size_t times) {
         OperationRow r;
         r.label = label;
@@ -94,9 +95,8 @@ void PageBuilder::mean() {
         r.faint = times > 1 || (phrase_.padding && position < phrase_.padding);
         page_.rows.push_back(std::move(r));
         sum += double(times) * v;
-        terms.emplace_back(
-            times > 1 ? QStringLiteral("%1 · %2").arg(QString::number(times), traceText(v)) : traceText(v),
-            double(times) * v);
+        terms.emplace_back(times > 1 ? Shown::exact(times) * Shown::number(v) : Shown::number(v), double(times) * v);
+        times_of.push_back(double(times));
     };
     if (phrase_.padding && !masked_) add(0, tr("padding × %1").arg(phrase_.padding), phrase_.padding);
     for (std::size_t i = 0; i < phrase_.positions.size(); ++i) add(phrase_.positions[i], phrase_.words[i], 1);
@@ -106,8 +106,15 @@ void PageBuilder::mean() {
     r.cells.back().strong = true;
     r.cells.push_back(stripCell(QStringLiteral("x"), "mean", 0, x));
     page_.rows.push_back(std::move(r));
-    page_.worked = {text("x_{%1} = ( %2 ) / %3 = %4")
-                        .arg(QString::number(d), sumText(terms, 4), QString::number(averaged_), traceText(at(x, d)))};
+    std::vector<OperationCell*> column;
+    for (std::size_t i = 0; i < times_of.size(); ++i) column.push_back(&page_.rows[i].cells[0]);
+    settle(column, [&] {
+        double together = 0;
+        for (std::size_t i = 0; i < column.size(); ++i) together += times_of[i] * shown(*column[i]);
+        return gives(together / double(averaged_), page_.rows.back().cells[0]);
+    });
+    page_.worked = {line(text("x_{%1}").arg(d),
+                         {sumOf(terms, 4, at(x, d) * double(averaged_)) / Shown::exact(averaged_)}, at(x, d))};
     page_.notice =
         !masked_ && phrase_.padding == 1
             ? tr("One of the %1 rows is padding: it is averaged in, and pulls short phrases towards the same point.")
@@ -130,25 +137,21 @@ void PageBuilder::gateScores() {
     page_.heading = tr("expert");
     page_.columns = {{text("x · W_{e}")}, {text("b_{e}")}, {text("z_{e}")}, {QString(), OperationColumn::Kind::bar}};
     const Values x = value("mean"), z = value("gate_logits"), W = parameter("gate/kernel"), b = parameter("gate/bias");
-    const std::size_t e = pickedExpert(largest(z));
+    const std::size_t e = pickedExpert(largestExpert(z));
     for (const Visitor& v : visitors()) {
         OperationRow& r = expertRow({v.expert, 0}, false);
         r.cells.push_back(signedNumber(at(z, v.expert) - at(b, v.expert)));
         r.cells.push_back(signedNumber(at(b, v.expert), parameterRef("gate/bias", v.expert)));
         r.cells.push_back(signedNumber(at(z, v.expert), ref("gate_logits", v.expert)));
         r.cells.back().strong = true;
+        settleSum(r);
     }
     const double most = largestOf(page_.rows, 2);
     for (OperationRow& r : page_.rows) r.cells.push_back(bar(*r.cells[2].value, most));
     othersRow(tr("their scores are in the strip below"));
     page_.strips = {strip(QStringLiteral("x"), "mean", 0, x), strip(QStringLiteral("z"), "gate_logits", 0, z)};
-    std::vector<std::pair<QString, double>> terms;
-    for (std::size_t d = 0; d < D_; ++d) {
-        const double w = at(W, d * E_ + e);
-        terms.emplace_back(QStringLiteral("%1 · %2").arg(traceText(at(x, d)), traceText(w)), at(x, d) * w);
-    }
-    page_.worked = {text("z_{%1} = %2 + %3 = %4")
-                        .arg(expertLetter(e), sumText(terms, 2), traceText(at(b, e)), traceText(at(z, e), true))};
+    page_.worked = {line(text("z_{%1}").arg(expertLetter(e)),
+                         {productsOf(x, W, e, E_, at(z, e) - at(b, e)) + Shown::number(at(b, e))}, at(z, e), true)};
     page_.notice = tr("A score may be any number; only the differences between the scores count in what follows.");
     page_.keras = QStringLiteral("gate = model.get_layer(\"gate\"); z = x @ gate.kernel + gate.bias");
     finish(at(z, e), dot(x, W, e, E_) + at(b, e), ref("gate_logits", e));
@@ -167,7 +170,7 @@ void PageBuilder::gateSoftmax() {
     double sum = 0, shown = 0, most = 0;
     for (const float v : z) sum += std::exp(double(v));
     for (const float v : p) most = std::max(most, double(v));
-    const std::size_t e = pickedExpert(largest(p));
+    const std::size_t e = pickedExpert(largestExpert(p));
     for (const Visitor& v : visitors()) {
         OperationRow& r = expertRow({v.expert, 0}, false);
         r.cells.push_back(signedNumber(at(z, v.expert), ref("gate_logits", v.expert)));
@@ -177,12 +180,23 @@ void PageBuilder::gateSoftmax() {
         r.cells.push_back(bar(at(p, v.expert), most));
         shown += at(p, v.expert);
     }
+    OperationCell total = number(sum);
+    std::vector<OperationCell*> exponentials{&total};
+    for (OperationRow& r : page_.rows) exponentials.push_back(&r.cells[1]);
+    settle(exponentials, [&] {
+        return std::ranges::all_of(page_.rows, [&](const OperationRow& r) {
+            return gives(PageBuilder::shown(r.cells[1]) / PageBuilder::shown(total), r.cells[2]);
+        });
+    });
+    for (OperationRow& r : page_.rows)
+        settle({&r.cells[0]}, [&] { return gives(std::exp(PageBuilder::shown(r.cells[0])), r.cells[1]); });
     othersRow(tr("together %1").arg(traceText(std::max(0.0, 1 - shown))));
     page_.strips = {strip(QStringLiteral("z"), "gate_logits", 0, z), strip(g, "gate_probs", 0, p)};
-    page_.aside = text("Σ = %1").arg(traceText(sum));
-    page_.worked = {text("%1_{%2} = exp( %3 ) / %4 = %5 / %4 = %6")
-                        .arg(g, expertLetter(e), traceText(at(z, e)), traceText(sum), traceText(std::exp(at(z, e))),
-                             traceText(at(p, e)))};
+    page_.aside = text("Σ = %1").arg(total.text);
+    page_.worked = {line(text("%1_{%2}").arg(g, expertLetter(e)),
+                         {Shown::exp(Shown::number(at(z, e))) / Shown::number(sum),
+                          Shown::number(std::exp(at(z, e))) / Shown::number(sum)},
+                         at(p, e))};
     page_.notice =
         soft_ ? tr("The weights add up to 1: what one expert gains, the others lose.")
         : K_ == 1
@@ -203,10 +217,10 @@ void PageBuilder::topK() {
     std::size_t k = visitOf(pickedExpert(E_));
     if (k >= K_) k = largest(g);
     double chosen = 0;
-    std::vector<std::pair<QString, double>> terms;
+    std::vector<Term> terms;
     for (std::size_t i = 0; i < K_; ++i) {
         chosen += at(p, expertOf(i));
-        terms.emplace_back(traceText(at(p, expertOf(i))), at(p, expertOf(i)));
+        terms.emplace_back(Shown::number(at(p, expertOf(i))), at(p, expertOf(i)));
     }
     for (const Visitor& v : visitors()) {
         OperationRow& r = expertRow(v, false);
@@ -221,11 +235,22 @@ void PageBuilder::topK() {
             r.cells.push_back(bar(0, 1));
         }
     }
+    // The chosen ones' weights follow from what the table shows of them, where it lists them all.
+    std::vector<OperationRow*> chosen_rows;
+    std::vector<OperationCell*> shares;
+    for (OperationRow& r : page_.rows)
+        if (r.cells[2].value) chosen_rows.push_back(&r), shares.push_back(&r.cells[1]);
+    if (shares.size() == K_)
+        settle(shares, [&] {
+            double sum = 0;
+            for (const OperationCell* share : shares) sum += shown(*share);
+            return std::ranges::all_of(
+                chosen_rows, [&](const OperationRow* r) { return gives(shown(r->cells[1]) / sum, r->cells[2]); });
+        });
     othersRow();
     page_.strips = {strip(QStringLiteral("p"), "gate_probs", 0, p)};
-    const QString letter = expertLetter(expertOf(k));
-    page_.worked = {text("g_{%1} = %2 / ( %3 ) = %4")
-                        .arg(letter, traceText(at(p, expertOf(k))), sumText(terms, 4), traceText(at(g, k)))};
+    page_.worked = {line(text("g_{%1}").arg(expertLetter(expertOf(k))),
+                         {Shown::number(at(p, expertOf(k))) / sumOf(terms, 4, chosen)}, at(g, k))};
     page_.notice =
         K_ == 1
             ? tr("One expert answers and its weight is always 1, however sure the gate is.")
@@ -259,10 +284,11 @@ void PageBuilder::expertHidden() {
     othersRow();
     page_.strips = {strip(QStringLiteral("x"), "mean", 0, x)};
     const std::size_t e = expertOf(k);
-    const double product = dot(x, W, e * D_ * H_ + j, H_), bias = at(b, e * H_ + j);
-    page_.worked = {
-        text("h_{%1, %2} = max( 0, x · W_{%1, %2} + b ) = max( 0, %3 + %4 ) = %5")
-            .arg(expertLetter(e), QString::number(j), traceText(product), traceText(bias), traceText(at(all, picked)))};
+    const double product = dot(x, W, e * D_ * H_ + j, H_), bias = at(b, e * H_ + j),
+                 sum = at(value("hidden_sums"), picked);
+    page_.worked = {line(text("h_{%1, %2} = max( 0, x · W_{%1, %2} + b )").arg(expertLetter(e), QString::number(j)),
+                         {Shown::positive(productsOf(x, W, e * D_ * H_ + j, H_, sum - bias) + Shown::number(bias))},
+                         at(all, picked))};
     page_.notice = tr("What is below 0 becomes 0: a unit at 0 passes nothing on, and gets no gradient back.");
     page_.keras = QStringLiteral("h = model.get_layer(\"experts_hidden\")(x)") +
                   (soft_ ? QString() : QStringLiteral("  # ") + tr("there for all experts"));
@@ -290,8 +316,9 @@ void PageBuilder::expertOutput() {
     const std::size_t e = expertOf(k);
     const double product = dot(value("hidden", k), W, e * H_ * D_ + d, D_), bias = at(b, e * D_ + d);
     page_.worked = {
-        text("y_{%1, %2} = h_{%1} · V_{%2} + c = %3 + %4 = %5")
-            .arg(expertLetter(e), QString::number(d), traceText(product), traceText(bias), traceText(at(all, picked)))};
+        line(text("y_{%1, %2} = h_{%1} · V_{%2} + c").arg(expertLetter(e), QString::number(d)),
+             {productsOf(value("hidden", k), W, e * H_ * D_ + d, D_, at(all, picked) - bias) + Shown::number(bias)},
+             at(all, picked))};
     page_.notice = soft_ ? tr("Every expert answers every phrase; how much an answer counts is the gate's decision.")
                          : tr("Only the chosen experts compute an answer.");
     page_.keras = QStringLiteral("answers = model.get_layer(\"experts\")(h)");
@@ -312,13 +339,13 @@ void PageBuilder::weightedSum() {
                      {text("y_{e}"), OperationColumn::Kind::strip}};
     double sum = 0, most = 0, total = 0;
     std::size_t strongest = 0;
-    std::vector<std::pair<QString, double>> terms;
+    std::vector<Term> terms;
     for (std::size_t k = 0; k < K_; ++k) {
         const double part = at(g, k) * at(all, k * D_ + d), size = at(g, k) * lengthOf(value("answers", k));
         sum += part;
         total += size;
         if (size > most) most = size, strongest = expertOf(k);
-        terms.emplace_back(QStringLiteral("%1 · %2").arg(traceText(at(g, k)), traceText(at(all, k * D_ + d))), part);
+        terms.emplace_back(Shown::number(at(g, k)) * Shown::number(at(all, k * D_ + d)), part);
     }
     for (const Visitor& v : visitors()) {
         OperationRow& r = expertRow(v, true);
@@ -337,7 +364,18 @@ void PageBuilder::weightedSum() {
                stripCell(QStringLiteral("y"), "mixed", 0, y)};
     r.cells[2].strong = true;
     page_.rows.push_back(std::move(r));
-    page_.worked = {text("y_{%1} = %2 = %3").arg(QString::number(d), sumText(terms, 4), traceText(at(y, d)))};
+    std::vector<OperationRow*> parts;
+    std::vector<OperationCell*> column;
+    for (OperationRow& row : page_.rows)
+        if (row.expert && !row.cells.empty()) parts.push_back(&row), column.push_back(&row.cells[2]);
+    if (column.size() == K_)
+        settle(column, [&] {
+            double together = 0;
+            for (const OperationCell* cell : column) together += shown(*cell);
+            return gives(together, page_.rows.back().cells[2]);
+        });
+    for (OperationRow* row : parts) settleProduct(*row);
+    page_.worked = {line(text("y_{%1}").arg(d), {sumOf(terms, 4, at(y, d))}, at(y, d))};
     page_.notice = K_ == 1 ? tr("With one chosen expert and a weight of 1 the sum is its answer.")
                            : tr("Weight times length: %1 of what is added comes from expert %2.")
                                  .arg(percentText(total > 0 ? most / total : 0), expertLetter(strongest));
@@ -360,13 +398,14 @@ void PageBuilder::vocabularyScores() {
         r.cells.push_back(signedNumber(at(c, i), parameterRef("head/bias", i)));
         r.cells.push_back(signedNumber(at(s, i), ref("logits", i)));
         r.cells.back().strong = true;
+        settleSum(r);
     }
     const double most = largestOf(page_.rows, 2);
     for (OperationRow& r : page_.rows) r.cells.push_back(bar(*r.cells[2].value, most));
     page_.strips = {strip(QStringLiteral("y"), "mixed", 0, y), strip(QStringLiteral("s"), "logits", 0, s)};
     const double product = dot(y, U, w, V_);
-    page_.worked = {text("s_{%1} = y · U_{%1} + c_{%1} = %2 + %3 = %4")
-                        .arg(literal(w), traceText(product), traceText(at(c, w)), traceText(at(s, w), true))};
+    page_.worked = {line(text("s_{%1} = y · U_{%1} + c_{%1}").arg(literal(w)),
+                         {productsOf(y, U, w, V_, at(s, w) - at(c, w)) + Shown::number(at(c, w))}, at(s, w), true)};
     page_.notice = tr("The highest score is the prediction. Every one of the %1 words gets a score; "
                       "the strip shows them all.")
                        .arg(countText(V_));
@@ -399,12 +438,12 @@ void PageBuilder::softmaxLoss() {
     for (const float v : s) most = std::max(most, double(v));
     for (const float v : s) sum += std::exp(double(v) - most);
     const double total = std::exp(most) * sum, probability = std::exp(at(s, w) - most) / sum;
-    page_.worked = {text("q_{%1} = exp( %2 ) / %3 = %4")
-                        .arg(literal(w), traceText(at(s, w)), traceText(total), traceText(at(q, w)))};
+    page_.worked = {
+        line(text("q_{%1}").arg(literal(w)), {Shown::exp(Shown::number(at(s, w))) / Shown::number(total)}, at(q, w))};
     const double loss = trained ? at(value("loss"), 0) : 0;
     if (trained) {
         page_.worked.push_back(
-            text("L = −ln q_{%1} = −ln %2 = %3").arg(literal(target), traceText(at(q, target)), traceText(loss)));
+            line(text("L = −ln q_{%1}").arg(literal(target)), {Shown::minusLn(Shown::number(at(q, target)))}, loss));
         page_.aside = tr("batch: mean L = %1").arg(traceText(t_.loss));
         page_.notice = tr("0 would be certainty. Guessing among %1 words costs ln %1 = %2.")
                            .arg(countText(V_), traceText(std::log(double(V_))));
@@ -431,31 +470,32 @@ void PageBuilder::balanceLoss() {
     page_.heading = tr("expert");
     page_.columns = {{text("f_{e}")}, {text("P_{e}")}, {text("f_{e} P_{e}")}, {QString(), OperationColumn::Kind::bar}};
     std::vector<double> parts(E_);
-    std::vector<std::pair<QString, double>> terms;
+    std::vector<Term> terms;
     double sum = 0, most = 0;
     for (std::size_t e = 0; e < E_; ++e) {
         const double f = balanceShare(e), P = meanProbability(e);
         parts[e] = f * P;
         sum += parts[e];
         most = std::max(most, parts[e]);
-        if (parts[e] > 0) terms.emplace_back(QStringLiteral("%1 · %2").arg(traceText(f), traceText(P)), parts[e]);
+        if (parts[e] > 0) terms.emplace_back(Shown::number(f) * Shown::number(P), parts[e]);
     }
     for (const Visitor& v : visitors()) {
         OperationRow& r = expertRow({v.expert, 0}, false);
         r.cells = {number(balanceShare(v.expert)), number(meanProbability(v.expert)), number(parts[v.expert]),
                    bar(parts[v.expert], most)};
+        settleProduct(r);
     }
     othersRow(tr("counted in B as well"));
     page_.strips = {strip(p, "gate_probs", 0, value("gate_probs"))};
-    page_.worked = {text("B = %1 · %2 · ( %3 ) = %4")
-                        .arg(traceText(alpha), QString::number(E_), sumText(terms, 4), traceText(t_.balance))};
+    page_.worked = {line(QStringLiteral("B"), {Shown::number(alpha) * Shown::exact(E_) * sumOf(terms, 4, sum)},
+                         double(t_.balance))};
     page_.aside = text("α = %1").arg(traceText(alpha));
     page_.notice = tr("f: share of the choices, P: mean of %1, both over the whole batch. Used alike, B is α = %2; all "
                       "on one expert, up to α E = %3.")
                        .arg(p, traceText(alpha), traceText(alpha * double(E_)));
     page_.keras = QStringLiteral("B = %1 * %2 * keras.ops.sum(f * keras.ops.mean(%3, axis=0))")
                       .arg(exactText(float(alpha)), QString::number(E_), p);
-    finish(t_.balance, alpha * double(E_) * sum, std::nullopt);
+    finish(t_.balance, alpha * double(E_) * sum, NumberRef{"balance", 0, 0});
 }
 
 }  // namespace moe::app

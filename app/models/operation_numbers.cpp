@@ -1,6 +1,6 @@
 #include "app/models/operation_numbers.h"
 
-#include "app/models/provenance_card.h"
+#include "app/models/number_text.h"
 #include "engine/core/numbers.h"
 
 #include <algorithm>
@@ -9,8 +9,8 @@
 
 namespace moe::app {
 
-QString traceText(double value, bool sign) {
-    return sign ? signedValueText(value) : valueText(value);
+QString traceText(double value, bool sign, int digits) {
+    return sign ? signedValueText(value, digits) : valueText(value, digits);
 }
 
 QString briefText(double value, bool sign) {

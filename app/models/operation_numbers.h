@@ -7,8 +7,8 @@
 namespace moe::app {
 
 /// Numbers of a trace as people read them: ".443", "−.682", "12.4", "2.14e−5"; the same as where a number comes from.
-/// `sign`: with a plus sign too. "–" where it is no number.
-QString traceText(double value, bool sign = false);
+/// `sign`: with a plus sign too; `digits`: significant ones. "–" where it is no number.
+QString traceText(double value, bool sign = false, int digits = 3);
 
 /// Two significant digits, for the little room on the stage.
 QString briefText(double value, bool sign = false);

@@ -25,7 +25,8 @@ struct OperationCell {
     QString text;                  // markup
     std::optional<double> value;   // the number that the text rounds
     std::optional<NumberRef> ref;  // and which one of the trace it is
-    bool gradient = false, strong = false;
+    int digits = 3;                // with which the text shows it
+    bool gradient = false, strong = false, sign = false;
     std::optional<double> bar;        // from -1 to 1: a bar from the middle instead of the text
     std::optional<ValueStrip> strip;  // a strip instead of the text
 };

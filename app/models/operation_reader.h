@@ -2,10 +2,12 @@
 #include "app/models/operation_catalogue.h"
 #include "app/models/operation_formula.h"
 #include "app/models/operation_numbers.h"
+#include "app/models/shown_arithmetic.h"
 
 #include <QCoreApplication>
 
 #include <cmath>
+#include <functional>
 
 namespace moe::app {
 
@@ -44,12 +46,14 @@ private:
     void weightedSumToGate();
     void balanceToGate();
     void gateSoftmaxBackward();
+    void settleSlopes(OperationCell& sum);
     void gateScoresBackward();
     void expertOutputBackward();
     void expertHiddenBackward();
     void embeddingBackward();
     // operation_update.cpp
     void adam();
+    std::size_t largestOfTheGate(Values kernel) const;
 
     Values value(const char* name) const;                     // of this example
     Values value(const char* name, std::size_t visit) const;  // of one visit
@@ -57,7 +61,9 @@ private:
     Values gradient(const char* name) const;                  // of the whole batch
     static double at(Values values, std::size_t index);       // NaN where there is none
     static double dot(Values a, Values b, std::size_t b_first = 0, std::size_t b_step = 1);
-    static std::size_t largest(Values values);      // by magnitude
+    static std::size_t largest(Values values);  // by magnitude
+    /// The expert with the largest of (E) numbers, by magnitude; a router's among those that it chose.
+    std::size_t largestExpert(Values values) const;
     std::size_t visitOf(std::size_t expert) const;  // K where not chosen
     std::size_t expertOf(std::size_t visit) const;
     /// The experts of the tables: all up to 16, else the chosen ones, by weight.
@@ -95,8 +101,22 @@ private:
     QString literal(std::size_t id) const;  // for formulas
     QString notChosen() const;
     QString ofTheBatch() const;
-    /// "a · b + c · d + …": the largest `shown` products, signs between them.
-    static QString sumText(std::vector<std::pair<QString, double>> terms, std::size_t shown);
+    using Term = std::pair<Shown, double>;
+    /// "a · b + c · d + ( 9 more: e )": the largest `shown` terms, and what is left of `total` behind them.
+    static Shown sumOf(std::vector<Term> terms, std::size_t shown, double total);
+    /// The products of a and a column of b, two of them shown.
+    static Shown productsOf(Values a, Values b, std::size_t b_first, std::size_t b_step, double total);
+    /// "name = a · b + c = d", in markup: the operands have as many digits as it takes that a reader who calculates
+    /// each of `steps` arrives at the result.
+    static QString line(const QString& name, const std::vector<Shown>& steps, double result, bool sign = false);
+    static QString gradientLine(const QString& name, const std::vector<Shown>& steps, double result);
+    static QString lineOf(const QString& name, const std::vector<Shown>& steps, double result, const QString& markup);
+    /// Gives the cells as many digits as it takes that what they show is calculated to what stands beside them.
+    static void settle(const std::vector<OperationCell*>& operands, const std::function<bool()>& computes);
+    static void settleSum(OperationRow& row);      // the first two numbers' sum is the third
+    static void settleProduct(OperationRow& row);  // or their product
+    static double shown(const OperationCell& cell);
+    static bool gives(double calculated, const OperationCell& result);
     void shapes(const QString& in, const QString& out);
     void finish(double result, double recomputed, std::optional<NumberRef> subject);
 

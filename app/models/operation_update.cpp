@@ -30,6 +30,14 @@ QString shapeText(const NamedArray& array) {
 
 }  // namespace
 
+// Of the columns of the experts that this example went to.
+std::size_t PageBuilder::largestOfTheGate(Values kernel) const {
+    std::size_t best = expertOf(0);
+    for (std::size_t i = 0; i < kernel.size(); ++i)
+        if ((soft_ || visitOf(i % E_) < K_) && std::abs(kernel[i]) > std::abs(at(kernel, best))) best = i;
+    return best;
+}
+
 void PageBuilder::adam() {
     page_.question = tr("Which numbers of the model move, and how far?");
     page_.formula = text("m ← m + ( g − m ) · .1     v ← v + ( g^{2} − v ) · .001     w ← w − r · m / ( √v + ε )");
@@ -52,9 +60,11 @@ void PageBuilder::adam() {
     }
     if (!index) {
         const NamedArray* g = t_.gradient(name);
-        if (!g || lengthOf(g->values) == 0)
-            if (const NamedArray* head = t_.gradient("head/kernel")) g = head, name = "head/kernel";
-        index = g ? largest(g->values) : 0;
+        if (g) index = largestOfTheGate(g->values);
+        if (!g || at(g->values, *index) == 0)
+            if (const NamedArray* head = t_.gradient("head/kernel"))
+                g = head, name = "head/kernel", index = largest(g->values);
+        if (!g) index = 0;
     }
     double most = 0, largest_step = 0;
     std::size_t still = 0, numbers = 0;
@@ -101,17 +111,24 @@ void PageBuilder::adam() {
     const double rate = double(t_.rate), gradient = of(g), m = of(m0) + (gradient - of(m0)) * (1 - beta1),
                  v = of(v0) + (gradient * gradient - of(v0)) * (1 - beta2),
                  after = of(w) - rate * m / (std::sqrt(v) + epsilon);
-    const auto plus = [](double x) { return x < 0 ? text("− ") + traceText(-x) : text("+ ") + traceText(x); };
     const QString t = QString::number(t_.step + 1);
-    page_.worked = {text("r = %1 · √( 1 − .999^{%2} ) / ( 1 − .9^{%2} ) = %3   t = %2")
-                        .arg(traceText(t_.experiment.train.learning_rate), t, traceText(rate)),
-                    text("m = %1 + ( ~{%2} %3 ) · .1 = %4")
-                        .arg(traceText(of(m0)), traceText(gradient), plus(-of(m0)), traceText(of(m1))),
-                    text("v = %1 + ( ~{%2}^{2} %3 ) · .001 = %4")
-                        .arg(traceText(of(v0)), traceText(gradient), plus(-of(v0)), traceText(of(v1))),
-                    text("w = %1 − %2 · %3 / ( √%4 + ε ) = %1 %5 = %6")
-                        .arg(traceText(of(w)), traceText(rate), traceText(of(m1)), traceText(of(v1)),
-                             plus(of(next) - of(w)), traceText(of(next)))};
+    const auto oneMinus = [&](const char* base, double beta) {
+        return Shown::exact(1) - Shown::exact(text("%1^{%2}").arg(text(base), t), std::pow(beta, double(t_.step + 1)));
+    };
+    const Shown tenth = Shown::exact(text(".1"), 1 - beta1), thousandth = Shown::exact(text(".001"), 1 - beta2),
+                old_m = Shown::number(of(m0)), old_v = Shown::number(of(v0)), g_now = Shown::gradient(gradient),
+                step = Shown::number(rate) * Shown::number(of(m1)) /
+                       (Shown::root(Shown::number(of(v1))) + Shown::exact(text("1e−7"), epsilon));
+    const double moved = of(next) - of(w);
+    page_.worked = {line(QStringLiteral("r"),
+                         {Shown::number(t_.experiment.train.learning_rate) * Shown::root(oneMinus(".999", beta2)) /
+                          oneMinus(".9", beta1)},
+                         rate) +
+                        text("   t = %1").arg(t),
+                    line(QStringLiteral("m"), {old_m + (g_now - old_m) * tenth}, of(m1)),
+                    line(QStringLiteral("v"), {old_v + (Shown::squared(g_now) - old_v) * thousandth}, of(v1)),
+                    line(QStringLiteral("w"),
+                         {Shown::number(of(w)) - step, Shown::number(of(w)) + Shown::number(moved)}, of(next))};
     const auto parameterStrip = [&](const QString& title, const char* prefix, const NamedArray* a, bool of_gradient) {
         ValueStrip s;
         s.title = title;

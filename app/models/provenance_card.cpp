@@ -17,72 +17,10 @@ using Form = Derivation::Form;
 using Q = Quantity;
 using P = ParameterId;
 
-constexpr int usual_digits = 3, most_digits = 9;
 constexpr std::size_t inline_terms = 2;  // of a sum that stands in one line
 constexpr double largest_plain_score = 8;
 
-int decimalsFor(double value, int digits) {
-    if (value == 0 || !std::isfinite(value)) return 0;
-    const int exponent = int(std::floor(std::log10(std::abs(value)))), decimals = digits - 1 - exponent;
-    // .9996 is 1.00 and not 1.000.
-    const bool next_power = std::abs(value) * std::pow(10, -exponent - 1) >= 1 - 0.5 * std::pow(10, -digits);
-    return std::max(0, decimals - (next_power ? 1 : 0));
-}
-
-QString withMinus(std::string text) {
-    QString shown = QString::fromStdString(text);
-    const bool negative = shown.startsWith(u'-');
-    if (negative) shown.remove(0, 1);
-    if (shown.startsWith(u"0.")) shown.remove(0, 1);
-    return negative ? QChar(0x2212) + shown : shown;
-}
-
-QString fixedText(double value, int decimals) {
-    if (!std::isfinite(value)) return QStringLiteral("–");
-    std::string text = to_fixed(value, decimals);
-    if (text.find_first_not_of("-0.") == std::string::npos) text = to_fixed(0, decimals);  // no "-0.00"
-    return withMinus(text);
-}
-
-QString signedText(const QString& text) {
-    return text.startsWith(QChar(0x2212)) || text == u"–" || text == u"0" ? text : u'+' + text;
-}
-
 }  // namespace
-
-QString valueText(double value, int digits) {
-    if (!std::isfinite(value)) return QStringLiteral("–");
-    if (value == 0) return QStringLiteral("0");
-    const double size = std::abs(value);
-    if (size >= 1e6 || size < 1e-4) {
-        int exponent = int(std::floor(std::log10(size)));
-        std::string mantissa = to_fixed(value / std::pow(10, exponent), digits - 1);
-        if (mantissa.find("10.") != std::string::npos)
-            mantissa = to_fixed(value / std::pow(10, ++exponent), digits - 1);
-        return withMinus(mantissa) + u'e' + (exponent < 0 ? QString(QChar(0x2212)) : QString()) +
-               QString::number(std::abs(exponent));
-    }
-    return fixedText(value, std::min(decimalsFor(value, digits), digits + 4));
-}
-
-QString signedValueText(double value, int digits) {
-    return signedText(valueText(value, digits));
-}
-
-QString powerText(int exponent) {
-    return QStringLiteral("1e") + (exponent < 0 ? QString(QChar(0x2212)) : QString()) +
-           QString::number(std::abs(exponent));
-}
-
-double shownValue(double value, int digits) {
-    QString text = valueText(value, digits);
-    text.replace(QChar(0x2212), u'-');
-    if (text.startsWith(u'.')) text.prepend(u'0');
-    if (text.startsWith(u"-.")) text.insert(1, u'0');
-    double number = value;
-    parse_number(text.toStdString(), number);
-    return number;
-}
 
 QString NumberName::text() const {
     QStringList parts{symbol};
@@ -108,155 +46,81 @@ ProvenancePart ProvenanceCards::part(TraceNumber n, int digits) const {
     return {valueText(provenance_.value(n), digits), provenance_.ref(n)};
 }
 
-std::vector<ProvenancePart> ProvenanceCards::values(TraceNumber number, const Derivation& d) const {
+// The largest exponent of a softmax where it is too large to be written out; taken from all of them.
+double ProvenanceCards::shiftOf(const Derivation& d) const {
+    if (d.form != Form::softmax && d.form != Form::log_of_sum) return 0;
+    double top = -INFINITY;
+    for (const auto& t : d.terms) top = std::max(top, provenance_.value(t.a));
+    return std::abs(top) > largest_plain_score ? top : 0;
+}
+
+// The formula with its numbers; nothing where it is a sum of more terms than stand in a line.
+std::optional<Shown> ProvenanceCards::arithmetic(const Derivation& d) const {
     const auto raw = [&](TraceNumber n) { return provenance_.value(n); };
-    const double value = provenance_.value(number);
-    const QString target = valueText(value);
-    const auto own_a = [&] { return d.terms[d.own].a; };
-    const auto own_b = [&] { return d.terms[d.own].b; };
-    double inner = 0, shift = 0;  // the sum inside the formula, where it has one
+    const auto linked = [&](TraceNumber n) { return Shown::number(raw(n), provenance_.ref(n)); };
+    const auto over = [&](Shown of) { return d.divisor > 1 ? std::move(of) / Shown::exact(d.divisor) : of; };
+    const auto a = [&](std::size_t i) { return linked(d.terms[i].a); };
+    const double shift = shiftOf(d);
+    double inner = 0;  // the sum inside the formula, where it has one
     if (d.form == Form::softmax_gradient)
         for (const auto& t : d.terms) inner += raw(t.a) * raw(t.b);
-    if (d.form == Form::softmax || d.form == Form::log_of_sum) {
-        double top = -INFINITY;
-        for (const auto& t : d.terms) top = std::max(top, raw(t.a));
-        shift = std::abs(top) > largest_plain_score ? top : 0;
+    if (d.form == Form::softmax || d.form == Form::log_of_sum)
         for (const auto& t : d.terms) inner += std::exp(raw(t.a) - shift);
-    }
-    // As many digits as it takes that a reader who calculates with them arrives at the same result.
-    int digits = usual_digits;
-    const auto arrives = [&](double result) {
-        return valueText(result) == target || std::abs(result - value) <= 1e-6 * std::abs(value);
-    };
-    for (; digits < most_digits; ++digits) {
-        const auto shown = [&](double v) { return shownValue(v, digits); };
-        if (d.form == Form::softmax) {
-            if (arrives(std::exp(shown(raw(own_a())) - shown(shift)) / shown(inner))) break;
-        } else if (d.form == Form::softmax_gradient) {
-            if (arrives(shown(raw(own_a())) * (shown(raw(own_b())) - shown(inner)))) break;
-        } else if (d.form == Form::log_of_sum) {
-            if (arrives(std::log(shown(inner)) + shown(shift) - shown(raw(own_a())))) break;
-        } else if (d.form == Form::sum && d.terms.size() > inline_terms) {
-            break;
-        } else {
-            Derivation rounded = d;
-            rounded.rate = shown(d.rate);
-            if (arrives(Provenance::recompute(rounded, [&](TraceNumber n) { return shown(raw(n)); }))) break;
-        }
-    }
-    std::vector<ProvenancePart> out;
-    const auto say = [&](const QString& text) { out.push_back({text}); };
-    const auto link = [&](TraceNumber n) { out.push_back(part(n, digits)); };
-    const auto plain = [&](double v) { say(valueText(v, digits)); };
-    // "− .305" after a term, with the sign of what is taken away turned.
-    const auto minus = [&](double v) {
-        say((v < 0 ? QStringLiteral(" + ") : QStringLiteral(" − ")) + valueText(std::abs(v), digits));
-    };
-    const QString minus_sign = QStringLiteral(" − ");
     switch (d.form) {
         case Form::given:
-            break;
+            return {};
         case Form::zero:
-            say(QStringLiteral("0"));
-            break;
+            return Shown::exact(0);
         case Form::sum: {
-            if (d.terms.size() > inline_terms) return {};
-            const bool many = d.terms.size() > 1 && d.divisor > 1;
-            if (many) say(QStringLiteral("( "));
-            for (std::size_t i = 0; i < d.terms.size(); ++i) {
-                const bool taken = i > 0 && d.terms[i].b.what == Q::none && raw(d.terms[i].a) < 0;
-                if (i > 0) say(taken ? minus_sign : QStringLiteral(" + "));
-                if (taken)
-                    out.push_back({valueText(-raw(d.terms[i].a), digits), provenance_.ref(d.terms[i].a)});
-                else
-                    link(d.terms[i].a);
-                if (d.terms[i].b.what == Q::none) continue;
-                say(QStringLiteral(" · "));
-                link(d.terms[i].b);
-            }
-            if (many) say(QStringLiteral(" )"));
-            if (d.divisor > 1) say(QStringLiteral(" ÷ %1").arg(d.divisor));
-            break;
+            if (d.terms.size() > inline_terms || d.terms.empty()) return {};
+            const auto term = [&](const Derivation::Term& t) {
+                return t.b.what == Q::none ? linked(t.a) : linked(t.a) * linked(t.b);
+            };
+            Shown sum = term(d.terms[0]);
+            for (std::size_t i = 1; i < d.terms.size(); ++i) sum = std::move(sum) + term(d.terms[i]);
+            return over(sum);
         }
         case Form::softmax:
-            say(shift != 0 ? QStringLiteral("e^( ") : QStringLiteral("e^"));
-            link(own_a());
-            if (shift != 0) minus(shift), say(QStringLiteral(" )"));
-            say(QStringLiteral(" ÷ "));
-            plain(inner);
-            break;
+            return Shown::exp(shift != 0 ? a(d.own) - Shown::number(shift) : a(d.own)) / Shown::number(inner);
         case Form::softmax_gradient:
-            link(own_a());
-            say(QStringLiteral(" · ( "));
-            link(own_b());
-            minus(inner);
-            say(QStringLiteral(" )"));
-            break;
+            return a(d.own) * (linked(d.terms[d.own].b) - Shown::number(inner));
         case Form::relu:
-            say(tr("max( 0, "));
-            link(d.terms[0].a);
-            say(QStringLiteral(" )"));
-            break;
+            return Shown::positive(a(0));
         case Form::relu_gradient:
-            link(provenance_.value(d.terms[0].b) > 0 ? d.terms[0].a : d.terms[0].b);
-            if (provenance_.value(d.terms[0].b) > 0) {
-                say(tr(", as a = "));
-                link(d.terms[0].b);
-                say(QStringLiteral(" > 0"));
-            } else {
-                out.insert(out.begin(), {tr("0, as a = ")});
-                say(QStringLiteral(" ≤ 0"));
-            }
-            break;
+            return a(0);
         case Form::negative_log:
-            say(tr("−ln "));
-            link(d.terms[0].a);
-            break;
-        case Form::log_of_sum:
-            say(tr("ln "));
-            plain(inner);
-            if (shift != 0) say(QStringLiteral(" + ")), plain(shift);
-            say(minus_sign);
-            link(own_a());
-            break;
-        case Form::softmax_minus_one:
-            say(QStringLiteral("( "));
-            link(d.terms[0].a);
-            say(d.is_target ? QStringLiteral(" − 1 )") : QStringLiteral(" − 0 )"));
-            if (d.divisor > 1) say(QStringLiteral(" ÷ %1").arg(d.divisor));
-            break;
-        case Form::balance_share:
-            say(QStringLiteral("%1 · %2 · %3/%4 ÷ %5")
-                    .arg(valueText(d.weight, digits), QString::number(provenance_.experts()),
-                         QString::number(d.choices), QString::number(d.visits),
-                         QString::number(provenance_.examples())));
-            break;
-        case Form::momentum:
-        case Form::velocity: {
-            const double old = provenance_.value(d.terms[0].a);
-            link(d.terms[0].a);
-            say(QStringLiteral(" + ( "));
-            const bool squared = d.form == Form::velocity, in_brackets = squared && provenance_.value(d.terms[1].a) < 0;
-            if (in_brackets) say(QStringLiteral("( "));
-            link(d.terms[1].a);
-            if (squared) say(in_brackets ? QStringLiteral(" )²") : QStringLiteral("²"));
-            say(old < 0 ? QStringLiteral(" + ") : minus_sign);
-            out.push_back({valueText(std::abs(old), digits), provenance_.ref(d.terms[0].a)});
-            say(d.form == Form::momentum ? QStringLiteral(" ) · .1") : QStringLiteral(" ) · .001"));
-            break;
+            return Shown::minusLn(a(0));
+        case Form::log_of_sum: {
+            const Shown log = Shown::ln(Shown::number(inner));
+            return (shift != 0 ? log + Shown::number(shift) : log) - a(d.own);
         }
+        case Form::softmax_minus_one:
+            return over(a(0) - Shown::exact(d.is_target ? 1 : 0));
+        case Form::balance_share: {
+            const QString share = QStringLiteral("%1/%2").arg(d.choices).arg(d.visits);
+            return Shown::number(d.weight) * Shown::exact(provenance_.experts()) *
+                   Shown::exact(share, double(d.choices) / double(d.visits)) / Shown::exact(provenance_.examples());
+        }
+        case Form::momentum:
+            return a(0) + (a(1) - a(0)) * Shown::exact(QStringLiteral(".1"), momentum_share);
+        case Form::velocity:
+            return a(0) + (Shown::squared(a(1)) - a(0)) * Shown::exact(QStringLiteral(".001"), velocity_share);
         case Form::update:
-            link(d.terms[0].a);
-            say(minus_sign);
-            plain(d.rate);
-            say(QStringLiteral(" · "));
-            link(d.terms[1].a);
-            say(QStringLiteral(" ÷ ( √"));
-            link(d.terms[2].a);
-            say(QStringLiteral(" + 1e−7 )"));
-            break;
+            return a(0) - Shown::number(d.rate) * a(1) /
+                              (Shown::root(a(2)) + Shown::exact(QStringLiteral("1e−7"), adam_shown_epsilon));
     }
-    return out;
+    return {};
+}
+
+std::vector<ProvenancePart> ProvenanceCards::values(TraceNumber number, const Derivation& d) const {
+    if (d.form == Form::relu_gradient) {
+        const ProvenancePart sum = part(d.terms[0].b, usual_digits);
+        if (!(provenance_.value(d.terms[0].b) > 0)) return {{tr("0, as a = ")}, sum, {QStringLiteral(" ≤ 0")}};
+        return {part(d.terms[0].a, usual_digits), {tr(", as a = ")}, sum, {QStringLiteral(" > 0")}};
+    }
+    const std::optional<Shown> line = arithmetic(d);
+    if (!line) return {};
+    return line->parts(Shown::digitsFor({{*line, provenance_.value(number)}}), Shown::Notation::card);
 }
 
 std::optional<ProvenanceSum> ProvenanceCards::sum(TraceNumber number, const Derivation& d, std::size_t terms) const {
@@ -264,12 +128,7 @@ std::optional<ProvenanceSum> ProvenanceCards::sum(TraceNumber number, const Deri
     if (d.form != Form::sum && d.form != Form::softmax_gradient && !exponents) return {};
     if (d.form == Form::sum && d.terms.size() <= inline_terms) return {};
     const auto raw = [&](TraceNumber n) { return provenance_.value(n); };
-    double shift = 0;
-    if (exponents) {
-        double top = -INFINITY;
-        for (const auto& t : d.terms) top = std::max(top, raw(t.a));
-        shift = std::abs(top) > largest_plain_score ? top : 0;
-    }
+    const double shift = shiftOf(d);
     std::vector<double> parts(d.terms.size());
     double total = 0, most = 0;
     for (std::size_t i = 0; i < parts.size(); ++i) {

@@ -1,5 +1,7 @@
 #pragma once
+#include "app/models/number_text.h"
 #include "app/models/provenance.h"
+#include "app/models/shown_arithmetic.h"
 
 #include <QCoreApplication>
 #include <QString>
@@ -10,21 +12,7 @@
 
 namespace moe::app {
 
-/// A number as the lab writes it: `digits` significant ones, no zero before the point, a real minus: ".390", "−.0460",
-/// "1.23e−7"; "–" where it is no number.
-QString valueText(double value, int digits = 3);
-/// With its sign always: "+.390".
-QString signedValueText(double value, int digits = 3);
-/// "1e−3".
-QString powerText(int exponent);
-/// `number` as valueText() shows it: what a reader would calculate with.
-double shownValue(double value, int digits = 3);
-
-/// Part of a line; with a link it is a number to go to.
-struct ProvenancePart {
-    QString text;
-    std::optional<NumberRef> link = std::nullopt;
-};
+using ProvenancePart = ShownPart;
 
 /// One term of a sum.
 struct ProvenanceRow {
@@ -103,6 +91,8 @@ private:
     QString note(TraceNumber number, const Derivation& d) const;
     QString keras(TraceNumber number) const;
     ProvenancePart part(TraceNumber number, int digits) const;
+    double shiftOf(const Derivation& d) const;
+    std::optional<Shown> arithmetic(const Derivation& d) const;
     std::vector<ProvenancePart> values(TraceNumber number, const Derivation& d) const;
     std::optional<ProvenanceSum> sum(TraceNumber number, const Derivation& d, std::size_t terms) const;
     void label(ProvenanceRow& row, TraceNumber of, const Derivation::Term& term) const;

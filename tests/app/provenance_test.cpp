@@ -6,6 +6,7 @@
 #include "app/models/provenance_card.h"
 #include "engine/train/tracer.h"
 #include "engine/train/trainer.h"
+#include "tests/app/calculator.h"
 #include "tests/support/small_corpus.h"
 
 #include <QtTest>
@@ -15,6 +16,7 @@
 
 using namespace moe;
 using namespace moe::app;
+using moe::test::Calculator;
 
 namespace {
 
@@ -117,91 +119,6 @@ std::size_t everyNumber(const Provenance& p, Each each) {
         for (int a = 0; a < 9; ++a) array(Quantity(q), ParameterId(a));
     return numbers;
 }
-
-/// A line of a card, calculated by its own rules: what a reader with a pocket calculator gets.
-class Calculator {
-public:
-    explicit Calculator(QString text) : text_(std::move(text)) { text_.remove(u' '); }
-
-    double result() {
-        const double value = sum();
-        if (at_ != text_.size()) bad();
-        return value;
-    }
-    bool ok() const { return ok_; }
-
-private:
-    bool take(const QString& what) {
-        if (!QStringView(text_).mid(at_).startsWith(what)) return false;
-        at_ += what.size();
-        return true;
-    }
-    void bad() {
-        ok_ = false;
-        at_ = text_.size();
-    }
-    double sum() {
-        double value = product();
-        while (true) {
-            if (take("+"))
-                value += product();
-            else if (take("−"))
-                value -= product();
-            else
-                return value;
-        }
-    }
-    double product() {
-        double value = factor();
-        while (true) {
-            if (take("·"))
-                value *= factor();
-            else if (take("÷") || take("/"))
-                value /= factor();
-            else
-                return value;
-        }
-    }
-    double factor() {
-        double value = 0;
-        if (take("−ln"))
-            value = -std::log(factor());
-        else if (take("ln"))
-            value = std::log(factor());
-        else if (take("e^"))
-            value = std::exp(factor());
-        else if (take("√"))
-            value = std::sqrt(factor());
-        else if (take("max(0,")) {
-            value = std::max(0.0, sum());
-            if (!take(")")) bad();
-        } else if (take("(")) {
-            value = sum();
-            if (!take(")")) bad();
-        } else if (take("−"))
-            value = -factor();
-        else
-            value = number();
-        return take("²") ? value * value : value;
-    }
-    double number() {
-        QString digits;
-        while (at_ < text_.size() && (text_[at_].isDigit() || text_[at_] == u'.')) digits += text_[at_++];
-        if (digits.isEmpty()) bad();
-        if (take("e−")) {
-            digits += "e-";
-            while (at_ < text_.size() && text_[at_].isDigit()) digits += text_[at_++];
-        } else if (at_ + 1 < text_.size() && text_[at_] == u'e' && text_[at_ + 1].isDigit()) {
-            digits += text_[at_++];
-            while (at_ < text_.size() && text_[at_].isDigit()) digits += text_[at_++];
-        }
-        return digits.toDouble();
-    }
-
-    QString text_;
-    qsizetype at_ = 0;
-    bool ok_ = true;
-};
 
 QString joined(const std::vector<ProvenancePart>& parts) {
     QString text;
@@ -438,6 +355,38 @@ private Q_SLOTS:
         QCOMPARE(signedValueText(-0.305), QString("−.305"));
         QCOMPARE(shownValue(-0.14749), -0.147);
         QCOMPARE(shownValue(1.23456e-7), 1.23e-7);
+    }
+
+    // Powers of ten begin at one place, whatever the digits: what reads as .0001 is written out, what reads as less is
+    // not; the mantissa stays from 1 to below 10.
+    void powersBeginAtOnePlace() {
+        for (const double size : {1e-4, 0.99999974e-4, 0.9999e-4}) {
+            QCOMPARE(valueText(-size, 1), QString("−.0001"));
+            QCOMPARE(valueText(size, 2), QString(".00010"));
+            QCOMPARE(signedValueText(size), QString("+.000100"));
+        }
+        QCOMPARE(valueText(-9.6e-5, 1), QString("−.0001"));
+        QCOMPARE(valueText(-9.4e-5, 1), QString("−9e−5"));
+        QCOMPARE(valueText(9.94e-5, 2), QString("9.9e−5"));
+        QCOMPARE(valueText(9.96e-5, 2), QString(".00010"));
+        QCOMPARE(valueText(9.994e-5), QString("9.99e−5"));
+        QCOMPARE(valueText(9.996e-5), QString(".000100"));
+        QCOMPARE(valueText(9.6e-8, 1), QString("1e−7"));
+        QCOMPARE(valueText(999400), QString("999400"));
+        QCOMPARE(valueText(999600), QString("1.00e6"));
+        QCOMPARE(valueText(-9.96e9, 2), QString("−1.0e10"));
+        static const QRegularExpression power("^−?([1-9](\\.[0-9]+)?)e−?[0-9]+$");
+        for (int digits = 1; digits <= 9; ++digits)
+            for (double size = 1e-12; size < 1e12; size *= 1.0173)
+                for (const double value : {size, -size, std::pow(10, std::round(std::log10(size))) * (1 - 1e-9)}) {
+                    const QString text = valueText(value, digits);
+                    const double shown = std::abs(shownValue(value, digits));
+                    QVERIFY2(text.contains('e') == (shown < 1e-4 * (1 - 1e-12) || shown >= 1e6 * (1 - 1e-12)),
+                             qPrintable(text));
+                    if (text.contains('e')) QVERIFY2(power.match(text).hasMatch(), qPrintable(text));
+                    QVERIFY2(std::abs(shown - std::abs(value)) <= 0.501 * std::pow(10, 1 - digits) * shown,
+                             qPrintable(text));
+                }
     }
 
     void wordsOfAPhraseAreCountedFromOne() {

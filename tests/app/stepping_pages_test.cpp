@@ -4,9 +4,11 @@
 #include "app/models/operation_formula.h"
 #include "app/models/operation_motion.h"
 #include "app/models/operation_numbers.h"
+#include "app/models/provenance_card.h"
 #include "engine/core/settings.h"
 #include "engine/train/tracer.h"
 #include "engine/train/trainer.h"
+#include "tests/app/calculator.h"
 #include "tests/support/small_corpus.h"
 
 #include <QtTest>
@@ -71,6 +73,35 @@ double numberOf(const Trace& trace, const NumberRef& ref) {
     const std::size_t size = by_example ? numbers->values.size() / trace.examples : numbers->values.size();
     if (ref.index >= size || (!by_example && ref.example)) return std::nan("");
     return double(numbers->values[(by_example ? ref.example * size : 0) + ref.index]);
+}
+
+/// Of many experts, some of them chosen, as a class sees them.
+std::vector<Traced> allAndEightExperts() {
+    std::vector<Traced> made = all();
+    made.push_back(traced("soft", 8, 2, 0, false, 30));
+    made.push_back(traced("top_k", 8, 2, 0, true, 30));
+    made.push_back(traced("top_k", 8, 2, 0.1, false, 120));
+    made.push_back(traced("top_k", 8, 1, 0.1, true, 120));
+    return made;
+}
+
+QString plainText(const QString& markup) {
+    return FormulaText(markup).plain();
+}
+
+/// Nothing where it is no number.
+std::optional<double> readNumber(const QString& text) {
+    test::Calculator reader(text);
+    const double value = reader.result();
+    return reader.ok() ? std::optional(value) : std::nullopt;
+}
+
+/// The number that `shown` is, within half of its last digit and what float had left.
+bool comesOut(double calculated, const QString& shown) {
+    const std::optional<double> value = readNumber(shown);
+    if (!value) return false;
+    const double size = std::max(std::abs(calculated), std::abs(*value));
+    return std::abs(calculated - *value) <= 1.0001 * test::Calculator::halfDigit(shown) + 1e-6 * size;
 }
 
 bool near(double a, double b, double size) {
@@ -219,6 +250,84 @@ private Q_SLOTS:
         QVERIFY(std::abs(std::abs(after - before) / rate - 1) < 0.2);  // r is .32 of it
     }
 
+    // Whoever types a formula's numbers into a calculator arrives at what stands behind the last equals sign, and at
+    // what every step on the way says.
+    void theWorkedLinesComeOut() {
+        Tally tally;
+        for (const Traced& t : allAndEightExperts())
+            for (std::size_t op = 0; op < t.trace.ops.size(); ++op)
+                for (std::size_t n = 0; n < t.trace.examples; ++n) {
+                    const OperationPage page = operationPage(t.trace, op, n, t.words);
+                    calculate(t.name, t.trace.ops[op].id, page, tally);
+                    // Of whatever the table shows, when it is picked.
+                    for (const OperationRow& row : page.rows)
+                        for (const OperationCell& c : row.cells)
+                            if (n == 2 && c.ref)
+                                calculate(t.name, t.trace.ops[op].id, operationPage(t.trace, op, n, t.words, c.ref),
+                                          tally);
+                }
+        qInfo("%zu lines, %zu steps calculated, %zu off", tally.lines, tally.steps, tally.off);
+        // All but the table look-up and the ReLU's gate, which calculate nothing.
+        for (const Traced& t : allAndEightExperts())
+            for (const TraceOp& op : t.trace.ops)
+                if (op.id != "embedding_rows" && op.id != "expert_hidden_backward")
+                    QVERIFY2(tally.calculated.contains(op.id), op.id.c_str());
+        // Where large numbers cancel to what float had left of them, nine digits do not say more.
+        QVERIFY2(tally.off * 2000 <= tally.steps, qPrintable(tally.wrong.join(u'\n')));
+    }
+
+    // Cells that are the operands of another cell, calculated as they are shown.
+    void theTablesComeOut() {
+        std::size_t cells = 0;
+        QStringList wrong;
+        for (const Traced& t : allAndEightExperts())
+            for (std::size_t op = 0; op < t.trace.ops.size(); ++op)
+                for (std::size_t n = 0; n < t.trace.examples; ++n)
+                    checkTable(t, t.trace.ops[op].id, operationPage(t.trace, op, n, t.words), cells, wrong);
+        qInfo("%zu cells calculated", cells);
+        QVERIFY(cells > 5000);
+        QVERIFY2(wrong.isEmpty(), qPrintable(wrong.mid(0, 12).join(u'\n')));
+    }
+
+    // Every page is about one number; where it comes from is told beside it, about the same one.
+    void whereFromIsAboutThePagesNumber() {
+        for (const Traced& t : allAndEightExperts()) {
+            const auto trace = std::make_shared<const Trace>(t.trace);
+            const ProvenanceCards cards(trace, [](std::int32_t id) { return QString::number(id); });
+            for (std::size_t op = 0; op < t.trace.ops.size(); ++op)
+                for (std::size_t n = 0; n < t.trace.examples; n += 3) {
+                    const OperationPage page = operationPage(t.trace, op, n, t.words);
+                    const QString where = t.name + u' ' + QString::fromStdString(t.trace.ops[op].id);
+                    QVERIFY2(page.subject && cards.has(*page.subject), qPrintable(where));
+                    QCOMPARE(cards.value(*page.subject), page.result);
+                    const QString shown = cards.card(*page.subject).shown;
+                    QVERIFY2(plainText(page.worked.back()).contains(shown) || page.result == 0,
+                             qPrintable(where + u' ' + plainText(page.worked.back()) + u' ' + shown));
+                }
+        }
+    }
+
+    // Unless somebody picks another one, pages are about an expert that the example went to.
+    void aPagesNumberIsOfAChosenExpert() {
+        std::size_t told = 0;
+        for (const Traced& t : allAndEightExperts()) {
+            if (t.trace.experiment.model.router == "soft") continue;
+            const auto trace = std::make_shared<const Trace>(t.trace);
+            const Provenance provenance(trace);
+            for (std::size_t op = 0; op < t.trace.ops.size(); ++op)
+                for (std::size_t n = 0; n < t.trace.examples; ++n) {
+                    const OperationPage page = operationPage(t.trace, op, n, t.words);
+                    if (!page.subject) continue;
+                    const auto expert = provenance.place(*provenance.find(*page.subject)).expert;
+                    if (!expert) continue;
+                    ++told;
+                    QVERIFY2(provenance.visitOf(n, *expert),
+                             qPrintable(t.name + u' ' + QString::fromStdString(t.trace.ops[op].id)));
+                }
+        }
+        QVERIFY(told > 200);
+    }
+
     void beatsTakeTheirTime() {
         const Traced t = traced("top_k", 4, 2, 0.1, true, 1);
         for (const TraceOp& op : t.trace.ops) {
@@ -243,7 +352,9 @@ private Q_SLOTS:
         QCOMPARE(traceText(0), QStringLiteral("0"));
         QCOMPARE(traceText(-0.0), QStringLiteral("0"));
         QCOMPARE(traceText(2.14e-5), QStringLiteral("2.14e−5"));
-        QCOMPARE(traceText(-9.996e-5), QStringLiteral("−1.00e−4"));
+        QCOMPARE(traceText(-9.996e-5), QStringLiteral("−.000100"));
+        QCOMPARE(traceText(-9.994e-5), QStringLiteral("−9.99e−5"));
+        QCOMPARE(briefText(-9.96e-5), QStringLiteral("−.00010"));
         QCOMPARE(traceText(12.34), QStringLiteral("12.3"));
         QCOMPARE(traceText(std::nan("")), QStringLiteral("–"));
         QCOMPARE(FormulaText(QStringLiteral("z_{e} = %1^{2}").arg(FormulaText::literal(QStringLiteral("a_{b} ~{c}"))))
@@ -262,6 +373,89 @@ private Q_SLOTS:
     }
 
 private:
+    struct Tally {
+        std::size_t lines = 0, steps = 0, off = 0;
+        std::set<std::string> calculated;  // operations
+        QStringList wrong;
+    };
+
+    static void calculate(const QString& name, const std::string& op, const OperationPage& page, Tally& tally) {
+        for (const QString& line : page.worked) {
+            ++tally.lines;
+            const QString whole = plainText(line), formula = whole.section(QStringLiteral(";  "), 0, 0);
+            QStringList sides = formula.split(QStringLiteral(" = "));
+            const QString result = sides.takeLast();
+            QVERIFY2(readNumber(result), qPrintable(whole));
+            const bool unsaid = whole.contains(QChar(0x2026));  // something is left out
+            for (const QString& side : sides) {
+                const std::optional<double> value = readNumber(side);
+                if (!value && !(unsaid && side.contains(QChar(0x2026)))) continue;  // names
+                ++tally.steps;
+                tally.calculated.insert(op);
+                if (value && comesOut(*value, result)) continue;
+                ++tally.off;
+                if (tally.wrong.size() < 12) tally.wrong << name + u' ' + whole;
+            }
+        }
+    }
+
+    static void checkTable(const Traced& t, const std::string& id, const OperationPage& page, std::size_t& count,
+                           QStringList& wrong) {
+        const bool balanced = t.trace.experiment.model.balance_loss > 0;
+        const auto N = double(t.trace.examples), E = double(t.trace.experiment.model.num_experts);
+        const auto text = [](const OperationRow& r, std::size_t c) {
+            return c < r.cells.size() ? plainText(r.cells[c].text) : QString();
+        };
+        const auto cell = [&](const OperationRow& r, std::size_t c) {
+            return readNumber(text(r, c)).value_or(std::nan(""));
+        };
+        const auto expect = [&](double calculated, const OperationRow& r, std::size_t c) {
+            ++count;
+            if (comesOut(calculated, text(r, c))) return;
+            QStringList shown;
+            for (std::size_t i = 0; i < r.cells.size(); ++i) shown << text(r, i);
+            wrong << t.name + u' ' + QString::fromStdString(id) + QStringLiteral(": ") + shown.join(u' ') +
+                         QStringLiteral(": %1 is not column %2; ").arg(calculated).arg(c) + plainText(page.aside);
+        };
+        const double aside = readNumber(plainText(page.aside).section(QStringLiteral("= "), 1)).value_or(std::nan(""));
+        double column = 0, chosen = 0;
+        for (const OperationRow& r : page.rows) {
+            if (id == "weighted_sum" && r.expert && !r.cells.empty()) column += cell(r, 2);
+            if (id == "top_k" && !r.cells.empty() && r.cells[2].value) chosen += cell(r, 1);
+            if (id == "mean" && &r != &page.rows.back()) {
+                const qsizetype times = r.label.indexOf(QChar(0x00D7));
+                column += (times < 0 ? 1 : r.label.mid(times + 1).toInt()) * cell(r, 0);
+            }
+        }
+        for (const OperationRow& r : page.rows) {
+            if (r.cells.empty()) continue;
+            if (id == "gate_scores" || id == "vocabulary_scores") expect(cell(r, 0) + cell(r, 1), r, 2);
+            if (id == "balance_loss" || (id == "weighted_sum" && r.expert)) expect(cell(r, 0) * cell(r, 1), r, 2);
+            if (id == "gate_softmax") {
+                expect(std::exp(cell(r, 0)), r, 1);
+                expect(cell(r, 1) / aside, r, 2);
+            }
+            if (id == "top_k" && r.cells[2].value && t.trace.experts_per_token() <= 16)
+                expect(cell(r, 1) / chosen, r, 2);
+            if (id == "vocabulary_scores_backward") expect((cell(r, 0) - cell(r, 1)) / N, r, 2);
+            if (id == "balance_to_gate") expect(aside * E * cell(r, 0) / N, r, 2);
+            if (id == "gate_softmax_backward") {
+                if (balanced)
+                    expect(cell(r, 2) + cell(r, 3), r, 4);
+                else
+                    expect(cell(r, 0) * cell(r, 2), r, 3);
+                if (!r.cells[0].value) continue;
+                const double slope = cell(r, 1) - aside;
+                expect(balanced ? cell(r, 0) * slope : slope, r, 2);
+            }
+        }
+        if (id == "weighted_sum" && t.trace.experts_per_token() <= 16) expect(column, page.rows.back(), 2);
+        if (id == "mean") {
+            const QString by = plainText(page.formula).section(QStringLiteral(" / "), 1).section(u' ', 0, 0);
+            expect(column / by.toDouble(), page.rows.back(), 0);
+        }
+    }
+
     static void check(const Traced& t, const OperationPage& page, const QString& where) {
         double size = 0;
         for (const OperationRow& row : page.rows) {
