@@ -2,10 +2,9 @@
 
 #include "app/models/run_settings.h"
 #include "app/models/text_format.h"
+#include "app/views/copied_sign.h"
 #include "engine/core/numbers.h"
 
-#include <QApplication>
-#include <QClipboard>
 #include <QKeyEvent>
 #include <QPainter>
 #include <QSignalBlocker>
@@ -86,8 +85,9 @@ InspectorView::InspectorView(SessionController& session, QWidget* parent)
         map_->setFocus();
     });
     connect(numbers_copy_, &QAbstractButton::clicked, this,
-            [this] { QApplication::clipboard()->setText(numbersText()); });
-    connect(table_copy_, &QAbstractButton::clicked, this, [this] { QApplication::clipboard()->setText(tableText()); });
+            [this] { copyText(numbersText(), *numbers_copy_, tr("Copied"), theme_); });
+    connect(table_copy_, &QAbstractButton::clicked, this,
+            [this] { copyText(tableText(), *table_copy_, tr("Copied"), theme_); });
     connect(zoom_in_, &QAbstractButton::clicked, this, [this] { map_->zoomBy(1); });
     connect(zoom_out_, &QAbstractButton::clicked, this, [this] { map_->zoomBy(-1); });
     connect(map_, &ArrayMap::pointed, this, [this] {
@@ -655,7 +655,7 @@ void InspectorView::changeEvent(QEvent* event) {
 
 void InspectorView::keyPressEvent(QKeyEvent* event) {
     if (event->matches(QKeySequence::Copy)) {
-        QApplication::clipboard()->setText(tableText());
+        copyText(tableText(), *table_copy_, tr("Copied"), theme_);
     } else if (event->key() == Qt::Key_Backspace && explaining() && !provenance_->canGoBack()) {
         close_where_->click();
     } else {

@@ -2,9 +2,8 @@
 
 #include "app/models/operation_numbers.h"
 #include "app/models/text_format.h"
+#include "app/views/copied_sign.h"
 
-#include <QApplication>
-#include <QClipboard>
 #include <QEvent>
 #include <QLabel>
 #include <QPainter>
@@ -138,8 +137,10 @@ OperationView::OperationView(QWidget* parent) : QFrame(parent) {
     copy_ = link(tr("Copy values"),
                  tr("Copies the formula and all values of this operation as text with tabs, for a table"));
     copy_keras_ = link(tr("Copy Keras line"), tr("Copies the line of Keras that does the same"));
-    connect(copy_, &QPushButton::clicked, this, [this] { QApplication::clipboard()->setText(copyText()); });
-    connect(copy_keras_, &QPushButton::clicked, this, [this] { QApplication::clipboard()->setText(page_.keras); });
+    connect(copy_, &QPushButton::clicked, this,
+            [this] { moe::app::copyText(copyText(), *copy_, tr("Copied"), theme_); });
+    connect(copy_keras_, &QPushButton::clicked, this,
+            [this] { moe::app::copyText(page_.keras, *copy_keras_, tr("Copied"), theme_); });
     for (QWidget* w : parts()) w->hide();
     sentence_->hide();
 }

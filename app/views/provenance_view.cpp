@@ -1,10 +1,9 @@
 #include "app/views/provenance_view.h"
 
 #include "app/models/text_format.h"
+#include "app/views/copied_sign.h"
 #include "engine/core/numbers.h"
 
-#include <QApplication>
-#include <QClipboard>
 #include <QHelpEvent>
 #include <QKeyEvent>
 #include <QMouseEvent>
@@ -433,7 +432,7 @@ ProvenanceView::ProvenanceView(QWidget* parent)
     setFocusProxy(body_);
     connect(body_, &ProvenanceBody::followed, this, &ProvenanceView::go);
     connect(body_, &ProvenanceBody::backAsked, this, &ProvenanceView::back);
-    connect(body_, &ProvenanceBody::copyAsked, this, [this] { copy(text()); });
+    connect(body_, &ProvenanceBody::copyAsked, this, [this] { copy(text(), *copy_); });
     connect(body_, &ProvenanceBody::moreAsked, this, [this] {
         terms_ += more_terms;
         refresh();
@@ -441,8 +440,8 @@ ProvenanceView::ProvenanceView(QWidget* parent)
     connect(body_, &ProvenanceBody::revealed, this,
             [this](const QRect& place) { scroll_->ensureVisible(place.center().x(), place.center().y(), 0, 30); });
     connect(back_, &QAbstractButton::clicked, this, &ProvenanceView::back);
-    connect(copy_, &QAbstractButton::clicked, this, [this] { copy(text()); });
-    connect(keras_, &QAbstractButton::clicked, this, [this] { copy(kerasLine()); });
+    connect(copy_, &QAbstractButton::clicked, this, [this] { copy(text(), *copy_); });
+    connect(keras_, &QAbstractButton::clicked, this, [this] { copy(kerasLine(), *keras_); });
     back_->setObjectName(QStringLiteral("provenance_back"));
     copy_->setObjectName(QStringLiteral("provenance_copy"));
     keras_->setObjectName(QStringLiteral("provenance_keras"));
@@ -527,8 +526,8 @@ QString ProvenanceView::labelFault() const {
     return own.isEmpty() ? body_->labelFault() : own;
 }
 
-void ProvenanceView::copy(const QString& text) {
-    if (!text.isEmpty()) QApplication::clipboard()->setText(text);
+void ProvenanceView::copy(const QString& text, QAbstractButton& asked) {
+    if (!text.isEmpty()) copyText(text, asked, tr("Copied"), theme_);
 }
 
 void ProvenanceView::refresh() {

@@ -112,7 +112,7 @@ private:
     void go(const NumberRef& ref);
     void refresh();
     void arrange();
-    void copy(const QString& text);
+    void copy(const QString& text, QAbstractButton& asked);
 
     std::unique_ptr<ProvenanceCards> cards_;
     std::optional<NumberRef> number_;
