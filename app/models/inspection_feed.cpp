@@ -31,17 +31,24 @@ InspectionFeed::Moment InspectionFeed::present() const {
     return {s.generation, s.branch, s.step, QString::fromStdString(s.probe.text), s.probe.focus, s.experiment};
 }
 
+InspectionFeed::Moment InspectionFeed::traced() const {
+    Moment moment = present();
+    moment.step = wanted_.step.value_or(moment.step);
+    return moment;
+}
+
 bool InspectionFeed::running() const {
     return !session_.lookedAt() && session_.live().state == SessionState::running;
 }
 
 bool InspectionFeed::stale() const {
-    const Moment now = present();
+    const Moment now = present(), then = traced();
     const auto same_step = [&](const Moment& m) { return m.branch == now.branch && m.step == now.step; };
+    const auto same_trace = [&](const Moment& m) { return m.branch == then.branch && m.step == then.step; };
     return (wanted_.weights && !(state_asked_ && same_step(state_of_))) ||
-           (wanted_.phrase && !(phrase_.asked && phrase_.of == now)) ||
-           (wanted_.batch && !(batch_.asked && same_step(batch_.of) && batch_.of.settings == now.settings)) ||
-           (wanted_.before && !(before_.asked && same_step(before_.of))) ||
+           (wanted_.phrase && !(phrase_.asked && phrase_.of == then)) ||
+           (wanted_.batch && !(batch_.asked && same_trace(batch_.of) && batch_.of.settings == then.settings)) ||
+           (wanted_.before && !(before_.asked && same_trace(before_.of))) ||
            (wanted_.norms && !(norms_.asked && same_step(norms_.of)));
 }
 
@@ -75,9 +82,10 @@ std::function<void(Answer<T>)> InspectionFeed::keeper(Kept<T> InspectionFeed::*k
 }
 
 void InspectionFeed::askNext() {
-    const Moment now = present();
+    const Moment now = present(), then = traced();
     const bool runs = running();
     const auto same_step = [&](const Moment& m) { return m.branch == now.branch && m.step == now.step; };
+    const auto same_trace = [&](const Moment& m) { return m.branch == then.branch && m.step == then.step; };
     const auto wait = [&](const QElapsedTimer& since, qint64 pause) {
         return runs && since.isValid() ? std::max<qint64>(0, pause - since.elapsed()) : 0;
     };
@@ -115,26 +123,26 @@ void InspectionFeed::askNext() {
             session_.stateAt(now.step, [keep](Answer<RunState> answer) { keep(answer.value, answer.error); });
         else
             session_.save([keep](SavedRun run) { keep(std::make_shared<const RunState>(std::move(run.state)), {}); });
-    } else if (due(wanted_.phrase && !(phrase_.asked && phrase_.of == now), trace_wait(phrase_))) {
+    } else if (due(wanted_.phrase && !(phrase_.asked && phrase_.of == then), trace_wait(phrase_))) {
         if (session_.snapshot().probe.prefix_words.empty()) {
-            phrase_.of = now, phrase_.value.reset(), phrase_.error.clear(), phrase_.asked = true;
+            phrase_.of = then, phrase_.value.reset(), phrase_.error.clear(), phrase_.asked = true;
             Q_EMIT arrived();
             return look();
         }
         start();
-        session_.tracePhrase(now.step, now.text, now.prefix, keeper(&InspectionFeed::phrase_, now));
-    } else if (due(wanted_.batch && !(batch_.asked && same_step(batch_.of) && batch_.of.settings == now.settings),
+        session_.tracePhrase(then.step, then.text, then.prefix, keeper(&InspectionFeed::phrase_, then));
+    } else if (due(wanted_.batch && !(batch_.asked && same_trace(batch_.of) && batch_.of.settings == then.settings),
                    trace_wait(batch_))) {
         start();
-        session_.trace(now.step, keeper(&InspectionFeed::batch_, now));
-    } else if (due(wanted_.before && !(before_.asked && same_step(before_.of)), trace_wait(before_))) {
-        if (now.step == 0) {
-            before_.of = now, before_.value.reset(), before_.error.clear(), before_.asked = true;
+        session_.trace(then.step, keeper(&InspectionFeed::batch_, then));
+    } else if (due(wanted_.before && !(before_.asked && same_trace(before_.of)), trace_wait(before_))) {
+        if (then.step == 0) {
+            before_.of = then, before_.value.reset(), before_.error.clear(), before_.asked = true;
             Q_EMIT arrived();
             return look();
         }
         start();
-        session_.trace(now.step - 1, keeper(&InspectionFeed::before_, now));
+        session_.trace(then.step - 1, keeper(&InspectionFeed::before_, then));
     } else if (due(wanted_.norms && !(norms_.asked && same_step(norms_.of)), trace_wait(norms_))) {
         start();
         session_.norms(keeper(&InspectionFeed::norms_, now));

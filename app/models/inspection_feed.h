@@ -6,6 +6,7 @@
 #include <QTimer>
 
 #include <memory>
+#include <optional>
 
 namespace moe::app {
 
@@ -19,6 +20,7 @@ public:
     struct Wanted {
         bool weights = false, phrase = false, batch = false, norms = false;
         bool before = false;  // the batch before this moment: whose update made the weights
+        std::optional<std::uint64_t> step = std::nullopt;  // of the traces; else the moment that is shown
 
         bool operator==(const Wanted&) const = default;
     };
@@ -68,6 +70,7 @@ private:
     };
 
     Moment present() const;
+    Moment traced() const;
     bool running() const;
     bool stale() const;
     void look();

@@ -37,6 +37,7 @@ InspectorView::InspectorView(SessionController& session, QWidget* parent)
       zoom_in_(new TextToggle(this)),
       zoom_out_(new TextToggle(this)),
       close_where_(new TextToggle(this)),
+      follow_(new TextToggle(this)),
       map_(new ArrayMap(this)),
       histogram_(new ArrayHistogram(this)),
       norm_(new NormChart(this)),
@@ -53,9 +54,11 @@ InspectorView::InspectorView(SessionController& session, QWidget* parent)
         box->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
         box->setMaxVisibleItems(20);
     }
+    follow_->setObjectName(QStringLiteral("inspector_follow"));
     gradient_toggle_->setCheckable(true);
     provenance_->hide();
     close_where_->hide();
+    follow_->hide();
     map_->setMeaning([this](std::size_t i) { return cellText(i); });
 
     connect(part_, &QComboBox::activated, this, [this](int part) {
@@ -79,11 +82,13 @@ InspectorView::InspectorView(SessionController& session, QWidget* parent)
         if (map_->current()) explain(*map_->current());
     });
     connect(close_where_, &QAbstractButton::clicked, this, [this] {
-        explaining_.reset();
+        closeExplanation();
         want();
+        refresh();
         arrange();
         map_->setFocus();
     });
+    connect(follow_, &QAbstractButton::clicked, this, [this] { setFollowing(!following_); });
     connect(numbers_copy_, &QAbstractButton::clicked, this,
             [this] { copyText(numbersText(), *numbers_copy_, tr("Copied"), theme_); });
     connect(table_copy_, &QAbstractButton::clicked, this,
@@ -100,6 +105,9 @@ InspectorView::InspectorView(SessionController& session, QWidget* parent)
         zoom_out_->setVisible(!explaining() && map_->canZoomOut());
         update();
     });
+    for (const auto signal :
+         {&SessionController::valuesChanged, &SessionController::momentChanged, &SessionController::focusChanged})
+        connect(&session_, signal, this, &InspectorView::keepMoment);
     connect(&feed_, &InspectionFeed::arrived, this, [this] {
         takeTarget();
         if (explaining()) want();  // of a weight that no known batch has made the next one tells
@@ -133,7 +141,7 @@ QString InspectorView::title() const {
 std::uint64_t InspectorView::shownStep() const {
     const InspectedArray* a = array();
     if (!a) return snapshot().step;
-    if (explaining() && explained_) return explained_->step + (fromUpdate() ? 1 : 0);
+    if (explaining() && explained_) return explained_step_;
     if (gradient()) return feed_.batch() ? feed_.batch()->step : snapshot().step;
     if (a->weights) return feed_.state() ? feed_.state()->step : snapshot().step;
     return feed_.phrase() ? feed_.phrase()->step : snapshot().step;
@@ -155,7 +163,7 @@ void InspectorView::inspect(const InspectionTarget& target, std::optional<std::s
     } else if (target.part != target_.part) {
         chosen_ = 0;
     }
-    if (target != target_ || array) explaining_.reset();
+    if (target != target_ || array) closeExplanation();
     target_ = target;
     takeTarget();
     want();
@@ -164,7 +172,7 @@ void InspectorView::inspect(const InspectionTarget& target, std::optional<std::s
 
 void InspectorView::chooseArray(std::size_t index) {
     chosen_ = index;
-    explaining_.reset();
+    closeExplanation();
     takeTarget();
     want();
     arrange();
@@ -176,7 +184,7 @@ void InspectorView::setGradient(bool on) {
         return;
     }
     gradient_ = on;
-    explaining_.reset();
+    closeExplanation();
     want();
     refresh();
     arrange();
@@ -192,13 +200,45 @@ void InspectorView::setScale(InspectionScale scale) {
 void InspectorView::explain(std::size_t i) {
     if (i >= values_.size()) return;
     if (map_->current() != i) map_->setCurrent(i);
+    closeExplanation();
+    pinned_ = shownStep();
     explaining_ = i;
-    explained_.reset();
+    keepMoment();
     provenance_->clear();
     want();
     refreshExplanation();
     arrange();
     if (map_->hasFocus()) provenance_->setFocus();
+}
+
+void InspectorView::closeExplanation() {
+    explaining_.reset();
+    explained_.reset();
+    pinned_.reset();
+    following_ = false;
+}
+
+void InspectorView::setFollowing(bool on) {
+    if (!explaining() || on == following_) return;
+    following_ = on;
+    pinned_.reset();
+    if (!on) pinned_ = shownStep();
+    want();
+    refreshExplanation();
+    say();
+    arrange();
+}
+
+// Training goes on beside a picked number; with the reader, to another moment or phrase, it goes.
+void InspectorView::keepMoment() {
+    const ProbeForward& probe = snapshot().probe;
+    Place now{session_.lookedAt(), session_.live().branch, probe.text, probe.focus};
+    if (now == place_) return;
+    const bool gone = explained_ != nullptr;  // else the pick itself
+    place_ = std::move(now);
+    if (!pinned_ || !gone) return;
+    pinned_ = session_.lookedAt().value_or(session_.live().step);
+    want();
 }
 
 NumberRef InspectorView::refOf(std::size_t i) const {
@@ -215,7 +255,7 @@ bool InspectorView::fromUpdate() const {
 // A weight was made by the update of the batch before; where a run begins it is what the seed or a file gave.
 const std::shared_ptr<const Trace>& InspectorView::explainer() const {
     if (!array()->weights) return feed_.phrase();
-    if (!gradient() && snapshot().step > 0 && (feed_.knowsBefore() || !feed_.before())) return feed_.before();
+    if (!gradient() && moment() > 0 && (feed_.knowsBefore() || !feed_.before())) return feed_.before();
     return feed_.batch();
 }
 
@@ -225,14 +265,19 @@ void InspectorView::refreshExplanation() {
     const std::string& error = &trace == &feed_.phrase()   ? feed_.phraseError()
                                : &trace == &feed_.before() ? feed_.beforeError()
                                                            : feed_.batchError();
-    provenance_->setInvitation(trace           ? QString()
-                               : error.empty() ? tr("The batch is being traced.")
-                                               : QString::fromStdString(error));
-    if (trace == explained_) return;
+    const std::uint64_t step = trace ? trace->step + (&trace == &feed_.before() ? 1 : 0) : 0;
+    const bool other_moment = trace && pinned_ && step != *pinned_;
+    provenance_->setInvitation(trace && !other_moment          ? QString()
+                               : error.empty() || other_moment ? tr("The batch is being traced.")
+                                                               : QString::fromStdString(error));
+    if (trace == explained_ || other_moment) return;
     const bool first = !explained_ || !provenance_->number();
     explained_ = trace;
+    explained_step_ = step;
     provenance_->setTrace(trace, wordOf());
     if (trace && first) provenance_->showNumber(refOf(*explaining_));
+    say();
+    arrange();
 }
 
 void InspectorView::want() {
@@ -240,11 +285,12 @@ void InspectorView::want() {
     const InspectedArray* a = array();
     if (seen() && a && snapshot().state != SessionState::empty) {
         wanted.weights = a->weights && !gradient();
-        wanted.before = explaining() && a->weights && !gradient() && snapshot().step > 0;
+        wanted.before = explaining() && a->weights && !gradient() && moment() > 0;
         wanted.batch =
             gradient() || (explaining() && a->weights && !fromUpdate() && (!wanted.before || feed_.before()));
         wanted.phrase = !a->weights;
         wanted.norms = a->weights;
+        wanted.step = pinned_;
     }
     feed_.want(wanted);
 }
@@ -257,8 +303,7 @@ void InspectorView::takeStructure() {
                           ((target_.part == InspectedPart::word || target_.part == InspectedPart::next_word) &&
                            target_.index >= m.vocabulary);
         if (gone) target_ = {};
-        explaining_.reset();
-        explained_.reset();
+        closeExplanation();
     }
     takeTarget();
     want();
@@ -361,6 +406,12 @@ void InspectorView::say() {
     label(zoom_in_, tr("zoom in"), tr("Larger cells (+, or Ctrl and the wheel)"));
     label(zoom_out_, tr("zoom out"), tr("Smaller cells (−; 0 shows all)"));
     label(close_where_, tr("All numbers"), tr("Back to the array"));
+    const QString step = countText(shownStep());
+    if (following_)
+        label(follow_, tr("step %1 · stay").arg(step), tr("Goes on with the run. Click: it stays at this step"));
+    else
+        label(follow_, tr("step %1 · follow").arg(step),
+              tr("Stays at step %1, where it was picked. Click: it goes on with the run").arg(step));
     const QString header = title() + u'\n' + scope();
     if (header != header_) {
         header_ = header;
@@ -464,6 +515,7 @@ void InspectorView::arrange() {
     zoom_out_->setVisible(!where && map_->canZoomOut() && array());
     provenance_->setVisible(where);
     close_where_->setVisible(where);
+    follow_->setVisible(where && explained_);
     part_->setVisible(array() != nullptr);
 
     double y = 0;
@@ -476,6 +528,7 @@ void InspectorView::arrange() {
     if (where) {
         const QSize size = close_where_->sizeHint();
         close_where_->setGeometry(0, int(y), size.width(), size.height());
+        follow_->placeAt(int(w), int(y) + size.height());
         y += size.height() + g;
         provenance_->setGeometry(0, int(y), int(w), std::max(0, int(h - y)));
         return;

@@ -37,6 +37,9 @@ public:
     /// The chain behind number i of the array.
     void explain(std::size_t i);
     bool explaining() const { return explaining_.has_value(); }
+    /// Whether the number that is explained goes on with the run; else it stays at the step at which it was picked.
+    bool following() const { return following_; }
+    void setFollowing(bool on);
 
     const InspectionFeed& feed() const { return feed_; }
     ArrayMap* map() const { return map_; }
@@ -70,6 +73,9 @@ private:
     void want();
     void refresh();
     void refreshExplanation();
+    void closeExplanation();
+    void keepMoment();
+    std::uint64_t moment() const { return pinned_.value_or(snapshot().step); }
     void arrange();
     void say();
     QString cellText(std::size_t i) const;
@@ -89,12 +95,24 @@ private:
     double limit_ = 1;
     std::optional<std::size_t> explaining_;
     std::shared_ptr<const Trace> explained_;  // the trace that the chain is of
+    std::uint64_t explained_step_ = 0;
+    bool following_ = false;
+    std::optional<std::uint64_t> pinned_;  // the step of the number that is explained, unless it follows the run
+    /// Where the reader has gone: a picked number goes with him, but not on with the run.
+    struct Place {
+        std::optional<std::uint64_t> looked_at;
+        std::uint64_t branch = 0;
+        std::string text;
+        std::size_t focus = 0;
+
+        bool operator==(const Place&) const = default;
+    } place_;
     std::uint64_t generation_ = 0;
     std::optional<std::size_t> followed_expert_;
     QString header_;
 
     QComboBox *part_, *which_, *array_box_, *scale_box_;
-    TextToggle *gradient_toggle_, *where_, *numbers_copy_, *table_copy_, *zoom_in_, *zoom_out_, *close_where_;
+    TextToggle *gradient_toggle_, *where_, *numbers_copy_, *table_copy_, *zoom_in_, *zoom_out_, *close_where_, *follow_;
     ArrayMap* map_;
     ArrayHistogram* histogram_;
     NormChart* norm_;

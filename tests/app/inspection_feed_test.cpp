@@ -70,6 +70,89 @@ private Q_SLOTS:
             QVERIFY2(chart->figure().endsWith(valueText(rms)), qPrintable(chart->figure()));
         }
     }
+
+    void aPickedNumberStaysAtItsStep_data() {
+        QTest::addColumn<int>("part");
+        QTest::addColumn<int>("array");
+        QTest::addColumn<bool>("gradient");
+        QTest::newRow("weight") << int(InspectedPart::gate) << 0 << false;
+        QTest::newRow("gradient") << int(InspectedPart::gate) << 0 << true;
+        QTest::newRow("activation") << int(InspectedPart::next_word) << 3 << false;
+    }
+
+    // Training goes on; the number under the reader and its formula do not, until he asks for it.
+    void aPickedNumberStaysAtItsStep() {
+        QFETCH(int, part);
+        QFETCH(int, array);
+        QFETCH(bool, gradient);
+        Opened opened({"soft", 4, 4, 12});
+        const auto view = inspectorView(opened, themed(false, 1), {304, 480});
+        view->inspect({InspectedPart(part), 1}, std::size_t(array));
+        view->setGradient(gradient);
+        QVERIFY(waitFresh(*view));
+        const double picked = double(view->values().at(5));
+        const auto title = [&] { return view->provenance()->title(); };
+        const auto trained = [&](std::uint64_t step) {
+            opened.session.runSteps(step - opened.session.live().step);
+            return QTest::qWaitFor([&] { return opened.session.snapshot().step == step && opened.session.resting(); },
+                                   20000) &&
+                   waitFresh(*view);
+        };
+        view->explain(5);
+        QTRY_VERIFY(view->provenance()->number());
+        const QString text = view->provenance()->text();
+        QVERIFY(title().contains(valueText(picked)));
+        QVERIFY(trained(40));
+        QCOMPARE(view->provenance()->text(), text);
+        QVERIFY2(view->scope().endsWith("step 12"), qPrintable(view->scope()));
+        auto* follow = view->findChild<QAbstractButton*>("inspector_follow");
+        QVERIFY(follow && follow->isVisible());
+        QCOMPARE(follow->text(), QString("step 12 · follow"));
+        // Asked to, it goes on with the run, and stays again where it is asked to.
+        follow->click();
+        QTRY_VERIFY2(view->scope().endsWith("step 40"), qPrintable(view->scope()));
+        QVERIFY(trained(45));
+        QTRY_COMPARE(follow->text(), QString("step 45 · stay"));
+        QVERIFY(view->provenance()->text() != text);
+        const QString later = view->provenance()->text();
+        follow->click();
+        QCOMPARE(follow->text(), QString("step 45 · follow"));
+        QVERIFY(trained(50));
+        QCOMPARE(view->provenance()->text(), later);
+        // With its reader it goes back in time: the number that was picked first.
+        opened.session.lookAt(12);
+        QTRY_COMPARE(view->provenance()->text(), text);
+        // Nothing picked: all of it is live.
+        opened.session.lookAtNow();
+        QTRY_COMPARE(opened.session.snapshot().step, std::uint64_t(50));
+        for (QAbstractButton* b : view->findChildren<QAbstractButton*>())
+            if (b->isVisible() && b->text() == "All numbers") b->click();
+        QVERIFY(!view->explaining() && !follow->isVisible());
+        QVERIFY(trained(55));
+        QVERIFY2(view->scope().endsWith("step 55"), qPrintable(view->scope()));
+    }
+
+    // Picked while the run runs: the formula is of the very number that stood there.
+    void aNumberPickedOnTheRunIsTheOneThatStoodThere() {
+        Opened opened({"soft", 4, 4, 12});
+        const auto view = inspectorView(opened, themed(false, 1), {304, 480});
+        view->inspect({InspectedPart::gate, 0});
+        QVERIFY(waitFresh(*view));
+        opened.session.setSpeed(0);
+        opened.session.trainOn(1'000'000);
+        QTRY_VERIFY(view->feed().state()->step > 200);
+        const std::uint64_t step = view->feed().state()->step;
+        const double picked = double(view->values().at(5));
+        view->explain(5);
+        QTRY_VERIFY_WITH_TIMEOUT(view->provenance()->number(), 20000);
+        QVERIFY2(view->provenance()->title().contains(valueText(picked)), qPrintable(view->provenance()->title()));
+        QVERIFY2(view->scope().endsWith("step " + countText(step)), qPrintable(view->scope()));
+        const std::uint64_t then = opened.session.live().step;
+        QTRY_VERIFY(opened.session.live().step > then + 500);
+        QVERIFY2(view->provenance()->title().contains(valueText(picked)), qPrintable(view->provenance()->title()));
+        QVERIFY2(view->scope().endsWith("step " + countText(step)), qPrintable(view->scope()));
+        opened.session.pause();
+    }
 };
 
 QTEST_MAIN(InspectionFeedTest)
