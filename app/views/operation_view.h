@@ -73,6 +73,7 @@ private:
     void cutOff(QPainter& p, const QRectF& rect, Qt::Alignment alignment, const QString& text);
     const Place* placeAt(QPointF point) const;
     double headHeight() const;
+    double typeSize() const;  // a little smaller in narrow rows
     double stripsHeight(int width) const;
 
     const OperationPage* page_ = nullptr;

@@ -17,7 +17,8 @@ namespace moe::app {
 namespace {
 
 using Kind = OperationColumn::Kind;
-constexpr double least_row = 21, best_row = 30, type = 12.5, head_type = 11, strip_height = 15;
+constexpr double least_row = 15, scrolled_row = 21, best_row = 30, strip_height = 15;
+constexpr double type = 12.5, least_type = 11, type_of_row = 0.72, head_type = 11;
 
 }  // namespace
 
@@ -108,9 +109,15 @@ void OperationTable::arrange(int width, int room) {
     measure(width);
     const double fixed = headHeight() + stripsHeight(width) + theme_.px(4);
     const double rows = double(std::max<std::size_t>(1, page_->rows.size()));
-    row_height_ = std::clamp(std::floor((room - fixed) / rows), theme_.px(least_row), theme_.px(best_row));
+    // Narrow rows before a part of the table is out of sight; where it is so anyway they need not be narrow.
+    const double height = std::floor((room - fixed) / rows);
+    row_height_ = height < theme_.px(least_row) ? theme_.px(scrolled_row) : std::min(height, theme_.px(best_row));
     resize(width, std::max(room, int(std::ceil(fixed + rows * row_height_))));
     update();
+}
+
+double OperationTable::typeSize() const {
+    return std::clamp(row_height_ / theme_.scale * type_of_row, least_type, type);
 }
 
 void OperationTable::cutOff(QPainter& p, const QRectF& rect, Qt::Alignment alignment, const QString& text) {
@@ -190,7 +197,7 @@ void OperationTable::paintRow(QPainter& p, const OperationRow& row, double y, st
         p.drawRect(line.adjusted(0, 1, 0, 0));
     }
     double x = 0;
-    p.setFont(theme_.font(type, row.expert ? QFont::DemiBold : QFont::Normal));
+    p.setFont(theme_.font(typeSize(), row.expert ? QFont::DemiBold : QFont::Normal));
     if (row.expert) {
         p.setPen(Qt::NoPen);
         p.setBrush(row.faint ? Theme::mix(theme_.panel, theme_.expert(*row.expert), 0.45) : theme_.expert(*row.expert));
@@ -203,7 +210,7 @@ void OperationTable::paintRow(QPainter& p, const OperationRow& row, double y, st
     drawTabular(p, QRectF(x, y, label_width_ - x, row_height_), Qt::AlignLeft | Qt::AlignVCenter, shown);
     if (shown != label) places.push_back({QRectF(x, y, label_width_ - x, row_height_), std::nullopt, nullptr, label});
     if (!row.note.isEmpty()) {
-        p.setFont(theme_.font(type - 0.5));
+        p.setFont(theme_.font(typeSize() - 0.5));
         p.setPen(theme_.muted);
         cutOff(p, QRectF(label_width_ + theme_.px(14), y, width() - label_width_ - theme_.px(14), row_height_),
                Qt::AlignLeft | Qt::AlignVCenter, row.note);
@@ -253,11 +260,11 @@ void OperationTable::paintCell(QPainter& p, const OperationRow& row, std::size_t
     const QColor color = cell.gradient ? theme_.gradient : row.faint ? theme_.muted : theme_.ink;
     const FormulaText text(cell.text);
     const int weight = cell.strong ? QFont::DemiBold : QFont::Normal;
-    const double height = std::ceil(theme_.px(type) * 1.45);
-    text.draw(p, theme_, QRectF(at.left(), at.center().y() - height / 2, at.width(), height), type, weight, color,
+    const double size = typeSize(), height = std::ceil(theme_.px(size) * 1.45);
+    text.draw(p, theme_, QRectF(at.left(), at.center().y() - height / 2, at.width(), height), size, weight, color,
               Qt::AlignRight);
     if (!cell.value) return;
-    const double wide = text.width(theme_, type, weight) + theme_.px(8);
+    const double wide = text.width(theme_, size, weight) + theme_.px(8);
     places.push_back(
         {QRectF(at.right() - wide, y, wide, row_height_), cell.ref, nullptr,
          FormulaText(page_->columns[c].title).plain() + QStringLiteral(" = ") + exactText(float(*cell.value))});
