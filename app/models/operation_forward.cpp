@@ -442,8 +442,11 @@ void PageBuilder::softmaxLoss() {
         line(text("q_{%1}").arg(literal(w)), {Shown::exp(Shown::number(at(s, w))) / Shown::number(total)}, at(q, w))};
     const double loss = trained ? at(value("loss"), 0) : 0;
     if (trained) {
-        page_.worked.push_back(
-            line(text("L = −ln q_{%1}").arg(literal(target)), {Shown::minusLn(Shown::number(at(q, target)))}, loss));
+        page_.worked.push_back(at(q, target) > least_probability
+                                   ? line(text("L = −ln q_{%1}").arg(literal(target)),
+                                          {Shown::minusLn(Shown::number(at(q, target)))}, loss)
+                                   : line(text("L = ln Σ_{v} exp( s_{v} ) − s_{%1}").arg(literal(target)),
+                                          {Shown::ln(Shown::number(total)) - Shown::number(at(s, target))}, loss));
         page_.aside = tr("batch: mean L = %1").arg(traceText(t_.loss));
         page_.notice = tr("0 would be certainty. Guessing among %1 words costs ln %1 = %2.")
                            .arg(countText(V_), traceText(std::log(double(V_))));

@@ -2,6 +2,7 @@
 #include "app/models/operation_catalogue.h"
 #include "app/models/operation_formula.h"
 #include "app/models/operation_numbers.h"
+#include "app/models/provenance.h"
 #include "app/models/shown_arithmetic.h"
 
 #include <QCoreApplication>

@@ -57,8 +57,6 @@ constexpr std::array<std::string_view, parameters> parameter_names = {
 // Of NumberRef::name, from Quantity::parameter on.
 constexpr std::array<std::string_view, 7> prefixes = {"", "d:", "m:", "v:", "new:", "new_m:", "new_v:"};
 
-// A probability below this has lost digits or is zero; the loss is then taken from the scores.
-constexpr double least_probability = 1e-30;
 
 const std::vector<NamedArray>* arraysOf(const Trace& trace, Q what) {
     switch (what) {

@@ -172,6 +172,9 @@ private:
     float sums_[2] = {0, 0};  // batch_loss, balance
 };
 
+/// A probability below this has lost digits or is zero; the loss is then taken from the scores.
+inline constexpr double least_probability = 1e-30;
+
 /// Adam's constants, Keras's defaults: 1 - beta 1, 1 - beta 2, epsilon.
 inline constexpr double momentum_share = 0.1, velocity_share = 0.001, adam_shown_epsilon = 1e-7;
 

@@ -276,6 +276,24 @@ private Q_SLOTS:
         QVERIFY2(tally.off * 2000 <= tally.steps, qPrintable(tally.wrong.join(u'\n')));
     }
 
+    // A float has no room for so small a chance: the loss is shown from the scores, as it is computed.
+    void theLossOfAChanceThatIsLostComesOut() {
+        Traced t = traced("soft", 4, 2, 0, false, 5);
+        const auto values = [&](const char* name) -> std::vector<float>& {
+            return std::ranges::find(t.trace.values, name, &TraceValue::name)->values;
+        };
+        const std::size_t target = std::size_t(t.trace.targets[0]), other = target == 1 ? 2 : 1;
+        values("logits")[target] = -110, values("logits")[other] = 40;
+        values("probs")[target] = 0, values("probs")[other] = 1;
+        values("loss")[0] = 150;
+        Tally tally;
+        for (std::size_t op = 0; op < t.trace.ops.size(); ++op)
+            if (t.trace.ops[op].id == "softmax_loss")
+                calculate(t.name, "softmax_loss", operationPage(t.trace, op, 0, t.words), tally);
+        QCOMPARE(tally.steps, std::size_t(2));
+        QVERIFY2(tally.off == 0, qPrintable(tally.wrong.join(u'\n')));
+    }
+
     // Cells that are the operands of another cell, calculated as they are shown.
     void theTablesComeOut() {
         std::size_t cells = 0;
