@@ -1,6 +1,7 @@
 #include "engine/formats/json_text.h"
 
 #include "engine/core/numbers.h"
+#include "engine/formats/strangers_text.h"
 
 #include <cmath>
 #include <unordered_set>
@@ -23,7 +24,7 @@ public:
     bool number_unsigned(number_unsigned_t value) override { return put(value); }
     bool number_float(number_float_t, const string_t& text) override {
         double value = 0;  // read again, because the parser's own reading follows the locale
-        if (!parse_number(text, value)) return fail("the number " + text + " is out of range");
+        if (!parse_number(text, value)) return fail("the number " + strangers_text(text) + " is out of range");
         return put(value);
     }
     bool string(string_t& value) override { return put(std::move(value)); }
@@ -34,7 +35,7 @@ public:
     bool end_object() override { return close(); }
     bool end_array() override { return close(); }
     bool key(string_t& name) override {
-        if (!keys_.back().insert(name).second) return fail("the key \"" + name.substr(0, 80) + "\" stands twice");
+        if (!keys_.back().insert(name).second) return fail("the key \"" + strangers_text(name) + "\" stands twice");
         key_ = std::move(name);
         return true;
     }

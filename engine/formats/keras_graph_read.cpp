@@ -1,5 +1,6 @@
 #include "engine/core/numbers.h"
 #include "engine/formats/keras_graph.h"
+#include "engine/formats/strangers_text.h"
 
 #include <algorithm>
 #include <array>
@@ -31,9 +32,9 @@ bool has(const Json& object, const char* key) {
     return object.is_object() && object.contains(key);
 }
 
-// At most 60 characters of a name from the file, for a sentence.
+// At most 60 bytes of a name from the file, for a sentence.
 std::string shown(const std::string& text) {
-    return text.size() <= 60 ? text : text.substr(0, 57) + "...";
+    return strangers_text(text, 60);
 }
 
 bool is_tensor(const Json& value) {

@@ -2,6 +2,7 @@
 
 #include "engine/core/checked.h"
 #include "engine/formats/json_text.h"
+#include "engine/formats/strangers_text.h"
 
 #include <algorithm>
 #include <bit>
@@ -83,16 +84,16 @@ SafetensorsReader::SafetensorsReader(std::string_view image, std::string name) :
                    &offsets = json_field(entry, "data_offsets", name_);
         if (type.is_string()) found.type = type.get<std::string>();
         std::size_t bytes = width_of(found.type);
-        if (bytes == 0) refuse("its array " + array.substr(0, 80) + " is of a type that is not read here");
+        if (bytes == 0) refuse("its array " + strangers_text(array) + " is of a type that is not read here");
         if (!shape.is_array() || shape.size() > 8 || !offsets.is_array() || offsets.size() != 2)
-            refuse("its array " + array.substr(0, 80) + " has no shape or no place");
+            refuse("its array " + strangers_text(array) + " has no shape or no place");
         for (const Json& size : shape) {
             found.shape.push_back(std::size_t(json_whole(size, data.size(), "a size", name_)));
             bytes = checked_product("An array in '" + name_ + "'", {bytes, found.shape.back()});
         }
         const auto first = std::size_t(json_whole(offsets[0], data.size(), "an offset", name_)),
                    last = std::size_t(json_whole(offsets[1], data.size(), "an offset", name_));
-        if (last < first || last - first != bytes) refuse("its array " + array.substr(0, 80) + " is of another size");
+        if (last < first || last - first != bytes) refuse("its array " + strangers_text(array) + " is of another size");
         found.bytes = data.substr(first, bytes);
         spans.emplace_back(first, last);
         arrays_.emplace(array, std::move(found));

@@ -2,10 +2,13 @@
 
 #include "engine/core/checked.h"
 #include "engine/core/numbers.h"
+#include "engine/formats/strangers_text.h"
+#include "engine/formats/zip_spans.h"
 
 #include <zip.h>
 
 #include <algorithm>
+#include <fstream>
 #include <memory>
 
 namespace moe {
@@ -133,7 +136,9 @@ ZipReader ZipReader::in_memory(std::string_view bytes, std::string name) {
     ErrorText error;
     reader.table_->archive =
         open_archive(zip_source_buffer_create(bytes.data(), bytes.size(), 0, &error.error), error, reader.name_);
-    reader.read_table(bytes.size());
+    reader.read_table(bytes.size(), [bytes](std::uint64_t offset, std::size_t count) {
+        return std::string(bytes.substr(std::min<std::size_t>(std::size_t(offset), bytes.size()), count));
+    });
     return reader;
 }
 
@@ -145,11 +150,19 @@ ZipReader ZipReader::on_disk(const std::filesystem::path& file, std::string name
     ErrorText error;
     reader.table_->archive =
         open_archive(zip_source_file_create(file.c_str(), 0, -1, &error.error), error, reader.name_);
-    reader.read_table(std::size_t(bytes));
+    reader.read_table(std::size_t(bytes), [&file](std::uint64_t offset, std::size_t count) {
+        std::ifstream stream(file, std::ios::binary);
+        std::string part(count, '\0');
+        stream.seekg(std::streamoff(offset));
+        stream.read(part.data(), std::streamsize(count));
+        part.resize(std::size_t(std::max<std::streamsize>(stream.gcount(), 0)));
+        return part;
+    });
     return reader;
 }
 
-void ZipReader::read_table(std::size_t archive_bytes) {
+void ZipReader::read_table(std::size_t archive_bytes,
+                           const std::function<std::string(std::uint64_t, std::size_t)>& read_bytes) {
     zip_t* archive = table_->archive.get();
     const zip_int64_t entries = zip_get_num_entries(archive, 0);
     if (entries < 0 || std::size_t(entries) > most_members)
@@ -168,15 +181,25 @@ void ZipReader::read_table(std::size_t archive_bytes) {
         const std::string member = status.name;
         if (leaves_its_folder(member))
             refuse_archive(name_, "has a member whose name leads out of the archive; it is not safe to open.");
+        zip_uint8_t system = 0;
+        zip_uint32_t attributes = 0;
+        constexpr zip_uint32_t kind_of_file = 0170000, link = 0120000;  // of Unix, in the upper half
+        if (zip_file_get_external_attributes(archive, i, 0, &system, &attributes) == 0 && system == ZIP_OPSYS_UNIX &&
+            (attributes >> 16 & kind_of_file) == link)
+            refuse_archive(name_,
+                           "has the member '" + strangers_text(member) + "' that is a link; it is not safe to open.");
         const bool readable = status.comp_method == ZIP_CM_STORE || status.comp_method == ZIP_CM_DEFLATE;
         if (!table_->places.emplace(member, Table::Place{i, std::size_t(status.size), readable}).second)
-            refuse_archive(name_, "has the member '" + member + "' twice; it is not safe to open.");
+            refuse_archive(name_, "has the member '" + strangers_text(member) + "' twice; it is not safe to open.");
         total = checked_sum("The archive", {total, std::size_t(status.size)});
         packed = checked_sum("The archive", {packed, std::size_t(status.comp_size)});
         if (total > limit || packed > archive_bytes)
             refuse_archive(name_, "says that it holds " + format_bytes(std::max(total, packed)) + ", which a file of " +
                                       format_bytes(archive_bytes) + " cannot; it is not safe to open.");
     }
+    std::optional<std::vector<ZipSpan>> spans = zip_spans(read_bytes, archive_bytes);
+    if (spans && zip_spans_overlap(*spans))
+        refuse_archive(name_, "has members that lie in each other; it is not safe to open.");
 }
 
 std::vector<std::string> ZipReader::members() const {

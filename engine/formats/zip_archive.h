@@ -21,8 +21,8 @@ std::string write_zip(const std::vector<ZipMember>& members);
 class ZipReader {
 public:
     /// In memory; `bytes` is read where it lies and must outlive this. Throws Error naming `name` where the bytes are
-    /// no whole archive, or a member is twice there, leads out of its folder (`..`, absolute), or is larger than an
-    /// honest file of this size can hold.
+    /// no whole archive, or a member is twice there, is a link, lies in another one, leads out of its folder (`..`,
+    /// absolute), or is larger than an honest file of this size can hold.
     static ZipReader in_memory(std::string_view bytes, std::string name);
     /// From the disk: the table alone is read. Throws Error as above.
     static ZipReader on_disk(const std::filesystem::path& file, std::string name);
@@ -42,7 +42,8 @@ public:
 private:
     struct Table;
     explicit ZipReader(std::string name);
-    void read_table(std::size_t archive_bytes);
+    void read_table(std::size_t archive_bytes,
+                    const std::function<std::string(std::uint64_t offset, std::size_t bytes)>& read_bytes);
 
     std::unique_ptr<Table> table_;
     std::string name_;

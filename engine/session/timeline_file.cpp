@@ -5,6 +5,7 @@
 #include "engine/core/settings.h"
 #include "engine/formats/keras_archive.h"
 #include "engine/formats/safetensors.h"
+#include "engine/formats/strangers_text.h"
 
 #include <algorithm>
 #include <cmath>
@@ -46,7 +47,7 @@ void check_command(const std::string& key, double value) {
     const bool whole = value >= 0 && value <= end && std::floor(value) == value;
     if (key == "epochs" && whole) return;
     if (key != "learning_rate" && key != "batch_size" && key != "balance_loss" && key != "epochs")
-        throw UsageError("The setting " + key.substr(0, 80) + " cannot be changed while a model is trained.");
+        throw UsageError("The setting " + strangers_text(key) + " cannot be changed while a model is trained.");
     Experiment tried;
     apply_setting(tried, key, whole && value < end ? std::to_string(std::uint64_t(value)) : to_text(value));
 }
