@@ -5,11 +5,13 @@
 #include "engine/formats/model_files.h"
 #include "engine/text/utf8.h"
 
+#include <bit>
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -19,7 +21,12 @@ namespace {
 
 // A million words take about 60 MB. A tokenizer has six dictionaries, one inside the other.
 constexpr std::size_t largest_file = std::size_t(1) << 26, most_dictionaries = 64, deepest_marks = 16;
+constexpr std::uint32_t largest_text = 1 << 28;
+static_assert(largest_file < largest_text);
+constexpr std::size_t most_on_stack = 65536, most_wide_numbers = 65536;  // Python puts 1,000 entries down at a time
 constexpr std::uint32_t nothing = std::numeric_limits<std::uint32_t>::max();
+// A reference to a value is its place, or with this bit the whole number itself: five dictionaries in six hold those.
+constexpr std::uint32_t immediate = std::uint32_t(1) << 31;
 
 enum class Kind : std::uint8_t { none, truth, whole, text, tuple, dictionary, class_name, tokenizer };
 enum class Class : std::uint8_t { tokenizer, ordered_dict, default_dict, integer };
@@ -27,12 +34,18 @@ enum class Class : std::uint8_t { tokenizer, ordered_dict, default_dict, integer
 // A value of the file. Texts are looked up where they lie in it; the rest refers to other values by their number, so
 // that nothing here is ever walked deeper than a tokenizer is.
 struct Value {
-    Kind kind = Kind::none;
-    std::uint32_t size = 0;   // of a text, in bytes
-    std::int64_t number = 0;  // the number; where a text starts; which dictionary, tuple's only element, or class
-};
+    Value(Kind of, std::size_t bytes, std::size_t what)
+        : kind(of), size(bytes & (largest_text - 1)), number(std::uint32_t(what)) {}
 
-using Dictionary = std::vector<std::pair<std::uint32_t, std::uint32_t>>;
+    Kind kind : 4;
+    std::uint32_t size : 28;  // of a text, in bytes; how many elements a tuple has
+    std::uint32_t number;     // where a text starts; which wide number, dictionary, tuple's only element, or class
+};
+static_assert(sizeof(Value) == 8, "a large file has millions");
+
+// Both grow without a copy of what they hold: a stranger's file may be nothing but values or entries.
+using Values = std::deque<Value>;
+using Dictionary = std::deque<std::pair<std::uint32_t, std::uint32_t>>;
 
 bool is_tokenizer_module(std::string_view module) {
     return module.ends_with("preprocessing.text") &&
@@ -91,29 +104,50 @@ private:
 
     // --- the values ---
 
-    const Value& value(std::uint32_t index) const { return values_[index]; }
+    Value value(std::uint32_t reference) const {
+        return reference & immediate ? Value{Kind::whole, 0, 0} : values_[reference];
+    }
+
+    std::int64_t whole_number(std::uint32_t reference) const {
+        return reference & immediate ? std::int64_t(reference & ~immediate) : wide_[values_[reference].number];
+    }
+
+    void push_reference(std::uint32_t reference) {
+        if (stack_.size() >= most_on_stack) refuse("puts more aside than a tokenizer needs");
+        stack_.push_back(reference);
+    }
 
     void push(Value made) {
-        if (values_.size() > bytes_.size() / 2) refuse("holds more values than a tokenizer has");
-        stack_.push_back(std::uint32_t(values_.size()));
+        if (values_.size() > bytes_.size() / 4) refuse("holds more values than a tokenizer has");
+        push_reference(std::uint32_t(values_.size()));
         values_.push_back(made);
+    }
+
+    void push_whole(std::int64_t number) {
+        if (number >= 0 && number < std::int64_t(nothing & ~immediate)) {
+            push_reference(std::uint32_t(number) | immediate);
+            return;
+        }
+        if (wide_.size() == most_wide_numbers) refuse("holds more large numbers than a tokenizer has");
+        push({Kind::whole, 0, wide_.size()});
+        wide_.push_back(number);
     }
 
     void push_text(std::size_t size) {
         const std::size_t start = at_;
         const std::string_view text = take(size);
         if (find_bad_utf8(text) != std::string_view::npos) refuse("has a text that is no UTF-8");
-        push({Kind::text, std::uint32_t(size), std::int64_t(start)});
+        push({Kind::text, size, start});
     }
 
     void push_dictionary() {
         if (dictionaries_.size() == most_dictionaries) refuse("holds more dictionaries than a tokenizer has");
-        push({Kind::dictionary, 0, std::int64_t(dictionaries_.size())});
+        push({Kind::dictionary, 0, dictionaries_.size()});
         dictionaries_.emplace_back();
     }
 
     std::string_view text(std::uint32_t index) const {
-        const Value& found = value(index);
+        const Value found = value(index);
         if (found.kind != Kind::text) refuse("has something else where a text belongs");
         return bytes_.substr(std::size_t(found.number), found.size);
     }
@@ -134,7 +168,7 @@ private:
     }
 
     Dictionary& dictionary_at_top() {
-        const Value& found = value(top());
+        const Value found = value(top());
         if (found.kind != Kind::dictionary) refuse("puts entries into something that is no dictionary");
         return dictionaries_[std::size_t(found.number)];
     }
@@ -168,13 +202,13 @@ private:
                 push({Kind::truth, 0, 0});
                 break;
             case 'K':
-                push({Kind::whole, 0, std::int64_t(little_endian(1))});
+                push_whole(std::int64_t(little_endian(1)));
                 break;
             case 'M':
-                push({Kind::whole, 0, std::int64_t(little_endian(2))});
+                push_whole(std::int64_t(little_endian(2)));
                 break;
             case 'J':
-                push({Kind::whole, 0, std::int32_t(std::uint32_t(little_endian(4)))});
+                push_whole(std::int32_t(std::uint32_t(little_endian(4))));
                 break;
             case 0x8A:
                 push_long();
@@ -249,7 +283,7 @@ private:
         if (size > 8) refuse("has a number that is too large");
         std::uint64_t number = little_endian(size);
         if (size > 0 && size < 8 && (number >> (8 * size - 1) & 1)) number |= ~std::uint64_t(0) << (8 * size);
-        push({Kind::whole, 0, static_cast<std::int64_t>(number)});
+        push_whole(static_cast<std::int64_t>(number));
     }
 
     void set_items() {
@@ -266,6 +300,7 @@ private:
     // Python numbers the memo from 0 without gaps; a number far out would only cost memory.
     void remember(std::size_t place) {
         if (place > memo_.size()) refuse("leaves a gap in what it remembers");
+        if (place == memo_.size() && place > values_.size()) refuse("remembers more than it holds");
         if (place == memo_.size())
             memo_.push_back(top());
         else
@@ -274,7 +309,7 @@ private:
 
     void recall(std::size_t place) {
         if (place >= memo_.size()) refuse("recalls what it did not remember");
-        stack_.push_back(memo_[place]);
+        push_reference(memo_[place]);
     }
 
     void push_class(std::string_view module, std::string_view attribute) {
@@ -292,21 +327,21 @@ private:
                 if (static_cast<unsigned char>(c) < 32 || static_cast<unsigned char>(c) > 126) c = '?';
             refuse("names '" + shown + "', where only Tokenizer, OrderedDict, defaultdict and int are known,");
         }
-        push({Kind::class_name, 0, std::int64_t(*found)});
+        push({Kind::class_name, 0, std::size_t(*found)});
     }
 
     bool is_class(std::uint32_t index, Class wanted) const {
-        return value(index).kind == Kind::class_name && value(index).number == std::int64_t(wanted);
+        return value(index).kind == Kind::class_name && value(index).number == std::uint32_t(wanted);
     }
 
     // OrderedDict() and defaultdict(int): both are dictionaries here.
     void call() {
         const std::uint32_t arguments = pop(), callee = pop();
         if (value(arguments).kind != Kind::tuple) refuse("makes a call that no Keras tokenizer needs");
-        const Value& tuple = value(arguments);
+        const Value tuple = value(arguments);
         const bool ordered = is_class(callee, Class::ordered_dict) && tuple.size == 0;
-        const bool counting = is_class(callee, Class::default_dict) && tuple.size == 1 &&
-                              is_class(std::uint32_t(tuple.number), Class::integer);
+        const bool counting =
+            is_class(callee, Class::default_dict) && tuple.size == 1 && is_class(tuple.number, Class::integer);
         if (!ordered && !counting) refuse("makes a call that no Keras tokenizer needs");
         push_dictionary();
     }
@@ -333,10 +368,9 @@ private:
     }
 
     std::uint64_t whole(std::uint32_t index, std::uint64_t most, const std::string& key) const {
-        const Value& found = value(index);
-        if (found.kind != Kind::whole || found.number < 0 || std::uint64_t(found.number) > most)
+        if (value(index).kind != Kind::whole || whole_number(index) < 0 || std::uint64_t(whole_number(index)) > most)
             damaged(key, "is not a whole number in range");
-        return std::uint64_t(found.number);
+        return std::uint64_t(whole_number(index));
     }
 
     const Dictionary& dictionary(std::uint32_t index, const std::string& key) const {
@@ -344,14 +378,44 @@ private:
         return dictionaries_[std::size_t(value(index).number)];
     }
 
-    template <class Use>
-    void each_word(std::uint32_t index, const std::string& key, std::uint64_t most, Use use) const {
-        std::unordered_set<std::string_view> seen;
-        for (const auto& [word, count] : dictionary(index, key)) {
-            if (value(word).kind != Kind::text) damaged(key, "has a word that is no text");
-            if (!seen.insert(text(word)).second) damaged(key, "has a word twice");
-            use(text(word), whole(count, most, "number in " + key));
+    // A dictionary's entries by their text: one number a place, because a set or map of the standard library would take
+    // ten times that for a file that is large already.
+    class Words {
+    public:
+        Words(const PickleReader& reader, const Dictionary& entries)
+            : reader_(reader), entries_(entries), places_(std::bit_ceil(2 * entries.size() + 1), nothing) {}
+
+        /// The entry whose word this is; nothing where there is none.
+        std::uint32_t find(std::string_view word) const { return places_[place_of(word)]; }
+
+        /// False where another entry has the same word.
+        bool add(std::uint32_t entry) {
+            std::uint32_t& place = places_[place_of(reader_.text(entries_[entry].first))];
+            return std::exchange(place, entry) == nothing;
         }
+
+    private:
+        std::size_t place_of(std::string_view word) const {
+            std::size_t place = std::hash<std::string_view>()(word) & (places_.size() - 1);
+            while (places_[place] != nothing && reader_.text(entries_[places_[place]].first) != word)
+                place = (place + 1) & (places_.size() - 1);
+            return place;
+        }
+
+        const PickleReader& reader_;
+        const Dictionary& entries_;
+        std::vector<std::uint32_t> places_;
+    };
+
+    // Its words, none twice, with whole numbers up to `most`.
+    Words words_of(const Dictionary& entries, const std::string& key, std::uint64_t most) const {
+        Words words(*this, entries);
+        for (std::size_t i = 0; i < entries.size(); ++i) {
+            if (value(entries[i].first).kind != Kind::text) damaged(key, "has a word that is no text");
+            if (!words.add(std::uint32_t(i))) damaged(key, "has a word twice");
+            whole(entries[i].second, most, "number in " + key);
+        }
+        return words;
     }
 
     Tokenizer tokenizer(const Value& object) const {
@@ -396,18 +460,15 @@ private:
         const std::uint32_t counted = find("document_count");
         const std::uint64_t documents = counted == nothing ? 0 : whole(counted, most, "document_count");
 
-        std::unordered_map<std::string_view, std::uint64_t> lines_with;
-        if (const std::uint32_t docs = find("word_docs"); docs != nothing)
-            each_word(docs, "word_docs", most,
-                      [&](std::string_view word, std::uint64_t count) { lines_with.emplace(word, count); });
-        std::vector<WordCount> words;
-        each_word(need("word_counts"), "word_counts", most, [&](std::string_view word, std::uint64_t count) {
-            const auto found = lines_with.find(word);
-            words.push_back({std::string(word), count, found == lines_with.end() ? 0 : found->second});
-        });
+        std::vector<WordCount> words = counted_words(need("word_counts"), find("word_docs"), most);
         std::unordered_map<std::string, std::int32_t> index;
-        each_word(need("word_index"), "word_index", INT32_MAX,
-                  [&](std::string_view word, std::uint64_t id) { index.emplace(std::string(word), std::int32_t(id)); });
+        {
+            const Dictionary& entries = dictionary(need("word_index"), "word_index");
+            words_of(entries, "word_index", INT32_MAX);
+            index.reserve(entries.size());
+            for (const auto& [word, id] : entries)
+                index.emplace(std::string(text(word)), std::int32_t(whole_number(id)));
+        }
         try {
             return Tokenizer::from_counts(std::move(options), std::move(words), documents, std::move(index));
         } catch (const Error& error) {
@@ -415,11 +476,29 @@ private:
         }
     }
 
+    // `docs` may be nothing: then no word is in any line.
+    std::vector<WordCount> counted_words(std::uint32_t counts, std::uint32_t docs, std::uint64_t most) const {
+        const Dictionary none;
+        const Dictionary &entries = dictionary(counts, "word_counts"),
+                         &lines = docs == nothing ? none : dictionary(docs, "word_docs");
+        const Words lines_with = words_of(lines, "word_docs", most);
+        words_of(entries, "word_counts", most);
+        std::vector<WordCount> words;
+        words.reserve(entries.size());
+        for (const auto& [word, count] : entries) {
+            const std::uint32_t line = lines_with.find(text(word));
+            words.push_back({std::string(text(word)), std::uint64_t(whole_number(count)),
+                             line == nothing ? 0 : std::uint64_t(whole_number(lines[line].second))});
+        }
+        return words;
+    }
+
     std::string_view bytes_;
     const std::string& name_;
     std::size_t at_ = 0;
     bool stopped_ = false;
-    std::vector<Value> values_;
+    Values values_;
+    std::vector<std::int64_t> wide_;  // whole numbers that are no reference
     std::vector<Dictionary> dictionaries_;
     std::vector<std::uint32_t> stack_, memo_;
     std::vector<std::size_t> marks_;  // heights of the stack

@@ -51,12 +51,14 @@ void Tokenizer::build_index(std::unordered_map<std::string, std::int32_t> given)
     // One more than there are words, because Keras leaves a hole where the oov token was counted as a word too.
     const std::size_t largest = given.size() + 1;
     index_word_.assign(1, {});
+    std::size_t end = 1;
     for (const auto& [word, id] : given) {
         if (id < 1 || std::size_t(id) > largest)
             throw Error("The word index gives a word a number that is not from 1 to " + with_commas(given.size()) +
                         ".");
-        if (std::size_t(id) >= index_word_.size()) index_word_.resize(std::size_t(id) + 1);
+        end = std::max(end, std::size_t(id) + 1);
     }
+    index_word_.resize(end);
     std::vector<bool> taken(index_word_.size(), false);
     for (const auto& [word, id] : given) {
         if (taken[std::size_t(id)])
