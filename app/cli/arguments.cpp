@@ -3,6 +3,7 @@
 #include "engine/core/numbers.h"
 
 #include <algorithm>
+#include <filesystem>
 
 namespace moe::app {
 
@@ -68,6 +69,11 @@ std::optional<unsigned long long> Arguments::whole(std::string_view option, unsi
                          "': it takes a whole number from " + std::to_string(low) + " to " + std::to_string(high) +
                          ".");
     return number;
+}
+
+H5Program h5Program() {
+    std::error_code error;  // where /proc is not there, the sentence about the missing program says so
+    return h5_program_beside(std::filesystem::read_symlink("/proc/self/exe", error));
 }
 
 BackendOptions backendOptions(const Arguments& arguments) {

@@ -1,4 +1,5 @@
 #pragma once
+#include "engine/formats/h5_program.h"
 #include "engine/session/training_session.h"
 
 #include <optional>
@@ -51,6 +52,9 @@ private:
     std::vector<std::pair<std::string_view, std::string>> values_;
     std::vector<std::string> words_;
 };
+
+/// What reads the weights of models: it lies beside this program.
+H5Program h5Program();
 
 /// --device and --threads.
 BackendOptions backendOptions(const Arguments& arguments);

@@ -74,7 +74,7 @@ int run(const Arguments& a) {
     const std::filesystem::path out = a.required("--out");
     const FigureFormat format = formatOf(out);
     const std::string path = a.required("--model"), text = textOf(a);
-    SavedModel model = load_model(path);
+    SavedModel model = load_model(path, h5Program());
     for (const std::string& remark : model.remarks) say(remark);
     if (!model.tokenizer)
         throw Error(path + " holds no tokenizer, so its words are not known; put its tokenizer.json beside it.");

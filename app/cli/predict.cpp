@@ -63,7 +63,7 @@ int run(const Arguments& a) {
     const auto top = std::size_t(a.whole("--top", 1, 16'777'216).value_or(5));
     const std::string path = a.required("--model");
     for (const std::string& text : a.words()) checkUtf8(text, "The text");
-    SavedModel model = load_model(path);
+    SavedModel model = load_model(path, h5Program());
     for (const std::string& remark : model.remarks) say(remark);
     if (!model.tokenizer)
         throw Error(path + " holds no tokenizer, so its words are not known; put its tokenizer.json beside it.");

@@ -89,7 +89,7 @@ Plan planOf(const Arguments& a) {
     applySettings(a, plan.experiment);  // a wrong setting is said before a large text is read
     std::optional<SavedModel> init;
     if (a.has("--init")) {
-        init = load_model(*a.value("--init"));
+        init = load_model(*a.value("--init"), h5Program());
         for (const std::string& remark : init->remarks) say(remark);
         plan.experiment = init->state.experiment;
         applySettings(a, plan.experiment);

@@ -44,7 +44,7 @@ MainWindow::MainWindow(WindowOptions options, QWidget* parent)
       options_(std::move(options)),
       remembered_(WindowState::read(options_.settings)),
       session_(options_.session),
-      bench_(new Workbench(session_, this)),
+      bench_(new Workbench(session_, options_.h5, this)),
       actions_(new WindowActions(this)),
       models_(new ModelActions(*bench_, options_.session, this)),
       guide_(new LessonGuide(*bench_, this)),

@@ -32,6 +32,7 @@ struct WindowOptions {
     LessonList lessons;
     SessionOptions session;
     AutosaveOptions autosave;  // root empty: nothing is kept
+    H5Program h5;              // reads the weights of files; without it models are not opened
     QStringList program;       // what New window starts; empty: there is no such command
 };
 

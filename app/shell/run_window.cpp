@@ -86,6 +86,7 @@ int runWindow(int argc, char** argv, const WindowRequest& request) {
     options.settings = request.measure_first_frame ? nullptr : &settings;
     options.lessons = loadLessons(QString::fromStdString(request.lessons.string()));
     options.session.backend = request.backend;
+    options.h5 = h5_program_beside(QCoreApplication::applicationFilePath().toStdString());
     if (!request.measure_first_frame) {
         const QString data = QStandardPaths::writableLocation(QStandardPaths::AppDataLocation);
         if (!data.isEmpty()) options.autosave.root = (data + QStringLiteral("/autosave")).toStdString();

@@ -79,8 +79,8 @@ Experiment presentExperiment(const Snapshot& snapshot) {
 }
 
 // Undo keeps as many models as an eighth of the memory holds, at least the last one.
-Workbench::Workbench(SessionController& session, QObject* parent)
-    : QObject(parent), session_(session), undo_limit_(default_memory_limit() / 6) {
+Workbench::Workbench(SessionController& session, H5Program h5, QObject* parent)
+    : QObject(parent), session_(session), h5_(std::move(h5)), undo_limit_(default_memory_limit() / 6) {
     undo_.setUndoLimit(undo_steps);
     connect(&session, &SessionController::probeEdited, this, &Workbench::probeEdited);
 }
@@ -341,8 +341,8 @@ void Workbench::read(const std::filesystem::path& path, bool restored, std::func
         done(sentence);
     };
     background_.run(
-        [this, path, present, restored, done]() -> Background::Finish {
-            const auto loaded = std::make_shared<LoadedSession>(load_session(path, present));
+        [this, path, h5 = h5_, present, restored, done]() -> Background::Finish {
+            const auto loaded = std::make_shared<LoadedSession>(load_session(path, h5, present));
             SessionSetup& setup = loaded->setup;
             if (!loaded->whole) {
                 setup.probe = firstPhrase(*setup.corpus);

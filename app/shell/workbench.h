@@ -39,7 +39,8 @@ class Workbench : public QObject {
     Q_OBJECT
 
 public:
-    explicit Workbench(SessionController& session, QObject* parent = nullptr);
+    /// `h5` reads the weights of files.
+    explicit Workbench(SessionController& session, H5Program h5, QObject* parent = nullptr);
 
     SessionController& session() { return session_; }
     QUndoStack& undoStack() { return undo_; }
@@ -131,6 +132,7 @@ private:
     };
 
     SessionController& session_;
+    H5Program h5_;
     std::function<SessionScene()> scene_;
     std::function<const Lesson*(const QString&)> find_lesson_;
     std::map<std::uint64_t, Notes> notes_;  // by RunIdentity::session

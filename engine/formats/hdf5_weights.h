@@ -1,7 +1,10 @@
 #pragma once
+#include "engine/formats/h5_program.h"
+
 #include <cstdint>
-#include <memory>
+#include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,33 +24,30 @@ struct Hdf5Item {
 /// that equal weights give equal bytes. `groups` are made whether or not a dataset is in them. Any thread.
 std::string write_hdf5(const std::vector<std::string>& groups, const std::vector<Hdf5Item>& items);
 
-/// An HDF5 file in memory. Follows hard links only, and reads only what the file itself can hold: no external storage,
-/// no virtual datasets, no filters but gzip and shuffle, no size beyond the file's own. libhdf5 is not safe for
-/// threads: a reader holds the one lock while it lives.
+/// What is in an HDF5 file in memory, as the program moelab-h5 reads it (engine/formats/h5_program.h): arrays of
+/// floats, whole numbers, and texts that groups carry. A file with links, storage elsewhere, filters but gzip and
+/// shuffle, or sizes beyond its own is refused as a whole. Any thread, one at a time.
 class Hdf5Reader {
 public:
-    /// Throws Error naming `name` where `image` is no HDF5 file. `image` is read where it lies and must outlive this.
-    Hdf5Reader(std::string_view image, std::string name);
-    Hdf5Reader(std::string&&, std::string) = delete;
-    ~Hdf5Reader();
-    Hdf5Reader(const Hdf5Reader&) = delete;
-    Hdf5Reader& operator=(const Hdf5Reader&) = delete;
+    /// Throws Error as read_h5() does. `image` is read where it lies and must outlive this.
+    Hdf5Reader(std::string_view image, std::string name, const H5Program& program);
+    Hdf5Reader(std::string&&, std::string, const H5Program&) = delete;
 
-    /// False where nothing stands at `path`. Throws Error where a link on the way is no hard link.
+    /// False where nothing stands at `path`.
     bool exists(const std::string& path) const;
 
     /// How many links the group at `path` has. Throws Error where it is no group.
     std::size_t links(const std::string& path) const;
 
-    /// Sizes of the dataset at `path`. Throws Error as floats() does, whatever its shape.
+    /// Sizes of the array at `path`. Throws Error as take_floats() does, whatever its shape.
     std::vector<std::size_t> shape(const std::string& path, const std::string& owner) const;
 
-    /// The float32 or float64 dataset at `path`, row-major. Throws Error where it is missing, unsafe, or of another
-    /// shape than `shape`; `owner` is for the sentence ("the layer 'dense'").
-    std::vector<float> floats(const std::string& path, const std::vector<std::size_t>& shape,
-                              const std::string& owner) const;
+    /// The float32 or float64 array at `path`, row-major; once each. Throws Error where it is missing, of another type
+    /// or shape than `shape`, or was taken; `owner` is for the sentence ("the layer 'dense'").
+    std::vector<float> take_floats(const std::string& path, const std::vector<std::size_t>& shape,
+                                   const std::string& owner);
 
-    /// The whole number at `path`. Throws Error as floats() does.
+    /// The whole number at `path`. Throws Error where there is none.
     std::int64_t integer(const std::string& path, const std::string& owner) const;
 
     /// The text that the object at `path` ("": the file itself) carries as an attribute; nothing where there is none.
@@ -59,12 +59,13 @@ public:
     std::vector<std::string> texts(const std::string& path, const std::string& attribute) const;
 
 private:
+    const H5Object& array(const std::string& path, const std::string& owner) const;
     std::optional<std::vector<std::string>> read_texts(const std::string& path, const std::string& attribute) const;
 
-    struct File;
-    std::unique_ptr<File> file_;
     std::string name_;
     std::string_view image_;
+    std::map<std::string, H5Object> objects_;
+    std::set<std::string> taken_;
 };
 
 }  // namespace moe

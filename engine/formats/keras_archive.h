@@ -34,7 +34,7 @@ struct ModelArchive {
     std::optional<Json> session;  // session_member, where there is one
     SavedModel model;
 };
-ModelArchive load_model_archive(const std::filesystem::path& folder_or_file);
+ModelArchive load_model_archive(const std::filesystem::path& folder_or_file, const H5Program& program);
 
 /// As write_keras(), with further members under `moe-lab/` at the end.
 std::string write_keras(const SavedModel& model, std::vector<ZipMember> more);

@@ -1,7 +1,6 @@
 #include "engine/formats/keras_weights.h"
 
 #include "engine/core/numbers.h"
-#include "engine/formats/hdf5_weights.h"
 
 #include <algorithm>
 #include <cmath>
@@ -35,8 +34,8 @@ std::optional<std::size_t> counter_of(const std::string& name, std::string_view 
 
 class WeightsReader {
 public:
-    WeightsReader(std::string_view image, const std::string& name, KerasModel& model, RunState& state)
-        : reader_(image, name), name_(name), model_(model), state_(state) {}
+    WeightsReader(Hdf5Reader& weights, const std::string& name, KerasModel& model, RunState& state)
+        : reader_(weights), name_(name), model_(model), state_(state) {}
 
     std::vector<std::string> read(bool legacy) {
         std::vector<Variable> variables = legacy ? legacy_variables() : archive_variables();
@@ -93,7 +92,7 @@ private:
 
     void fill(std::vector<NamedArray>& arrays, const Variable& variable, const std::string& path, const char* whose) {
         const std::string owner = whose + owner_of(variable);
-        std::vector<float> values = reader_.floats(path, shape_of(variable), owner);
+        std::vector<float> values = reader_.take_floats(path, shape_of(variable), owner);
         if (!std::ranges::all_of(values, [](float value) { return std::isfinite(value); }))
             throw Error("'" + name_ + "': the weights of " + owner + " (" + path +
                         ") hold what is no number, as a training that diverged leaves it; open an earlier state.");
@@ -253,7 +252,7 @@ private:
         if (step < 0) throw Error("'" + name_ + "': its optimizer is at a step below 0.");
         state_.step = std::uint64_t(step);
         if (rate.empty() || !reader_.exists(rate)) return;
-        const double value = double(reader_.floats(rate, {}, "the optimizer")[0]);
+        const double value = double(reader_.take_floats(rate, {}, "the optimizer")[0]);
         if (std::isfinite(value) && value >= 0) state_.experiment.train.learning_rate = shortest_decimal(value);
     }
 
@@ -327,7 +326,7 @@ private:
         read_moments(variables, [&](std::size_t number) { return paths[before + number]; });
     }
 
-    Hdf5Reader reader_;
+    Hdf5Reader& reader_;
     const std::string& name_;
     KerasModel& model_;
     RunState& state_;
@@ -344,14 +343,14 @@ double shortest_decimal(double value) {
     return decimal;
 }
 
-std::vector<std::string> read_archive_weights(std::string_view image, const std::string& name, KerasModel& model,
+std::vector<std::string> read_archive_weights(Hdf5Reader& weights, const std::string& name, KerasModel& model,
                                               RunState& state) {
-    return WeightsReader(image, name, model, state).read(false);
+    return WeightsReader(weights, name, model, state).read(false);
 }
 
-std::vector<std::string> read_legacy_weights(std::string_view image, const std::string& name, KerasModel& model,
+std::vector<std::string> read_legacy_weights(Hdf5Reader& weights, const std::string& name, KerasModel& model,
                                              RunState& state) {
-    return WeightsReader(image, name, model, state).read(true);
+    return WeightsReader(weights, name, model, state).read(true);
 }
 
 }  // namespace moe

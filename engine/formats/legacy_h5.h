@@ -11,6 +11,6 @@ bool is_hdf5(std::string_view start);
 
 /// Keras's legacy format, one HDF5 file: model and optimizer as attributes, weights keyed by layer name. Both forms of
 /// read_keras() are read, by the same rules. Throws Error in one sentence naming `name`. Any thread.
-SavedModel read_legacy_h5(std::string_view image, const std::string& name);
+SavedModel read_legacy_h5(std::string_view image, const std::string& name, const H5Program& program);
 
 }  // namespace moe

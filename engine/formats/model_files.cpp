@@ -10,6 +10,7 @@
 #include "engine/formats/keras_graph.h"
 #include "engine/formats/keras_weights.h"
 #include "engine/formats/legacy_h5.h"
+#include "engine/formats/strangers_text.h"
 #include "engine/formats/tokenizer_pickle.h"
 #include "engine/text/utf8.h"
 
@@ -227,7 +228,7 @@ void check_version(const Json& json, std::uint64_t known, const std::string& nam
     if (version <= known) return;
     std::string writer = "a newer MoE Lab";
     if (const auto found = json.find("written_by"); found != json.end() && found->is_string())
-        writer = found->get<std::string>().substr(0, 80);
+        writer = strangers_text(found->get<std::string>());
     throw Error("'" + name + "' was written by " + writer + " in version " + std::to_string(version) +
                 " of the format, and this " + program_name() + " reads up to version " + std::to_string(known) +
                 "; open it with the newer program.");
@@ -283,7 +284,8 @@ void check_memory(const ZipReader& archive) {
 }
 
 /// `outermost`: not what lies in another file as its beginning. `session`: also its session_member, where it has one.
-SavedModel read_archive(const ZipReader& archive, bool outermost, std::optional<Json>* session = nullptr) {
+SavedModel read_archive(const ZipReader& archive, const H5Program& program, bool outermost,
+                        std::optional<Json>* session = nullptr) {
     const std::string& name = archive.name();
     check_memory(archive);
     if (archive.has(session_member)) {
@@ -298,7 +300,11 @@ SavedModel read_archive(const ZipReader& archive, bool outermost, std::optional<
     Experiment& experiment = model.state.experiment;
     if (keras.learning_rate && std::isfinite(*keras.learning_rate) && *keras.learning_rate >= 0)
         experiment.train.learning_rate = shortest_decimal(*keras.learning_rate);
-    model.remarks = read_archive_weights(archive.read("model.weights.h5", most_weights), name, keras, model.state);
+    {
+        const std::string image = archive.read("model.weights.h5", most_weights);
+        Hdf5Reader weights(image, name, program);
+        model.remarks = read_archive_weights(weights, name, keras, model.state);
+    }
     experiment.model = keras.spec;
     if (archive.has(experiment_member) && archive.has(run_member)) {
         read_experiment(archive.read(experiment_member, largest_settings), name, experiment);
@@ -317,7 +323,7 @@ SavedModel read_archive(const ZipReader& archive, bool outermost, std::optional<
     } else if (archive.has(initial_member)) {
         const std::string bytes = archive.read(initial_member, checked_sum("The archive", {most_weights, largest_run}));
         refuse_other_files(bytes, name + ": initial.keras");
-        RunState initial = read_archive(ZipReader::in_memory(bytes, name + ": initial.keras"), false).state;
+        RunState initial = read_archive(ZipReader::in_memory(bytes, name + ": initial.keras"), program, false).state;
         const auto same_shape = [](const NamedArray& a, const NamedArray& b) { return a.shape == b.shape; };
         if (!std::ranges::equal(initial.parameters, model.state.parameters, same_shape))
             throw Error("'" + name + "' contradicts itself: it began as a model of another size.");
@@ -328,10 +334,10 @@ SavedModel read_archive(const ZipReader& archive, bool outermost, std::optional<
 
 }  // namespace
 
-SavedModel read_keras(std::string_view bytes, const std::string& name) {
-    if (is_hdf5(bytes)) return read_legacy_h5(bytes, name);
+SavedModel read_keras(std::string_view bytes, const std::string& name, const H5Program& program) {
+    if (is_hdf5(bytes)) return read_legacy_h5(bytes, name, program);
     refuse_other_files(bytes.substr(0, file_start), name);
-    return read_archive(ZipReader::in_memory(bytes, name), true);
+    return read_archive(ZipReader::in_memory(bytes, name), program, true);
 }
 
 ZipReader open_keras_archive(const std::filesystem::path& file) {
@@ -377,8 +383,8 @@ void say_unused(SavedModel& model, const std::filesystem::path& beside) {
 
 }  // namespace
 
-SavedModel load_model(const std::filesystem::path& path) {
-    return load_model_archive(path).model;
+SavedModel load_model(const std::filesystem::path& path, const H5Program& program) {
+    return load_model_archive(path, program).model;
 }
 
 namespace {
@@ -413,7 +419,7 @@ std::filesystem::path tokenizer_in(const std::filesystem::path& folder) {
 
 }  // namespace
 
-ModelArchive load_model_archive(const std::filesystem::path& path) {
+ModelArchive load_model_archive(const std::filesystem::path& path, const H5Program& program) {
     namespace fs = std::filesystem;
     std::error_code error;
     const bool is_folder = fs::is_directory(path, error);
@@ -422,10 +428,10 @@ ModelArchive load_model_archive(const std::filesystem::path& path) {
     std::optional<Json> session;
     SavedModel model;
     if (is_hdf5(read_file_start(file, file_start))) {
-        model = read_legacy_h5(read_file(file, default_memory_limit() / 2), file.string());
+        model = read_legacy_h5(read_file(file, default_memory_limit() / 2), file.string(), program);
     } else {
         archive.emplace(open_keras_archive(file));
-        model = read_archive(*archive, true, &session);
+        model = read_archive(*archive, program, true, &session);
     }
     const fs::path folder = file.parent_path(), tokenizer = tokenizer_in(folder), length = folder / "max_seq_len.txt";
     const auto missing = [&](const char* what) {

@@ -1,5 +1,6 @@
 #pragma once
 #include "engine/core/state.h"
+#include "engine/formats/h5_program.h"
 #include "engine/text/tokenizer.h"
 
 #include <filesystem>
@@ -28,8 +29,9 @@ std::string write_keras(const SavedModel& model);
 /// Reads what write_keras wrote, and what Keras did, as an archive or in its legacy format: its built-in form and the
 /// tutorial's own classes; sizes, soft or top-k gate, mask, Adam's state. A bare file's state is also its `initial`
 /// one: a reset leads back to it. Throws Error in one sentence naming `name` for anything else: no archive, truncated,
-/// a missing member, a layer that is not known, sizes that do not fit together. Any thread.
-SavedModel read_keras(std::string_view bytes, const std::string& name);
+/// a missing member, a layer that is not known, sizes that do not fit together. Weights are read by `program`. Any
+/// thread.
+SavedModel read_keras(std::string_view bytes, const std::string& name, const H5Program& program);
 
 /// Keras's Tokenizer.to_json(), and back (one level or nested strings).
 std::string write_tokenizer_json(const Tokenizer& tokenizer);
@@ -44,6 +46,6 @@ void save_model_file(const std::filesystem::path& file, const SavedModel& model)
 /// A folder of the three files, or one .keras file (a session too) or .h5 file; the tokenizer from inside the archive,
 /// else from beside it (tokenizer.json, else tokenizer.pkl). Sizes are checked before anything large is read.
 /// Throws Error: missing, truncated, a tokenizer whose vocabulary does not fit the model's.
-SavedModel load_model(const std::filesystem::path& folder_or_file);
+SavedModel load_model(const std::filesystem::path& folder_or_file, const H5Program& program);
 
 }  // namespace moe

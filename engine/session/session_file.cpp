@@ -232,9 +232,10 @@ void save_session(const std::filesystem::path& file, const WholeSession& session
     write_file(file, pack_session(session));
 }
 
-LoadedSession load_session(const std::filesystem::path& path, const std::shared_ptr<const Corpus>& present) {
+LoadedSession load_session(const std::filesystem::path& path, const H5Program& program,
+                           const std::shared_ptr<const Corpus>& present) {
     LoadedSession loaded;
-    ModelArchive opened = load_model_archive(path);
+    ModelArchive opened = load_model_archive(path, program);
     SavedModel& model = opened.model;
     const std::string file = path.filename().string();
     std::optional<SessionJson> in;

@@ -1,4 +1,5 @@
 #pragma once
+#include "engine/formats/h5_program.h"
 #include "engine/session/timeline_file.h"
 #include "engine/session/training_session.h"
 
@@ -85,8 +86,9 @@ struct LoadedSession {
 /// text, the model is put on `present` (may be null), at the beginning of an epoch, and a remark says so; its setup
 /// then has neither probe nor history nor timeline: they were another text's. Throws Error in one sentence: no such
 /// file, damaged, of a later version (it names both), a text that the model cannot read. Sizes are checked before
-/// anything large is read. Any thread.
-LoadedSession load_session(const std::filesystem::path& path, const std::shared_ptr<const Corpus>& present = {});
+/// anything large is read; weights are read by `program`. Any thread.
+LoadedSession load_session(const std::filesystem::path& path, const H5Program& program,
+                           const std::shared_ptr<const Corpus>& present = {});
 
 /// What can be said of a session file without reading its weights.
 struct SessionSummary {

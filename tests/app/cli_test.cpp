@@ -372,3 +372,4 @@ private Q_SLOTS:
 
 QTEST_GUILESS_MAIN(CliTest)
 #include "cli_test.moc"
+#include "tests/support/read_models.h"

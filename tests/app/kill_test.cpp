@@ -39,6 +39,7 @@ public:
     Life(const QString& folder, bool restoring) : file_((folder + QStringLiteral("/saved.keras")).toStdString()) {
         WindowOptions options;
         options.lessons = loadLessons(folder + QStringLiteral("/lessons"));
+        options.h5.file = MOE_H5_PROGRAM;
         options.autosave.root = (folder + QStringLiteral("/autosave")).toStdString();
         if (!realPace()) {
             options.autosave.look = 10;
@@ -289,3 +290,4 @@ int main(int argc, char** argv) {
 }
 
 #include "kill_test.moc"
+#include "tests/support/read_sessions.h"

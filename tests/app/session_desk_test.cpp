@@ -592,3 +592,4 @@ private Q_SLOTS:
 
 QTEST_MAIN(moe::app::SessionDeskTest)
 #include "session_desk_test.moc"
+#include "tests/support/read_sessions.h"

@@ -62,6 +62,7 @@ public:
         options.lessons = loadLessons(path(QStringLiteral("lessons")));
         options.autosave = autosave;
         options.program = program;
+        options.h5.file = MOE_H5_PROGRAM;
         auto window = std::make_unique<MainWindow>(std::move(options));
         window->show();
         window->openFirstLesson(lesson);

@@ -4,6 +4,7 @@
 #include "engine/formats/json_text.h"
 #include "engine/formats/model_files.h"
 #include "engine/formats/zip_archive.h"
+#include "tests/support/read_models.h"
 #include "tests/support/refusal.h"
 
 #include <doctest/doctest.h>

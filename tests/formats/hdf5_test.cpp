@@ -4,6 +4,8 @@
 #include "engine/core/error.h"
 #include "engine/core/rng.h"
 #include "engine/formats/hdf5_texts.h"
+#include "tests/support/read_models.h"
+#include "tests/support/refusal.h"
 
 #include <doctest/doctest.h>
 
@@ -20,15 +22,12 @@ std::string image(const std::string& name) {
     return read_file(MOE_TEST_DATA "/data/weights/" + name + ".h5");
 }
 
-std::string refusal(const std::string& name) {
-    try {
+std::string said_of(const std::string& name) {
+    return refusal([&] {
         const std::string bytes = image(name);
-        const Hdf5Reader reader(bytes, name);
-        reader.floats("a/w", {2, 3}, "the layer 'w'");
-    } catch (const Error& error) {
-        return error.what();
-    }
-    return "read";
+        Hdf5Reader reader(bytes, name, h5_program());
+        reader.take_floats("a/w", {2, 3}, "the layer 'w'");
+    });
 }
 
 }  // namespace
@@ -37,12 +36,14 @@ TEST_CASE("weights that h5py wrote: float32, float64, gzip with shuffle") {
     for (const char* name : {"plain", "double", "gzip"}) {
         CAPTURE(name);
         const std::string bytes = image(name);
-        const Hdf5Reader reader(bytes, name);
+        Hdf5Reader reader(bytes, name, h5_program());
         CHECK(reader.exists("a/w"));
         CHECK_FALSE(reader.exists("a/v"));
         CHECK_FALSE(reader.exists("b/w"));
         CHECK_FALSE(reader.exists("a/w/x"));
-        CHECK(reader.floats("a/w", {2, 3}, "the layer 'w'") == values);
+        CHECK(reader.take_floats("a/w", {2, 3}, "the layer 'w'") == values);
+        CHECK_THROWS_WITH_AS(reader.take_floats("a/w", {2, 3}, "it"), doctest::Contains("something else as well"),
+                             Error);
     }
 }
 
@@ -50,42 +51,45 @@ TEST_CASE("weights that reach outside of the file, or say more than it holds, ar
     const struct {
         const char *name, *rule;
     } cases[] = {
-        {"soft_link", "has a link in place of weights"},
-        {"soft_group", "has a link in place of weights"},
-        {"external_link", "has a link in place of weights"},
-        {"external_storage", "lie in another file"},
-        {"virtual", "lie in another place than the file"},
-        {"lzf", "packed in a way that is not read here"},
-        {"fletcher", "packed in a way that is not read here"},
+        {"soft_link", "has a link in place of weights (a/w)"},
+        {"soft_group", "has a link in place of weights (a)"},
+        {"external_link", "has a link in place of weights (a/w)"},
+        {"external_storage", "its weights (a/w) lie in another file"},
+        {"virtual", "its weights (a/w) lie in another place than the file"},
+        {"lzf", "its weights (a/w) are packed in a way that is not read here"},
+        {"fletcher", "its weights (a/w) are packed in a way that is not read here"},
         {"half", "are not float32 or float64 numbers"},
         {"big_endian", "are not float32 or float64 numbers"},
         {"integers", "are not float32 or float64 numbers"},
         {"strings", "are not float32 or float64 numbers"},
         {"other_shape", "are of the shape (3, 2), but the model needs (2, 3)"},
-        {"huge_unwritten", "are of the shape (16777216, 65536), but the model needs (2, 3)"},
-        {"huge_chunk", "which the file cannot hold"},
+        {"huge_unwritten", "its weights (a/w) say that they take 4.0 TiB, which the file cannot hold"},
+        {"huge_chunked", "its weights (a/w) say that they take 4.0 TiB, which the file cannot hold"},
+        {"huge_chunk", "its weights (a/w) say that they take 1.0 GiB, which the file cannot hold"},
+        {"petabytes", "its weights (a/w) say that they take 4.0 PiB, which the file cannot hold"},
+        {"packed_bomb", "its weights (a/w) say that they take 64.0 MiB, which the file cannot hold"},
+        {"many_large", "its weights (a/w4) say that they take 40.0 MiB, which the file cannot hold"},
+        {"lying_chunk", "its weights (a/w) are damaged"},
+        {"looping", "its weights (a/back) stand under two names, as in a loop"},
+        {"twice", "its weights (a/w) stand under two names, as in a loop"},
+        {"deep", "lie deeper than the 24 groups that a model has"},
+        {"nested", "the weights of the layer 'w' (a/w) are missing"},
+        {"long_name", "have a name longer than the 1,024 bytes that a model's have"},
         {"rank_four", "of a rank that no layer here has"},
-        {"empty", "are of the shape (), but the model needs (2, 3)"},
-        {"group", "are damaged"},
+        {"empty", "are not float32 or float64 numbers"},
+        {"group", "are a group where an array belongs"},
     };
     for (const auto& [name, rule] : cases) {
         CAPTURE(name);
-        const std::string said = refusal(name);
+        const std::string said = said_of(name);
         CAPTURE(said);
         CHECK(said.find(rule) != std::string::npos);
-        CHECK(said.find('\n') == std::string::npos);
     }
-    for (const char* name : {"huge_unwritten", "huge_chunked"}) {
-        const std::string bytes = image(name);
-        const Hdf5Reader reader(bytes, name);
-        CHECK_THROWS_WITH_AS(reader.floats("a/w", {1 << 24, 1 << 16}, "it"),
-                             doctest::Contains("4.0 TiB, which the file cannot hold"), Error);
-    }
-    CHECK_THROWS_AS(Hdf5Reader(std::string_view(), "x"), Error);
-    CHECK_THROWS_AS(Hdf5Reader(std::string_view("no file at all"), "x"), Error);
+    const auto opened = [](std::string_view bytes) { return refusal([&] { Hdf5Reader(bytes, "x", h5_program()); }); };
+    for (const char* none : {"", "no file at all"}) CHECK(opened(none).find("are no HDF5 file") != std::string::npos);
     const std::string whole = image("plain");
     for (const std::size_t size : {8u, 9u, 100u, 512u, 1000u, 2000u, unsigned(whole.size() - 1)})
-        CHECK_THROWS_AS(Hdf5Reader(std::string_view(whole).substr(0, size), "x"), Error);
+        CHECK(opened(std::string_view(whole).substr(0, size)) != "read");
 }
 
 TEST_CASE("what is written is read, and equal weights are equal bytes") {
@@ -100,24 +104,24 @@ TEST_CASE("what is written is read, and equal weights are equal bytes") {
     std::this_thread::sleep_for(std::chrono::milliseconds(1100));  // a time in the file would show
     CHECK(write_hdf5({"vars", "layers/flatten/vars"}, items) == bytes);
     CHECK(static_cast<unsigned char>(bytes[8]) == 0);  // superblock 0
-    const Hdf5Reader reader(bytes, "ours");
+    Hdf5Reader reader(bytes, "ours", h5_program());
     CHECK(reader.exists("vars"));
     CHECK(reader.exists("layers/flatten/vars"));
-    CHECK(reader.floats("layers/dense/vars/0", {2, 3}, "it") == values);
-    CHECK(reader.floats("layers/dense/vars/1", {6}, "it") == values);
-    CHECK(reader.floats("optimizer/vars/1", {}, "it") == one);
-    CHECK(reader.floats("scalar/one", {1, 1, 1}, "it") == one);
+    CHECK(reader.take_floats("layers/dense/vars/0", {2, 3}, "it") == values);
+    CHECK(reader.take_floats("layers/dense/vars/1", {6}, "it") == values);
+    CHECK(reader.take_floats("optimizer/vars/1", {}, "it") == one);
+    CHECK(reader.take_floats("scalar/one", {1, 1, 1}, "it") == one);
     CHECK(reader.integer("optimizer/vars/0", "it") == 7);
     CHECK(reader.integer("optimizer/vars/2", "it") == std::int64_t(1) << 40);
     CHECK_THROWS_AS(reader.integer("layers/dense/vars/0", "it"), Error);
-    CHECK_THROWS_AS(reader.floats("optimizer/vars/0", {}, "it"), Error);
-    CHECK_THROWS_AS(reader.floats("vars", {}, "it"), Error);
+    CHECK_THROWS_AS(reader.take_floats("optimizer/vars/0", {}, "it"), Error);
+    CHECK_THROWS_AS(reader.take_floats("vars", {}, "it"), Error);
     CHECK_THROWS_AS(write_hdf5({}, {{"a", {7}, values, {}}}), Error);
 }
 
 TEST_CASE("texts that h5py wrote as attributes") {
     const std::string bytes = image("texts");
-    const Hdf5Reader reader(bytes, "texts");
+    const Hdf5Reader reader(bytes, "texts", h5_program());
     CHECK(reader.text("", "one") == "größer 🙂");
     CHECK(reader.text("", "empty") == "");
     CHECK(reader.text("", "bytes") == "fixed");
@@ -134,11 +138,11 @@ TEST_CASE("texts that h5py wrote as attributes") {
     for (const char* other : {"number", "numbers"})
         CHECK_THROWS_WITH_AS(reader.text("", other), doctest::Contains("is no text"), Error);
     CHECK_THROWS_WITH_AS(reader.text("", "square"), doctest::Contains("is damaged"), Error);
-    CHECK_THROWS_WITH_AS(reader.text("soft/inner", "attribute1"), doctest::Contains("not safe to open"), Error);
     CHECK(reader.links("group") == 1);
     CHECK_THROWS_AS(reader.links("nowhere"), Error);
     const std::string latest = image("texts_latest");
-    CHECK_THROWS_WITH_AS(Hdf5Reader(latest, "l").text("", "one"), doctest::Contains("a newer layout"), Error);
+    CHECK_THROWS_WITH_AS(Hdf5Reader(latest, "l", h5_program()).text("", "one"), doctest::Contains("a newer layout"),
+                         Error);
 }
 
 TEST_CASE("damaged attributes are one sentence or texts, whatever byte is changed and wherever they are said to lie") {

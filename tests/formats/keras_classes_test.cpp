@@ -11,6 +11,7 @@
 #include "engine/session/inference.h"
 #include "engine/session/session_file.h"
 #include "engine/train/trainer.h"
+#include "tests/support/read_sessions.h"
 #include "tests/support/refusal.h"
 
 #include <doctest/doctest.h>

@@ -3,6 +3,7 @@
 #include "engine/formats/model_files.h"
 #include "engine/session/inference.h"
 #include "engine/train/trainer.h"
+#include "tests/support/read_models.h"
 
 #include <doctest/doctest.h>
 

@@ -2,6 +2,7 @@
 #include "engine/core/error.h"
 #include "engine/formats/model_files.h"
 #include "engine/text/corpus.h"
+#include "tests/support/read_models.h"
 
 #include <doctest/doctest.h>
 

@@ -5,6 +5,7 @@
 #include "engine/formats/keras_graph.h"
 #include "engine/formats/model_files.h"
 #include "engine/formats/zip_archive.h"
+#include "tests/support/read_models.h"
 
 #include <doctest/doctest.h>
 
@@ -154,7 +155,8 @@ TEST_CASE("groups are named and counted as Keras does") {
     const auto members = read_zip(read_file(MOE_TEST_DATA "/data/keras/top2/final.keras"), "top2",
                                   [](std::string_view) { return true; });
     const KerasModel keras = read_keras_config(members.at("config.json"), "top2");
-    const Hdf5Reader weights(members.at("model.weights.h5"), "top2");
+    const std::string image = members.at("model.weights.h5");
+    const Hdf5Reader weights(image, "top2", h5_program());
     const auto groups = keras.graph.groups();
     std::size_t counted = 0;
     for (std::size_t i = 0; i < groups.size(); ++i) {

@@ -1,6 +1,7 @@
 #include "engine/session/autosave.h"
 #include "engine/core/atomic_file.h"
 #include "engine/core/error.h"
+#include "tests/support/read_sessions.h"
 #include "tests/support/small_corpus.h"
 
 #include <doctest/doctest.h>

@@ -4,6 +4,7 @@
 #include "engine/core/settings.h"
 #include "engine/formats/model_files.h"
 #include "engine/formats/zip_archive.h"
+#include "tests/support/read_sessions.h"
 #include "tests/support/refusal.h"
 #include "tests/support/small_corpus.h"
 

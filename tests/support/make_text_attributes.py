@@ -28,4 +28,3 @@ for name, version in (("texts", "earliest"), ("texts_latest", "latest")):
         group = f.create_group("group/inner")
         for i in range(40):  # more than one block of the object's header
             group.attrs["attribute%d" % i] = "value %d" % i
-        f["soft"] = h5py.SoftLink("/group")

@@ -1,0 +1,23 @@
+#pragma once
+// What reads models, with the program moelab-h5 that was built beside the tests.
+#include "engine/formats/legacy_h5.h"
+
+namespace moe {
+
+inline H5Program h5_program() {
+    return {MOE_H5_PROGRAM};
+}
+
+inline SavedModel read_keras(std::string_view bytes, const std::string& name) {
+    return read_keras(bytes, name, h5_program());
+}
+
+inline SavedModel read_legacy_h5(std::string_view image, const std::string& name) {
+    return read_legacy_h5(image, name, h5_program());
+}
+
+inline SavedModel load_model(const std::filesystem::path& folder_or_file) {
+    return load_model(folder_or_file, h5_program());
+}
+
+}  // namespace moe
