@@ -2,6 +2,7 @@
 #include "engine/formats/model_files.h"
 
 #include <limits>
+#include <utility>
 
 namespace moe {
 
@@ -22,11 +23,12 @@ private:
     std::string text_ = "{";
 };
 
-// A field that Keras writes as a string holding JSON; an object that stands there as it is will do.
-Json nested(const Json& config, std::string_view key, const std::string& name) {
-    const Json& field = json_field(config, key, name);
-    Json value =
-        field.is_string() ? parse_json(field.get_ref<const std::string&>(), name + ": " + std::string(key)) : field;
+// A field that Keras writes as a string holding JSON; an object that stands there as it is will do. It is then gone
+// from where it stood.
+Json taken(Json& config, const char* key, const std::string& name) {
+    json_field(config, key, name);
+    const Json field = std::exchange(config[key], nullptr);
+    Json value = field.is_string() ? parse_json(field.get_ref<const std::string&>(), name + ": " + key) : field;
     if (!value.is_object()) throw Error("'" + name + "': its " + std::string(key) + " is no JSON object.");
     return value;
 }
@@ -94,7 +96,8 @@ Tokenizer read_tokenizer_json(std::string_view json, const std::string& name) {
     const auto class_name = file.is_object() ? file.find("class_name") : file.end();
     if (!file.is_object() || class_name == file.end() || *class_name != "Tokenizer")
         throw Error("'" + name + "' is not a Keras tokenizer; give the file that tokenizer.to_json() wrote.");
-    const Json& config = json_field(file, "config", name);
+    json_field(file, "config", name);
+    Json& config = file["config"];
     if (!config.is_object()) throw Error("'" + name + "': the tokenizer's config is no JSON object.");
 
     TokenizerOptions options;
@@ -111,20 +114,23 @@ Tokenizer read_tokenizer_json(std::string_view json, const std::string& name) {
     const std::uint64_t documents =
         config.contains("document_count") ? json_whole(config["document_count"], most, "document_count", name) : 0;
 
-    const Json counts = nested(config, "word_counts", name), index = nested(config, "word_index", name);
+    // One list at a time: of a large file each takes several times its bytes.
+    for (const char* unused : {"index_docs", "index_word"}) config.erase(unused);
     std::unordered_map<std::string, std::uint64_t> docs;
-    const Json documents_of = config.contains("word_docs") ? nested(config, "word_docs", name) : Json::object();
-    for (const auto& [word, count] : documents_of.items())
-        docs.emplace(word, json_whole(count, most, "a count in word_docs", name));
+    if (config.contains("word_docs"))
+        for (const Json lines = taken(config, "word_docs", name); const auto& [word, count] : lines.items())
+            docs.emplace(word, json_whole(count, most, "a count in word_docs", name));
     std::vector<WordCount> words;
-    for (const auto& [word, count] : counts.items()) {
+    for (const Json counts = taken(config, "word_counts", name); const auto& [word, count] : counts.items()) {
         const auto found = docs.find(word);
         words.push_back(
             {word, json_whole(count, most, "a count in word_counts", name), found == docs.end() ? 0 : found->second});
     }
+    docs = {};
     std::unordered_map<std::string, std::int32_t> numbers;
-    for (const auto& [word, id] : index.items())
+    for (const Json index = taken(config, "word_index", name); const auto& [word, id] : index.items())
         numbers.emplace(word, std::int32_t(json_whole(id, INT32_MAX, "a number in word_index", name)));
+    file = nullptr;
     try {
         return Tokenizer::from_counts(std::move(options), std::move(words), documents, std::move(numbers));
     } catch (const Error& error) {
