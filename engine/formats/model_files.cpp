@@ -212,7 +212,8 @@ void read_settings(const Json& settings, const std::string& name, Experiment& ex
     for (const auto& [key, value] : settings.items()) {
         try {
             if (!value.is_string()) throw UsageError("The setting " + key + " is no text.");
-            apply_setting(experiment, key, value.get<std::string>());
+            // What is no setting's stands in the sentence, and no setting has more.
+            apply_setting(experiment, strangers_text(key), strangers_text(value.get<std::string>()));
         } catch (const UsageError& error) {
             throw Error("'" + name + "': its settings cannot be read. " + error.what());
         }

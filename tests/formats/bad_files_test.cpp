@@ -178,6 +178,8 @@ TEST_CASE("weights of another model, and files put together from two, are refuse
     has(with_member("moe-lab/experiment.json", "\"num_experts\": \"2\"", "\"num_experts\": \"3\""),
         "contradicts itself");
     has(with_member("moe-lab/experiment.json", "\"num_experts\"", "\"num_exparts\""), "no setting 'num_exparts'");
+    // What a stranger calls a setting is shown on one line.
+    has(with_member("moe-lab/experiment.json", "\"num_experts\"", "\"num\\fex\\nperts\""), "no setting 'num?ex?perts'");
     has(with_member("moe-lab/experiment.json", "\"version\": 1", "\"version\": 2"),
         "was written by a newer MoE Lab in version 2 of the format, and this MoE Lab");
     has(with_member("moe-lab/run.json", "\"step\": 0", "\"step\": 9"),

@@ -1,7 +1,8 @@
 #include "engine/core/settings.h"
+#include "engine/formats/keras_archive.h"
 #include "tests/fuzz/fuzzing.h"
 
-// Lines of key=value, as --set takes them. What a setting was given it gives back.
+// Lines of key=value, each as a file's settings have them. What a setting was given it gives back.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
     moe::Experiment experiment;
     std::string_view input(reinterpret_cast<const char*>(bytes), size);
@@ -12,7 +13,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
         const std::size_t equals = line.find('=');
         if (equals == std::string_view::npos) continue;
         moe::fuzz(bytes, size, [&](std::string_view) {
-            moe::apply_setting(experiment, line.substr(0, equals), line.substr(equals + 1));
+            moe::Json one = moe::Json::object();
+            one[std::string(line.substr(0, equals))] = std::string(line.substr(equals + 1));
+            moe::read_settings(one, "m.keras", experiment);
         });
     }
     for (const moe::Setting& setting : moe::settings()) {
