@@ -214,15 +214,20 @@ TEST_CASE("what a child sends is held against its bounds before anything is allo
 
 TEST_CASE("a small file cut off at any byte is one sentence") {
     const std::string whole = image("plain");
+#if defined(__SANITIZE_ADDRESS__)
+    constexpr std::size_t step = 7;  // a sanitizer makes the start of a child slow
+#else
+    constexpr std::size_t step = 1;
+#endif
     std::map<std::string, int> ends;
-    for (std::size_t size = 8; size < whole.size(); ++size) {
+    std::size_t cuts = 0;
+    for (std::size_t size = 8; size < whole.size(); size += step, ++cuts) {
         CAPTURE(size);
         const std::string said = refusal([&] { read_h5(h5_program(), whole.substr(0, size), "m.keras"); });
         CHECK(said != "read");
         ++ends[kind_of(said)];
     }
     CHECK(ends["are damaged or cut off"] > 0);
-    const std::size_t cuts = whole.size() - 8;
     MESSAGE(cuts << " cuts, " << ends["are damaged or cut off"] << " noticed when it was opened");
 }
 

@@ -4,8 +4,9 @@
 
 namespace moe {
 
+/// With time enough for a busy machine.
 inline H5Program h5_program() {
-    return {MOE_H5_PROGRAM};
+    return {MOE_H5_PROGRAM, 60, 60};
 }
 
 inline SavedModel read_keras(std::string_view bytes, const std::string& name) {
