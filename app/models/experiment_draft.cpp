@@ -21,6 +21,7 @@ const std::vector<ExperimentField>& ExperimentDraft::fields() {
             {"top_k", Kind::whole, tr("Experts that run"), {}, true},
             {"embedding_dim", Kind::whole, tr("Word width"), {}, true},
             {"hidden_dim", Kind::whole, tr("Expert width"), {}, true},
+            {"activation", Kind::activation, tr("Activation"), {}, true},
             {"mask_zero", Kind::truth, tr("Leave padding out"), {}, true},
             {"learning_rate", Kind::real, tr("Learning rate"), {}, false},
             {"batch_size", Kind::whole, tr("Batch"), {}, false},

@@ -118,7 +118,7 @@ std::vector<InspectedArray> Inspection::arrays(const InspectionTarget& target, c
                 return a;
             };
             of_expert(tr("hidden sums a"), Q::hidden_sums, H, Axis::unit);
-            of_expert(tr("hidden units h"), Q::hidden, H, Axis::unit).on_off = true;
+            of_expert(tr("hidden units h"), Q::hidden, H, Axis::unit).on_off = spec.activation == "relu";
             of_expert(tr("answer"), Q::answers, D, Axis::dimension);
             break;
         }

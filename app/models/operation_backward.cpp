@@ -356,16 +356,21 @@ void PageBuilder::expertOutputBackward() {
 }
 
 void PageBuilder::expertHiddenBackward() {
-    page_.question = tr("What passes back through the ReLU?");
-    page_.formula =
-        text("∂L/∂a_{e} = ∂L/∂h_{e} %1     ∂L/∂x^{experts} = Σ_{e} W_{e} ∂L/∂a_{e}").arg(tr("where h_{e} > 0, else 0"));
+    const bool relu = activation_ == Activation::relu;
+    page_.question = activation_ == Activation::linear
+                         ? tr("What passes back through the hidden units?")
+                         : tr("What passes back through the %1?").arg(activationName(t_.experiment.model));
+    page_.formula = text("∂L/∂a_{e} = ∂L/∂h_{e} %1     ∂L/∂x^{experts} = Σ_{e} W_{e} ∂L/∂a_{e}")
+                        .arg(relu ? tr("where h_{e} > 0, else 0") : slopeFormula());
     shapes(QStringLiteral("(%1, %2)").arg(K_).arg(H_), QStringLiteral("(%1)").arg(D_));
     const Values all = value("d_hidden_sums"), h = value("hidden"), dh = value("d_hidden"),
                  dx = value("d_mean_experts");
     const std::size_t picked = pickedIn("d_hidden_sums"), k = picked / H_, j = picked % H_;
     page_.heading = tr("expert");
-    page_.columns = {
-        {tr("units open")}, {text("|∂L/∂h_{e}|")}, {text("|∂L/∂a_{e}|")}, {text("∂L/∂a_{e}"), Kind::strip}};
+    page_.columns = {{relu ? tr("units open") : tr("units above 0")},
+                     {text("|∂L/∂h_{e}|")},
+                     {text("|∂L/∂a_{e}|")},
+                     {text("∂L/∂a_{e}"), Kind::strip}};
     for (const Visitor& v : visitors()) {
         OperationRow& r = expertRow(v, true);
         if (!v.visit) continue;
@@ -382,14 +387,19 @@ void PageBuilder::expertHiddenBackward() {
     othersRow();
     page_.strips = {strip(text("∂L/∂x^{experts}"), "d_mean_experts", 0, dx)};
     const QString letter = expertLetter(expertOf(k));
-    page_.worked = {at(h, picked) > 0 ? text("∂L/∂a_{%1, %2} = ∂L/∂h_{%1, %2} = ~{%3}   h_{%1, %2} = %4 > 0")
-                                            .arg(letter, QString::number(j), traceText(at(all, picked), true),
-                                                 traceText(at(h, picked)))
-                                      : text("∂L/∂a_{%1, %2} = 0   h_{%1, %2} = 0").arg(letter, QString::number(j))};
+    const double slope = activation_slope(activation_, at(value("hidden_sums"), picked));
+    page_.worked = {!relu               ? gradientLine(text("∂L/∂a_{%1, %2}").arg(letter, QString::number(j)),
+                                                       {Shown::gradient(at(dh, picked)) * Shown::number(slope)}, at(all, picked))
+                    : at(h, picked) > 0 ? text("∂L/∂a_{%1, %2} = ∂L/∂h_{%1, %2} = ~{%3}   h_{%1, %2} = %4 > 0")
+                                              .arg(letter, QString::number(j), traceText(at(all, picked), true),
+                                                   traceText(at(h, picked)))
+                                        : text("∂L/∂a_{%1, %2} = 0   h_{%1, %2} = 0").arg(letter, QString::number(j))};
     page_.notice =
-        tr("Units that were 0 on the way forward get no gradient on the way back; the others pass it on to x.");
+        relu ? tr("Units that were 0 on the way forward get no gradient on the way back; the others pass it on to x.")
+             : slopeNotice();
     page_.keras = QStringLiteral("dx = tape.gradient(loss, x)  # ") + tr("with the gate's part");
-    finish(at(all, picked), at(h, picked) > 0 ? at(dh, picked) : 0, ref("d_hidden_sums", picked));
+    finish(at(all, picked), relu ? (at(h, picked) > 0 ? at(dh, picked) : 0) : at(dh, picked) * slope,
+           ref("d_hidden_sums", picked));
     markVisit(k);
 }
 

@@ -50,14 +50,14 @@ QString phaseName(TracePhase phase) {
     }
 }
 
-QString operationName(const TraceOp& op, const ModelSpec&) {
+QString operationName(const TraceOp& op, const ModelSpec& model) {
     static const std::array names = {
         std::pair{"embedding_rows", QT_TRANSLATE_NOOP("moe::app::PageBuilder", "Embedding rows")},
         std::pair{"mean", QT_TRANSLATE_NOOP("moe::app::PageBuilder", "Mean over the phrase")},
         std::pair{"gate_scores", QT_TRANSLATE_NOOP("moe::app::PageBuilder", "Gate scores")},
         std::pair{"gate_softmax", QT_TRANSLATE_NOOP("moe::app::PageBuilder", "Gate softmax")},
         std::pair{"top_k", QT_TRANSLATE_NOOP("moe::app::PageBuilder", "Top-k choice")},
-        std::pair{"expert_hidden", QT_TRANSLATE_NOOP("moe::app::PageBuilder", "Experts: hidden, ReLU")},
+        std::pair{"expert_hidden", QT_TRANSLATE_NOOP("moe::app::PageBuilder", "Experts: hidden, %1")},
         std::pair{"expert_output", QT_TRANSLATE_NOOP("moe::app::PageBuilder", "Experts: outputs")},
         std::pair{"weighted_sum", QT_TRANSLATE_NOOP("moe::app::PageBuilder", "Weighted sum")},
         std::pair{"vocabulary_scores", QT_TRANSLATE_NOOP("moe::app::PageBuilder", "Vocabulary scores")},
@@ -70,12 +70,12 @@ QString operationName(const TraceOp& op, const ModelSpec&) {
         std::pair{"gate_softmax_backward", QT_TRANSLATE_NOOP("moe::app::PageBuilder", "Gate softmax")},
         std::pair{"gate_scores_backward", QT_TRANSLATE_NOOP("moe::app::PageBuilder", "Gate scores")},
         std::pair{"expert_output_backward", QT_TRANSLATE_NOOP("moe::app::PageBuilder", "Experts: outputs")},
-        std::pair{"expert_hidden_backward", QT_TRANSLATE_NOOP("moe::app::PageBuilder", "Experts: hidden, ReLU")},
+        std::pair{"expert_hidden_backward", QT_TRANSLATE_NOOP("moe::app::PageBuilder", "Experts: hidden, %1")},
         std::pair{"embedding_backward", QT_TRANSLATE_NOOP("moe::app::PageBuilder", "Mean, embedding rows")},
         std::pair{"adam", QT_TRANSLATE_NOOP("moe::app::PageBuilder", "Adam: every parameter")},
     };
     for (const auto& [id, name] : names)
-        if (op.id == id) return PageBuilder::tr(name);
+        if (op.id == id) return PageBuilder::tr(name).replace(QStringLiteral("%1"), activationName(model));
     return QString::fromStdString(op.id);
 }
 
@@ -90,6 +90,7 @@ PageBuilder::PageBuilder(const Trace& trace, std::size_t op, std::size_t example
     const ModelSpec& m = trace.experiment.model;
     N_ = trace.examples, E_ = m.num_experts, K_ = trace.experts_per_token(), D_ = m.embedding_dim, H_ = m.hidden_dim;
     V_ = m.vocabulary, T_ = N_ ? trace.ids.size() / N_ : 0;
+    activation_ = activation_named(m.activation).id;
     soft_ = m.router == "soft", masked_ = m.mask_zero, balanced_ = m.balance_loss > 0;
     averaged_ = std::max<std::size_t>(1, masked_ ? phrase_.positions.size() : T_);
 }

@@ -262,10 +262,13 @@ void PageBuilder::topK() {
 
 void PageBuilder::expertHidden() {
     page_.question = tr("Which of its hidden units does each expert use?");
-    page_.formula = text("h_{e} = max( 0, x W_{e} + b_{e} )");
+    const bool relu = activation_ == Activation::relu;
+    page_.formula = activationFormula();
     shapes(QStringLiteral("(%1)").arg(D_), QStringLiteral("(%1, %2)").arg(K_).arg(H_));
     page_.heading = tr("expert");
-    page_.columns = {{tr("units at work")}, {text("|h_{e}|")}, {text("h_{e}"), OperationColumn::Kind::strip}};
+    page_.columns = {{relu ? tr("units at work") : tr("units above 0")},
+                     {text("|h_{e}|")},
+                     {text("h_{e}"), OperationColumn::Kind::strip}};
     const Values x = value("mean"), all = value("hidden"), W = parameter("experts/hidden/kernel"),
                  b = parameter("experts/hidden/bias");
     const std::size_t picked = pickedIn("hidden", pickedIn("hidden_sums", largest(all))), k = picked / H_,
@@ -286,13 +289,17 @@ void PageBuilder::expertHidden() {
     const std::size_t e = expertOf(k);
     const double product = dot(x, W, e * D_ * H_ + j, H_), bias = at(b, e * H_ + j),
                  sum = at(value("hidden_sums"), picked);
-    page_.worked = {line(text("h_{%1, %2} = max( 0, x · W_{%1, %2} + b )").arg(expertLetter(e), QString::number(j)),
-                         {Shown::positive(productsOf(x, W, e * D_ * H_ + j, H_, sum - bias) + Shown::number(bias))},
-                         at(all, picked))};
-    page_.notice = tr("What is below 0 becomes 0: a unit at 0 passes nothing on, and gets no gradient back.");
-    page_.keras = QStringLiteral("h = model.get_layer(\"experts_hidden\")(x)") +
+    const QString unit = QStringLiteral("%1, %2").arg(expertLetter(e), QString::number(j));
+    page_.worked = {
+        line(text("h_{%1} = ").arg(unit) + activationOf(text("x · W_{%1} + b").arg(unit)),
+             {Shown::activated(activation_, productsOf(x, W, e * D_ * H_ + j, H_, sum - bias) + Shown::number(bias))},
+             at(all, picked))};
+    page_.notice = activationNotice();
+    page_.keras = (activation_ == Activation::gelu_tanh
+                       ? QStringLiteral("h = keras.ops.gelu(model.get_layer(\"experts_hidden\")(x), approximate=True)")
+                       : QStringLiteral("h = model.get_layer(\"experts_hidden\")(x)")) +
                   (soft_ ? QString() : QStringLiteral("  # ") + tr("there for all experts"));
-    finish(at(all, picked), std::max(0.0, product + bias), ref("hidden", picked));
+    finish(at(all, picked), activated(activation_, product + bias), ref("hidden", picked));
     markVisit(k);
 }
 

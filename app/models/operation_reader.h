@@ -3,7 +3,9 @@
 #include "app/models/operation_formula.h"
 #include "app/models/operation_numbers.h"
 #include "app/models/provenance.h"
+#include "app/models/run_settings.h"
 #include "app/models/shown_arithmetic.h"
+#include "engine/core/activation.h"
 
 #include <QCoreApplication>
 
@@ -55,6 +57,12 @@ private:
     // operation_update.cpp
     void adam();
     std::size_t largestOfTheGate(Values kernel) const;
+    // operation_activation.cpp: markup and sentences about the experts' activation
+    QString activationFormula() const;
+    QString activationOf(const QString& sum) const;  // "max( 0, sum )"
+    QString activationNotice() const;
+    QString slopeFormula() const;
+    QString slopeNotice() const;
 
     Values value(const char* name) const;                     // of this example
     Values value(const char* name, std::size_t visit) const;  // of one visit
@@ -128,6 +136,7 @@ private:
     std::optional<NumberRef> picked_;
     ExamplePhrase phrase_;
     std::size_t N_, E_, K_, D_, H_, V_, T_;
+    Activation activation_;
     bool soft_, masked_, balanced_;
     std::size_t averaged_;                        // places that the mean divides by
     std::vector<double> shares_, probabilities_;  // (E) after countBalance()

@@ -109,7 +109,7 @@ void PageBuilder::adam() {
                      *v0 = t_.state ? named(t_.state->velocity, name) : nullptr;
     const auto of = [&](const NamedArray* a) { return a ? at(a->values, *index) : 0.0; };
     const double rate = double(t_.rate), gradient = of(g), m = of(m0) + (gradient - of(m0)) * (1 - beta1),
-                 v = of(v0) + (gradient * gradient - of(v0)) * (1 - beta2),
+                 v = of(v0) + (t_.squared_gradient(name, *index) - of(v0)) * (1 - beta2),
                  after = of(w) - rate * m / (std::sqrt(v) + epsilon);
     const QString t = QString::number(t_.step + 1);
     const auto oneMinus = [&](const char* base, double beta) {
@@ -119,6 +119,8 @@ void PageBuilder::adam() {
                 old_m = Shown::number(of(m0)), old_v = Shown::number(of(v0)), g_now = Shown::gradient(gradient),
                 step = Shown::number(rate) * Shown::number(of(m1)) /
                        (Shown::root(Shown::number(of(v1))) + Shown::exact(text("1e−7"), epsilon));
+    const bool places = t_.squares_places() && name == "embedding";
+    const Shown squared = places ? Shown::number(t_.squared_gradient(name, *index)) : Shown::squared(g_now);
     const double moved = of(next) - of(w);
     page_.worked = {line(QStringLiteral("r"),
                          {Shown::number(t_.experiment.train.learning_rate) * Shown::root(oneMinus(".999", beta2)) /
@@ -126,7 +128,8 @@ void PageBuilder::adam() {
                          rate) +
                         text("   t = %1").arg(t),
                     line(QStringLiteral("m"), {old_m + (g_now - old_m) * tenth}, of(m1)),
-                    line(QStringLiteral("v"), {old_v + (Shown::squared(g_now) - old_v) * thousandth}, of(v1)),
+                    line(QStringLiteral("v"), {old_v + (squared - old_v) * thousandth}, of(v1)) +
+                        (places ? text("   ") + tr("from the sum of the squares of its places") : QString()),
                     line(QStringLiteral("w"),
                          {Shown::number(of(w)) - step, Shown::number(of(w)) + Shown::number(moved)}, of(next))};
     const auto parameterStrip = [&](const QString& title, const char* prefix, const NamedArray* a, bool of_gradient) {

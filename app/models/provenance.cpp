@@ -85,6 +85,7 @@ Provenance::Provenance(std::shared_ptr<const Trace> trace) : trace_(std::move(tr
     const ModelSpec& m = trace_->experiment.model;
     N_ = trace_->examples, D_ = m.embedding_dim, H_ = m.hidden_dim, E_ = m.num_experts, V_ = m.vocabulary;
     T_ = N_ ? trace_->ids.size() / N_ : 0, K_ = trace_->experts_per_token();
+    activation_ = activation_named(m.activation).id;
     values_.resize(first_sum);
     for (std::size_t i = 0; i < first_sum; ++i)
         if (const TraceValue* v = trace_->find(value_names[i])) values_[i] = v->values;
@@ -405,12 +406,11 @@ Derivation Provenance::derive(TraceNumber number) const {
             d.terms.push_back({parameter(P::hidden_bias, e * H_ + unit), {}});
             break;
         case Q::hidden:
-            members(
-                Form::relu, 1,
-                [&](std::size_t) {
-                    return Term{same(Q::hidden_sums), {}};
-                },
-                0);
+            // A linear unit is its sum: the form that a sum has.
+            d.activation = activation_;
+            if (activation_ != Activation::linear)
+                d.form = activation_ == Activation::relu ? Form::relu : Form::activation;
+            d.terms = {{same(Q::hidden_sums), {}}};
             break;
         case Q::answers:
             for (std::size_t i = 0; i < H_; ++i)
@@ -518,8 +518,11 @@ Derivation Provenance::derive(TraceNumber number) const {
                     {at(Q::d_answers, visit * D_ + i), parameter(P::output_kernel, (e * H_ + unit) * D_ + i)});
             break;
         case Q::d_hidden_sums:
-            d.form = Form::relu_gradient;
-            d.terms = {{same(Q::d_hidden), same(Q::hidden_sums)}};
+            d.activation = activation_;
+            d.terms = {{same(Q::d_hidden), {}}};
+            if (activation_ == Activation::linear) break;
+            d.form = activation_ == Activation::relu ? Form::relu_gradient : Form::activation_slope;
+            d.terms[0].b = same(Q::hidden_sums);
             break;
         case Q::d_mean_experts:
             for (std::size_t i = 0; i < K_; ++i)
@@ -560,6 +563,11 @@ Derivation Provenance::derive(TraceNumber number) const {
         case Q::new_velocity:
             d.form = Form::velocity;
             d.terms = {{same(Q::velocity), {}}, {same(Q::gradient), {}}};
+            if (number.parameter != P::embedding || !trace_->squares_places()) break;
+            d = deriveGradient(number);
+            if (d.form == Form::zero) d.terms.clear();
+            d.form = Form::velocity_of_places, d.why = Why::none;
+            d.terms.insert(d.terms.begin(), {same(Q::velocity), {}});
             break;
         case Q::new_parameter:
             d.form = Form::update;
@@ -612,6 +620,10 @@ double Provenance::recompute(const Derivation& d, const std::function<double(Tra
             return std::max(0.0, a(0));
         case Form::relu_gradient:
             return b(0) > 0 ? a(0) : 0.0;
+        case Form::activation:
+            return activated(d.activation, a(0));
+        case Form::activation_slope:
+            return a(0) * moe::activation_slope(d.activation, b(0));
         case Form::negative_log:
             return -std::log(a(0));
         case Form::log_of_sum: {
@@ -626,6 +638,11 @@ double Provenance::recompute(const Derivation& d, const std::function<double(Tra
             return a(0) + (a(1) - a(0)) * momentum_share;
         case Form::velocity:
             return a(0) + (a(1) * a(1) - a(0)) * velocity_share;
+        case Form::velocity_of_places: {
+            double squares = 0;
+            for (std::size_t i = 1; i < d.terms.size(); ++i) squares += a(i) * a(i);
+            return a(0) + (squares - a(0)) * velocity_share;
+        }
         case Form::update:
             return a(0) - d.rate * a(1) / (std::sqrt(a(2)) + adam_shown_epsilon);
     }
@@ -647,6 +664,8 @@ std::optional<TraceNumber> Provenance::next(const Derivation& d) const {
         case Form::velocity:
         case Form::update:
             return d.terms[1].a;
+        case Form::velocity_of_places:
+            return d.terms[d.terms.size() > 1 ? 1 : 0].a;
         case Form::sum: {
             // The largest; a weight ends the chain, so that it is followed only where there is nothing else.
             const Term* best = nullptr;

@@ -1,5 +1,6 @@
 #pragma once
 #include "app/models/number_ref.h"
+#include "engine/core/activation.h"
 #include "engine/core/trace.h"
 
 #include <cstdint>
@@ -85,20 +86,23 @@ struct NumberPlace {
 /// How a number was computed from others of the same trace: one of a few forms, and the numbers in it.
 struct Derivation {
     enum class Form {
-        given,              // a weight, a moment, a target: nothing before it in this batch
-        zero,               // by rule, see `why`
-        sum,                // scale * sum of factor * a * b
-        softmax,            // exp(a of own) / sum of exp(a)
-        softmax_gradient,   // a of own * (b of own - sum of a * b)
-        relu,               // max(0, a)
-        relu_gradient,      // a where b > 0, else 0
-        negative_log,       // -ln a
-        log_of_sum,         // ln(sum of exp(a)) - a of own: the same where the probability is too small for a float
-        softmax_minus_one,  // scale * (a - target), target 1 or 0
-        balance_share,      // scale * choices / all choices
-        momentum,           // m + (g - m) * 0.1; terms: m, g
-        velocity,           // v + (g^2 - v) * 0.001; terms: v, g
-        update,             // w - rate * m / (sqrt(v) + 1e-7); terms: w, m, v after the step
+        given,               // a weight, a moment, a target: nothing before it in this batch
+        zero,                // by rule, see `why`
+        sum,                 // scale * sum of factor * a * b
+        softmax,             // exp(a of own) / sum of exp(a)
+        softmax_gradient,    // a of own * (b of own - sum of a * b)
+        relu,                // max(0, a)
+        relu_gradient,       // a where b > 0, else 0
+        activation,          // f(a)
+        activation_slope,    // a * f'(b)
+        negative_log,        // -ln a
+        log_of_sum,          // ln(sum of exp(a)) - a of own: the same where the probability is too small for a float
+        softmax_minus_one,   // scale * (a - target), target 1 or 0
+        balance_share,       // scale * choices / all choices
+        momentum,            // m + (g - m) * 0.1; terms: m, g
+        velocity,            // v + (g^2 - v) * 0.001; terms: v, g
+        velocity_of_places,  // the same with the sum of several squares; terms: v, each place's gradient
+        update,              // w - rate * m / (sqrt(v) + 1e-7); terms: w, m, v after the step
     };
     /// Why a gradient is zero.
     enum class Why { none, not_chosen, padding, no_words, balance_off };
@@ -118,6 +122,7 @@ struct Derivation {
     std::size_t choices = 0, visits = 0;  // balance_share
     double weight = 0;                    // of the balance loss
     double rate = 0;                      // update
+    Activation activation = Activation::relu;
 };
 
 /// For every number of a trace: where it comes from. Qt-free arithmetic over the trace; immutable, any thread.
@@ -163,6 +168,7 @@ private:
     void addVisits(Derivation& d, std::size_t expert, const std::function<Derivation::Term(std::size_t)>& term) const;
 
     std::shared_ptr<const Trace> trace_;
+    Activation activation_ = Activation::relu;
     std::size_t N_ = 0, T_ = 0, D_ = 0, H_ = 0, E_ = 0, K_ = 0, V_ = 0;
     std::vector<std::span<const float>> values_;  // by Quantity, the first ones
     std::vector<std::span<const float>> arrays_;  // (7, 9) of the parameters

@@ -85,9 +85,13 @@ std::optional<Shown> ProvenanceCards::arithmetic(const Derivation& d) const {
         case Form::softmax_gradient:
             return a(d.own) * (linked(d.terms[d.own].b) - Shown::number(inner));
         case Form::relu:
-            return Shown::positive(a(0));
+            return Shown::activated(Activation::relu, a(0));
         case Form::relu_gradient:
             return a(0);
+        case Form::activation:
+            return Shown::activated(d.activation, a(0));
+        case Form::activation_slope:
+            return a(0) * Shown::slope(d.activation, linked(d.terms[0].b));
         case Form::negative_log:
             return Shown::minusLn(a(0));
         case Form::log_of_sum: {
@@ -105,6 +109,11 @@ std::optional<Shown> ProvenanceCards::arithmetic(const Derivation& d) const {
             return a(0) + (a(1) - a(0)) * Shown::exact(QStringLiteral(".1"), momentum_share);
         case Form::velocity:
             return a(0) + (Shown::squared(a(1)) - a(0)) * Shown::exact(QStringLiteral(".001"), velocity_share);
+        case Form::velocity_of_places: {
+            double squares = 0;
+            for (std::size_t i = 1; i < d.terms.size(); ++i) squares += raw(d.terms[i].a) * raw(d.terms[i].a);
+            return a(0) + (Shown::number(squares) - a(0)) * Shown::exact(QStringLiteral(".001"), velocity_share);
+        }
         case Form::update:
             return a(0) - Shown::number(d.rate) * a(1) /
                               (Shown::root(a(2)) + Shown::exact(QStringLiteral("1e−7"), adam_shown_epsilon));

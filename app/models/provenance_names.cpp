@@ -247,7 +247,19 @@ QString ProvenanceCards::formula(TraceNumber n, const Derivation& d) const {
         case Q::hidden_sums:
             return tr("x · hidden kernel + bias");
         case Q::hidden:
-            return tr("max( 0, a )");
+            switch (d.activation) {
+                case Activation::relu:
+                    return tr("max( 0, a )");
+                case Activation::linear:
+                    return QStringLiteral("a");
+                case Activation::gelu:
+                    return QStringLiteral("gelu( a ) = a · Φ( a )");
+                case Activation::gelu_tanh:
+                    return tr("gelu( a ), with tanh");
+                case Activation::tanh:
+                    return QStringLiteral("tanh( a )");
+            }
+            return {};
         case Q::answers:
             return tr("h · output kernel + bias");
         case Q::mixed:
@@ -277,7 +289,16 @@ QString ProvenanceCards::formula(TraceNumber n, const Derivation& d) const {
         case Q::d_hidden:
             return tr("output kernel · ∂L/∂answer");
         case Q::d_hidden_sums:
-            return tr("∂L/∂h where a > 0, else 0");
+            switch (d.activation) {
+                case Activation::relu:
+                    return tr("∂L/∂h where a > 0, else 0");
+                case Activation::linear:
+                    return QStringLiteral("∂L/∂h");
+                case Activation::tanh:
+                    return QStringLiteral("∂L/∂h · tanh′( a )");
+                default:
+                    return QStringLiteral("∂L/∂h · gelu′( a )");
+            }
         case Q::d_mean_experts:
             return tr("Σ hidden kernel · ∂L/∂a");
         case Q::d_mean_gate:
@@ -293,7 +314,8 @@ QString ProvenanceCards::formula(TraceNumber n, const Derivation& d) const {
         case Q::new_momentum:
             return tr("m + ( ∂L/∂w − m ) · .1");
         case Q::new_velocity:
-            return tr("v + ( ∂L/∂w² − v ) · .001");
+            return d.form == Form::velocity_of_places ? tr("v + ( Σ ∂L/∂row² − v ) · .001, over the word's places")
+                                                      : tr("v + ( ∂L/∂w² − v ) · .001");
         case Q::new_parameter:
             return tr("w − rate · m ÷ ( √v + 1e−7 )");
         default:
@@ -454,7 +476,16 @@ QString ProvenanceCards::keras(TraceNumber n) const {
         case Q::hidden_sums:
             return bank("a", "bd,edh->beh", "x", "experts_hidden");
         case Q::hidden:
-            return QStringLiteral("h = keras.ops.relu(a)");
+            switch (activation_named(spec.activation).id) {
+                case Activation::linear:
+                    return QStringLiteral("h = a");
+                case Activation::gelu:
+                    return QStringLiteral("h = keras.ops.gelu(a, approximate=False)");
+                case Activation::gelu_tanh:
+                    return QStringLiteral("h = keras.ops.gelu(a, approximate=True)");
+                default:
+                    return QStringLiteral("h = keras.ops.%1(a)").arg(QString::fromStdString(spec.activation));
+            }
         case Q::answers:
             return bank("answers", "beh,ehd->bed", "h", "experts");
         case Q::mixed:

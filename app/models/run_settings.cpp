@@ -2,6 +2,7 @@
 
 #include "app/models/moment_text.h"
 #include "app/models/text_format.h"
+#include "engine/core/activation.h"
 #include "engine/core/numbers.h"
 
 #include <QCoreApplication>
@@ -29,6 +30,11 @@ QString gateName(const ModelSpec& spec) {
     return QString::fromStdString(spec.router);
 }
 
+QString activationName(const ModelSpec& spec) {
+    const std::string_view title = activation_named(spec.activation).title;
+    return spec.activation == "linear" ? say("linear") : QString::fromUtf8(title.data(), qsizetype(title.size()));
+}
+
 std::vector<RunSetting> runSettings(const Snapshot& snapshot, const QString& corpusName) {
     const ModelSpec& model = snapshot.experiment.model;
     const TrainSpec& train = snapshot.experiment.train;
@@ -40,6 +46,7 @@ std::vector<RunSetting> runSettings(const Snapshot& snapshot, const QString& cor
     lines.push_back({say("longest phrase"), countText(model.max_seq_len)});
     lines.push_back({say("embedding width"), countText(model.embedding_dim)});
     lines.push_back({say("hidden width"), countText(model.hidden_dim)});
+    lines.push_back({say("activation"), activationName(model)});
     lines.push_back({say("padding"), model.mask_zero ? say("left out of the mean") : say("counted in the mean")});
     lines.push_back({say("learning rate"), number(train.learning_rate)});
     lines.push_back({say("batch"), countText(train.batch_size)});

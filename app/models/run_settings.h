@@ -18,6 +18,9 @@ std::vector<RunSetting> runSettings(const Snapshot& snapshot, const QString& cor
 /// "soft (all run)", "top 2 of 4".
 QString gateName(const ModelSpec& spec);
 
+/// "ReLU", "GELU (tanh)".
+QString activationName(const ModelSpec& spec);
+
 /// From 9 experts on, pictures have no room for every colour and line.
 inline constexpr std::size_t max_coloured_experts = 8;
 

@@ -7,6 +7,16 @@
 
 namespace moe::app {
 
+namespace {
+
+QString nameOf(Activation f, bool slope) {
+    if (f == Activation::relu) return slope ? QStringLiteral("max′( 0, ") : QStringLiteral("max( 0, ");
+    const QString name = f == Activation::tanh ? QStringLiteral("tanh") : QStringLiteral("gelu");
+    return name + (slope ? QStringLiteral("′( ") : QStringLiteral("( "));
+}
+
+}  // namespace
+
 bool readsAs(double calculated, double result, int digits) {
     return valueText(calculated, digits) == valueText(result, digits) ||
            std::abs(calculated - result) <= 1e-6 * std::abs(result);
@@ -66,8 +76,17 @@ Shown Shown::squared(Shown of) {
     return with(Kind::squared, {std::move(of)});
 }
 
-Shown Shown::positive(Shown of) {
-    return with(Kind::positive, {std::move(of)});
+Shown Shown::activated(Activation f, Shown of) {
+    if (f == Activation::linear) return of;
+    Node n{Kind::activated};
+    n.activation = f, n.of = {std::move(of)};
+    return Shown(std::move(n));
+}
+
+Shown Shown::slope(Activation f, Shown of) {
+    Node n{Kind::slope};
+    n.activation = f, n.of = {std::move(of)};
+    return Shown(std::move(n));
 }
 
 Shown operator*(Shown a, Shown b) {
@@ -117,8 +136,10 @@ double Shown::value(int digits) const {
             return std::sqrt(of(0));
         case Kind::squared:
             return of(0) * of(0);
-        case Kind::positive:
-            return std::max(0.0, of(0));
+        case Kind::activated:
+            return moe::activated(n.activation, of(0));
+        case Kind::slope:
+            return activation_slope(n.activation, of(0));
     }
     return 0;
 }
@@ -207,8 +228,9 @@ void Shown::write(std::vector<ShownPart>& out, int digits, Notation notation) co
             say(QStringLiteral("²"));
             break;
         }
-        case Kind::positive:
-            say(QStringLiteral("max( 0, "));
+        case Kind::activated:
+        case Kind::slope:
+            say(nameOf(n.activation, n.kind == Kind::slope));
             of(0, false);
             say(QStringLiteral(" )"));
             break;

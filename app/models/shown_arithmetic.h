@@ -1,5 +1,6 @@
 #pragma once
 #include "app/models/number_ref.h"
+#include "engine/core/activation.h"
 
 #include <QCoreApplication>
 #include <QString>
@@ -43,7 +44,8 @@ public:
     static Shown minusLn(Shown of);
     static Shown root(Shown of);
     static Shown squared(Shown of);
-    static Shown positive(Shown of);  // max( 0, a )
+    static Shown activated(Activation f, Shown of);  // "max( 0, a )", "tanh( a )"; of a linear one a itself
+    static Shown slope(Activation f, Shown of);      // "gelu′( a )"
     /// "( 12 more: .03 )": the terms of a sum that are not listed.
     static Shown more(std::size_t count, double value);
 
@@ -62,7 +64,7 @@ public:
     static bool arrive(const std::vector<std::pair<Shown, double>>& results, int digits);
 
 private:
-    enum class Kind { number, exact, more, sum, product, quotient, exp, ln, minus_ln, root, squared, positive };
+    enum class Kind { number, exact, more, sum, product, quotient, exp, ln, minus_ln, root, squared, activated, slope };
     struct Node {
         Kind kind;
         double value = 0;
@@ -70,6 +72,7 @@ private:
         std::optional<NumberRef> link = std::nullopt;
         bool gradient = false;
         std::size_t count = 0;
+        Activation activation = Activation::relu;
         std::vector<Shown> of = {};
         std::vector<bool> taken = {};  // of a sum's: with a minus
     };

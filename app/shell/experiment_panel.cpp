@@ -3,11 +3,13 @@
 #include "app/models/run_settings.h"
 #include "app/models/text_format.h"
 #include "app/shell/style.h"
+#include "engine/core/activation.h"
 #include "engine/core/checked.h"
 #include "engine/core/numbers.h"
 
 #include <QButtonGroup>
 #include <QCheckBox>
+#include <QComboBox>
 #include <QGridLayout>
 #include <QKeyEvent>
 #include <QLabel>
@@ -140,6 +142,19 @@ ExperimentEditor::ExperimentEditor(QWidget* parent) : QWidget(parent) {
             row.second = segment(tr("top-k"), QStringLiteral("top_k"));
             grid->addWidget(row.name, line, 0);
             grid->addLayout(pair, line++, 1);
+        } else if (field.kind == ExperimentField::Kind::activation) {
+            row.choice = new QComboBox(this);
+            for (const ActivationInfo& a : activations)
+                row.choice->addItem(QString::fromUtf8(a.title.data(), qsizetype(a.title.size())),
+                                    QString::fromUtf8(a.name.data(), qsizetype(a.name.size())));
+            row.choice->setToolTip(field.help.toHtmlEscaped());
+            row.choice->setAccessibleName(field.label);
+            row.choice->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
+            row.name->setBuddy(row.choice);
+            connect(row.choice, &QComboBox::activated, this,
+                    [this, index] { take(rows_[index], rows_[index].choice->currentData().toString()); });
+            grid->addWidget(row.name, line, 0);
+            grid->addWidget(row.choice, line++, 1);
         } else {
             row.edit = new QLineEdit(this);
             row.edit->setAlignment(Qt::AlignRight);
@@ -197,6 +212,7 @@ void ExperimentEditor::edit(const Experiment& running, std::shared_ptr<const Cor
         const QString value = draft_.value(row.field->key);
         if (row.edit) row.edit->setText(value);
         if (row.check) row.check->setChecked(value == QStringLiteral("true"));
+        if (row.choice) row.choice->setCurrentIndex(row.choice->findData(value));
         if (row.first) (value == QStringLiteral("soft") ? row.first : row.second)->setChecked(true);
     }
     refresh();

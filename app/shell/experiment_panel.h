@@ -10,6 +10,7 @@
 
 class QAbstractButton;
 class QCheckBox;
+class QComboBox;
 class QLabel;
 class QLineEdit;
 class QPushButton;
@@ -68,6 +69,7 @@ private:
         QLineEdit* edit = nullptr;                            // whole, real
         QAbstractButton *first = nullptr, *second = nullptr;  // gate: soft, top-k
         QCheckBox* check = nullptr;                           // truth
+        QComboBox* choice = nullptr;                          // activation
     };
 
     void take(Row& row, const QString& value);

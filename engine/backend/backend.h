@@ -1,6 +1,7 @@
 #pragma once
 // C++17: the CUDA module is compiled from this header too.
 #include "engine/backend/tensor.h"
+#include "engine/core/activation.h"
 
 #include <memory>
 #include <string>
@@ -43,6 +44,8 @@ public:
     /// zeros). ids (N,T), table (V,D) -> y (N,D)
     virtual void embedding_mean(Tensor<T> y, Ids ids, Tensor<T> table, bool mask) = 0;
     virtual void embedding_mean_backward(Tensor<T> dtable, Tensor<T> dy, Ids ids, bool mask) = 0;
+    /// squares[ids[n][t]] += (dy[n] / count)^2 for each place (n, t) that the mean counts. squares (V,D)
+    virtual void embedding_mean_squares(Tensor<T> squares, Tensor<T> dy, Ids ids, bool mask) = 0;
 
     /// y = x w + b.                                             x (N,I), w (I,O), b (O) -> y (N,O)
     virtual void dense(Tensor<T> y, Tensor<T> x, Tensor<T> w, Tensor<T> b) = 0;
@@ -54,9 +57,13 @@ public:
     virtual void grouped_dense_backward(Tensor<T> dx, Tensor<T> dw, Tensor<T> db, Tensor<T> dy, Tensor<T> x,
                                         Tensor<T> w, Ids offsets) = 0;
 
-    virtual void add(Tensor<T> y, Tensor<T> x) = 0;             // y += x
-    virtual void relu(Tensor<T> x) = 0;                         // in place
-    virtual void relu_backward(Tensor<T> dy, Tensor<T> y) = 0;  // in place on dy; y is relu's output
+    virtual void add(Tensor<T> y, Tensor<T> x) = 0;  // y += x
+
+    /// y = f(x), number by number. May be in place; where f needs its sums (activation.h), backward needs x as it was.
+    virtual void activate(Tensor<T> y, Tensor<T> x, Activation f) = 0;
+    /// dy *= f'(x), in place; a ReLU's dy is zeroed where y <= 0. y is activate()'s output, x its input; after an
+    /// activate() in place both are y.
+    virtual void activate_backward(Tensor<T> dy, Tensor<T> x, Tensor<T> y, Activation f) = 0;
 
     /// Rows to probabilities, the maximum subtracted first. May be in place.                   (N,E)
     virtual void softmax(Tensor<T> probs, Tensor<T> logits) = 0;
@@ -102,6 +109,9 @@ public:
     /// Keras's Adam with `rate` = lr * sqrt(1 - b2^t) / (1 - b1^t), a device scalar: m += (g - m)(1 - b1);
     /// v += (g^2 - v)(1 - b2); w -= rate * m / (sqrt(v) + epsilon). All of one shape; g is set to zero on the way out.
     virtual void adam(Tensor<T> w, Tensor<T> g, Tensor<T> m, Tensor<T> v, Tensor<T> rate) = 0;
+    /// The same with `squares` in the place of g^2; they are set to zero, too.
+    virtual void adam_of_squares(Tensor<T> w, Tensor<T> g, Tensor<T> squares, Tensor<T> m, Tensor<T> v,
+                                 Tensor<T> rate) = 0;
 
     /// A fused whole step where this backend has one for `spec`; null where the layers' ops are the step.
     virtual std::unique_ptr<StepPlan> plan_step(const ModelSpec&, Parameters<T>&) { return nullptr; }

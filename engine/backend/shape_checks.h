@@ -109,6 +109,10 @@ void embedding_mean_backward(const Tensor<T>& dtable, const Tensor<T>& dy, const
     ShapeCheck("embedding_mean_backward")("ids", ids, "NT")("dtable", dtable, "VD")("dy", dy, "ND");
 }
 template <class T>
+void embedding_mean_squares(const Tensor<T>& squares, const Tensor<T>& dy, const Ids& ids) {
+    ShapeCheck("embedding_mean_squares")("ids", ids, "NT")("squares", squares, "VD")("dy", dy, "ND");
+}
+template <class T>
 void dense(const Tensor<T>& y, const Tensor<T>& x, const Tensor<T>& w, const Tensor<T>& b) {
     ShapeCheck("dense")("x", x, "NI")("w", w, "IO")("b", b, "O")("y", y, "NO");
 }
@@ -135,8 +139,12 @@ void add(const Tensor<T>& y, const Tensor<T>& x) {
     ShapeCheck("add")("y", y, "ABC")("x", x, "ABC");
 }
 template <class T>
-void relu_backward(const Tensor<T>& dy, const Tensor<T>& y) {
-    ShapeCheck("relu_backward")("dy", dy, "ABC")("y", y, "ABC");
+void activate(const Tensor<T>& y, const Tensor<T>& x) {
+    ShapeCheck("activate")("y", y, "ABC")("x", x, "ABC");
+}
+template <class T>
+void activate_backward(const Tensor<T>& dy, const Tensor<T>& x, const Tensor<T>& y) {
+    ShapeCheck("activate_backward")("dy", dy, "ABC")("x", x, "ABC")("y", y, "ABC");
 }
 template <class T>
 void softmax(const Tensor<T>& probs, const Tensor<T>& logits) {
@@ -208,6 +216,12 @@ void softmax_cross_entropy(const Tensor<T>& loss, const Tensor<T>& correct, cons
 template <class T>
 void adam(const Tensor<T>& w, const Tensor<T>& g, const Tensor<T>& m, const Tensor<T>& v, const Tensor<T>& rate) {
     ShapeCheck("adam")("w", w, "ABC")("g", g, "ABC")("m", m, "ABC")("v", v, "ABC")("rate", rate, "1");
+}
+template <class T>
+void adam_of_squares(const Tensor<T>& w, const Tensor<T>& g, const Tensor<T>& squares, const Tensor<T>& m,
+                     const Tensor<T>& v, const Tensor<T>& rate) {
+    ShapeCheck("adam_of_squares")("w", w, "ABC")("g", g, "ABC")("squares", squares, "ABC")("m", m, "ABC")(
+        "v", v, "ABC")("rate", rate, "1");
 }
 
 }  // namespace shapes

@@ -1,5 +1,6 @@
 #include "engine/core/settings.h"
 
+#include "engine/core/activation.h"
 #include "engine/core/checked.h"
 #include "engine/core/numbers.h"
 #include "engine/core/state.h"
@@ -82,6 +83,12 @@ const std::array all_settings = {
     WHOLE("embedding_dim", "width of embeddings and expert outputs", "1 to 65536", true, model.embedding_dim, 1,
           largest_width),
     WHOLE("hidden_dim", "hidden units of each expert", "1 to 65536", true, model.hidden_dim, 1, largest_width),
+    Setting{"activation", "what the experts' hidden units make of their sums", "relu, linear, gelu, gelu_tanh or tanh",
+            true, [](const Experiment& x) { return x.model.activation; },
+            [](Experiment& x, std::string_view v) {
+                if (!find_activation(v)) refuse("activation", v, "relu, linear, gelu, gelu_tanh or tanh");
+                x.model.activation = v;
+            }},
     TRUTH("mask_zero", "the mean over a phrase leaves padding out", true, model.mask_zero),
     WHOLE("max_seq_len", "longest prefix that the model reads; longer ones keep their end; 0: from the corpus",
           "0 to 512", true, model.max_seq_len, 0, max_sequence_length),
@@ -92,6 +99,13 @@ const std::array all_settings = {
     WHOLE("epochs", "passes over the corpus", "1 to 1000000000", false, train.epochs, 1, 1'000'000'000),
     WHOLE("seed", "of initial weights and of the order of examples", "0 to 18446744073709551615", true, train.seed, 0,
           ~0ull),
+    Setting{"embedding_squares",
+            "gradients that Adam squares for a word's row: whole, or each place's as TensorFlow does",
+            "whole or per_occurrence", true, [](const Experiment& x) { return x.train.embedding_squares; },
+            [](Experiment& x, std::string_view v) {
+                if (v != "whole" && v != "per_occurrence") refuse("embedding_squares", v, "whole or per_occurrence");
+                x.train.embedding_squares = v;
+            }},
     TRUTH("shuffle", "a new order of examples every epoch", false, train.shuffle),
 };
 
@@ -142,11 +156,14 @@ std::size_t required_bytes(const Experiment& experiment) {
     const std::size_t rows = product({B, K});
     // Value, gradient, m and v of each parameter, the last good value, m and v on the host and a copy on its way there;
     // activations and their gradients; the logits.
-    const std::size_t activations =
+    const std::size_t sums = activation_named(s.activation).needs_sums ? s.hidden_dim : 0;
+    const std::size_t values =
         sum({product({rows, 2, sum({s.hidden_dim, s.embedding_dim, s.embedding_dim, std::size_t(4)})}),
-             product({B, 6, s.embedding_dim}), product({B, 4, s.num_experts}), product({B, s.vocabulary}),
-             product({B, s.max_seq_len})});
-    return product({4, sum({product({8, parameter_count(s)}), activations})});
+             product({rows, sums}), product({B, 6, s.embedding_dim}), product({B, 4, s.num_experts}),
+             product({B, s.vocabulary}), product({B, s.max_seq_len})});
+    const std::size_t squares =
+        experiment.train.embedding_squares == "per_occurrence" ? product({s.vocabulary, s.embedding_dim}) : 0;
+    return product({4, sum({product({8, parameter_count(s)}), squares, values})});
 }
 
 void validate(const Experiment& experiment, std::size_t memory_limit) {

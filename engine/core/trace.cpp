@@ -52,6 +52,22 @@ const NamedArray* Trace::gradient(std::string_view name) const {
     return named(gradients, name);
 }
 
+double Trace::squared_gradient(std::string_view name, std::size_t index) const {
+    const TraceValue* rows = find("d_embedding_rows");
+    if (name == "embedding" && squares_places() && rows) {
+        const std::size_t D = experiment.model.embedding_dim;
+        double sum = 0;
+        for (std::size_t i = 0; i < ids.size(); ++i) {
+            const double part = std::size_t(ids[i]) == index / D ? double(rows->values[i * D + index % D]) : 0.0;
+            sum += part * part;
+        }
+        return sum;
+    }
+    const NamedArray* whole = gradient(name);
+    const double g = whole && index < whole->values.size() ? double(whole->values[index]) : 0.0;
+    return g * g;
+}
+
 std::optional<TraceNumbers> Trace::numbers(std::string_view name) const {
     if (const TraceValue* value = find(name)) return TraceNumbers{value->shape, value->values, {}};
     const auto rows = [this](const std::vector<std::int32_t>& all) -> std::optional<TraceNumbers> {

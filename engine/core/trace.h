@@ -48,8 +48,8 @@ struct TraceNumbers {
 /// thread.
 ///
 /// Values, forward: embedding_rows (N,T,D), mean (N,D), gate_logits (N,E), gate_probs (N,E), expert_weights (N,K),
-///   hidden_sums (N,K,H) before the ReLU, hidden (N,K,H), answers (N,K,D), mixed (N,D), logits (N,V), probs (N,V),
-///   loss (N) cross-entropy of each example.
+///   hidden_sums (N,K,H) before the activation, hidden (N,K,H), answers (N,K,D), mixed (N,D), logits (N,V), probs
+///   (N,V), loss (N) cross-entropy of each example.
 /// Backward, gradients of the mean loss of the batch plus the balance loss: d_logits (N,V), d_mixed (N,D),
 ///   d_answers (N,K,D), d_expert_weights (N,K), d_gate_probs_balance (N,E) (what the balance loss alone leaves),
 ///   d_gate_logits_task, d_gate_logits_balance, d_gate_logits (N,E) (the third is the sum of the two),
@@ -86,6 +86,10 @@ struct Trace {
     const TraceValue* find(std::string_view name) const;
     const NamedArray* parameter(std::string_view name) const;  // as it was before the step
     const NamedArray* gradient(std::string_view name) const;
+    /// What the update's v counts for number `index` of a parameter: its gradient's square; of the embedding, with
+    /// embedding_squares=per_occurrence, the squares of what each place of its word adds, summed.
+    double squared_gradient(std::string_view name, std::size_t index) const;
+    bool squares_places() const { return experiment.train.embedding_squares == "per_occurrence"; }
     /// Nothing where `name` is none of those that TraceOp explains.
     std::optional<TraceNumbers> numbers(std::string_view name) const;
     bool backward() const { return !gradients.empty(); }

@@ -26,6 +26,7 @@ public:
     }
     void backward(Tensor<T> dmean, const Context& c) {
         backend_.embedding_mean_backward(table_.gradient, dmean, c.ids, mask_);
+        if (table_.squares) backend_.embedding_mean_squares(table_.squares, dmean, c.ids, mask_);
     }
 
 private:

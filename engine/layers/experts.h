@@ -3,7 +3,7 @@
 
 namespace moe {
 
-/// The bank of experts, each Dense(H, relu) -> Dense(D), on rows that are grouped by expert: rows [offsets[e],
+/// The bank of experts, each Dense(H, activation) -> Dense(D), on rows that are grouped by expert: rows [offsets[e],
 /// offsets[e+1]) belong to expert e. Experts without rows cost nothing and get no gradient.
 template <class T>
 class Experts {
@@ -11,18 +11,22 @@ public:
     struct Context {
         Ids offsets;        // (E+1)
         Tensor<T> input;    // (R, D)
-        Tensor<T> hidden;   // (R, H) after the ReLU
+        Tensor<T> sums;     // (R, H) before the activation; hidden itself where that is enough for the way back
+        Tensor<T> hidden;   // (R, H) after it
         Tensor<T> outputs;  // (R, D)
     };
 
-    Experts(Backend<T>& backend, const Parameters<T>& parameters, std::size_t max_rows, bool trained)
+    Experts(Backend<T>& backend, const Parameters<T>& parameters, const ActivationInfo& activation,
+            std::size_t max_rows, bool trained)
         : backend_(backend),
+          activation_(activation.id),
           hidden_kernel_(parameters.find("experts/hidden/kernel")),
           hidden_bias_(parameters.find("experts/hidden/bias")),
           output_kernel_(parameters.find("experts/output/kernel")),
           output_bias_(parameters.find("experts/output/bias")) {
         const std::size_t D = hidden_kernel_.value.dim(1), H = hidden_kernel_.value.dim(2);
         hidden_ = backend.allocate({{max_rows, H, 1}});
+        sums_ = trained && activation.needs_sums ? backend.allocate({{max_rows, H, 1}}) : hidden_;
         outputs_ = backend.allocate({{max_rows, D, 1}});
         if (!trained) return;
         dhidden_ = backend.allocate({{max_rows, H, 1}});
@@ -30,9 +34,10 @@ public:
     }
 
     Context forward(Tensor<T> rows, Ids offsets) {
-        const Context c{offsets, rows, hidden_.first(rows.dim(0)), outputs_.first(rows.dim(0))};
-        backend_.grouped_dense(c.hidden, rows, hidden_kernel_.value, hidden_bias_.value, offsets);
-        backend_.relu(c.hidden);
+        const std::size_t R = rows.dim(0);
+        const Context c{offsets, rows, sums_.first(R), hidden_.first(R), outputs_.first(R)};
+        backend_.grouped_dense(c.sums, rows, hidden_kernel_.value, hidden_bias_.value, offsets);
+        backend_.activate(c.hidden, c.sums, activation_);
         backend_.grouped_dense(c.outputs, c.hidden, output_kernel_.value, output_bias_.value, offsets);
         return c;
     }
@@ -42,7 +47,7 @@ public:
         const Tensor<T> dhidden = dhidden_.first(doutputs.dim(0)), dinput = dinput_.first(doutputs.dim(0));
         backend_.grouped_dense_backward(dhidden, output_kernel_.gradient, output_bias_.gradient, doutputs, c.hidden,
                                         output_kernel_.value, c.offsets);
-        backend_.relu_backward(dhidden, c.hidden);
+        backend_.activate_backward(dhidden, c.sums, c.hidden, activation_);
         backend_.grouped_dense_backward(dinput, hidden_kernel_.gradient, hidden_bias_.gradient, dhidden, c.input,
                                         hidden_kernel_.value, c.offsets);
         return dinput;
@@ -50,9 +55,10 @@ public:
 
 private:
     Backend<T>& backend_;
+    Activation activation_;
     typename Parameters<T>::Entry hidden_kernel_, hidden_bias_;  // (E, D, H), (E, H)
     typename Parameters<T>::Entry output_kernel_, output_bias_;  // (E, H, D), (E, D)
-    Tensor<T> hidden_, outputs_, dhidden_, dinput_;
+    Tensor<T> sums_, hidden_, outputs_, dhidden_, dinput_;
 };
 
 }  // namespace moe

@@ -34,8 +34,8 @@ public:
           balance_weight_(T(spec.balance_loss)),
           gate_(backend, parameters, "gate", max_examples, use == ModelUse::train),
           router_(make_router<T>(backend, spec, max_examples)),
-          experts_(backend, parameters, use == ModelUse::route ? 0 : max_examples * router_->experts_per_token(),
-                   use == ModelUse::train) {
+          experts_(backend, parameters, activation_named(spec.activation),
+                   use == ModelUse::route ? 0 : max_examples * router_->experts_per_token(), use == ModelUse::train) {
         if (use == ModelUse::route) return;
         const std::size_t K = router_->experts_per_token(), R = max_examples * K, D = spec.embedding_dim;
         offsets_ = backend.allocate_ids({{spec.num_experts + 1, 1, 1}});

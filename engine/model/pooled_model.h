@@ -13,6 +13,13 @@ void add_parameters(Parameters<T>& parameters, const ModelSpec& spec) {
     for (const NamedArray& p : canonical_parameters(spec)) parameters.add(p.name, Shape{p.shape});
 }
 
+/// The same for training as `experiment` says.
+template <class T>
+void add_parameters(Parameters<T>& parameters, const Experiment& experiment) {
+    add_parameters(parameters, experiment.model);
+    if (experiment.train.embedding_squares == "per_occurrence") parameters.keep_squares("embedding");
+}
+
 /// Fresh weights as Keras makes them: Glorot-uniform kernels (an expert's as one Dense layer's), zero biases, an
 /// embedding uniform in +-0.05. A pure function of (spec, seed), the same on every machine.
 std::vector<NamedArray> initial_parameters(const ModelSpec& spec, std::uint64_t seed);

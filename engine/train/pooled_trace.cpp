@@ -74,6 +74,7 @@ PooledTrace::PooledTrace(Backend<float>& backend, const Parameters<float>& param
       head_kernel_(parameters.find("head/kernel")),
       head_bias_(parameters.find("head/bias")),
       chooses_(router_chooses(s.router)),
+      activation_(activation_named(s.activation).id),
       router_(make_router<float>(backend, s, N)) {
     const std::size_t V = s.vocabulary, D = s.embedding_dim, H = s.hidden_dim, E = s.num_experts, T = s.max_seq_len,
                       K = router_->experts_per_token(), R = N * K;
@@ -87,6 +88,7 @@ PooledTrace::PooledTrace(Backend<float>& backend, const Parameters<float>& param
     mean_ = backend.allocate({{N, D, 1}});
     gate_logits_ = backend.allocate({{N, E, 1}});
     rows_ = backend.allocate({{R, D, 1}});
+    sums_ = backend.allocate({{R, H, 1}});
     hidden_ = backend.allocate({{R, H, 1}});
     answers_ = backend.allocate({{R, D, 1}});
     mixed_ = backend.allocate({{N, D, 1}});
@@ -138,13 +140,14 @@ void PooledTrace::forward(TraceRecorder& record, Trace& trace, const ModelSpec& 
     record.op(phase, "expert_hidden", {"mean", "expert_indices", "experts/hidden/kernel", "experts/hidden/bias"},
               {"hidden_sums", "hidden"});
     const Ids row_tokens = row_tokens_.first(N * K), positions = positions_.first(N);
-    const Tensor<float> rows = rows_.first(N * K), hidden = hidden_.first(N * K), answers = answers_.first(N * K);
+    const Tensor<float> rows = rows_.first(N * K), sums = sums_.first(N * K), hidden = hidden_.first(N * K),
+                        answers = answers_.first(N * K);
     backend_.dispatch(offsets_, row_tokens, positions, routing_.expert_indices);
     record.set_positions(positions);
     backend_.gather_rows(rows, mean, row_tokens);
-    backend_.grouped_dense(hidden, rows, hidden_kernel_.value, hidden_bias_.value, offsets_);
-    record.keep_visits("hidden_sums", hidden);
-    backend_.relu(hidden);
+    backend_.grouped_dense(sums, rows, hidden_kernel_.value, hidden_bias_.value, offsets_);
+    record.keep_visits("hidden_sums", sums);
+    backend_.activate(hidden, sums, activation_);
     record.keep_visits("hidden", hidden);
 
     record.op(phase, "expert_output", {"hidden", "expert_indices", "experts/output/kernel", "experts/output/bias"},
@@ -228,10 +231,11 @@ void PooledTrace::backward(TraceRecorder& record, const Trace& trace, const Mode
                                     output_kernel_.value, offsets_);
     record.keep_visits("d_hidden", dhidden);
 
+    const char* const slope_shows_in = activation_named(s.activation).needs_sums ? "hidden_sums" : "hidden";
     record.op(phase, "expert_hidden_backward",
-              {"d_hidden", "hidden", "mean", "expert_indices", "experts/hidden/kernel"},
+              {"d_hidden", slope_shows_in, "mean", "expert_indices", "experts/hidden/kernel"},
               {"d_hidden_sums", "d_mean_experts", "d:experts/hidden/kernel", "d:experts/hidden/bias"});
-    backend_.relu_backward(dhidden, hidden);
+    backend_.activate_backward(dhidden, sums_.first(R), hidden, activation_);
     record.keep_visits("d_hidden_sums", dhidden);
     backend_.grouped_dense_backward(drows, hidden_kernel_.gradient, hidden_bias_.gradient, dhidden, rows,
                                     hidden_kernel_.value, offsets_);
@@ -243,6 +247,7 @@ void PooledTrace::backward(TraceRecorder& record, const Trace& trace, const Mode
     backend_.add(dmean, dmean_gate);
     record.keep("d_mean", dmean);
     backend_.embedding_mean_backward(table_.gradient, dmean, ids_.first(N), s.mask_zero);
+    if (table_.squares) backend_.embedding_mean_squares(table_.squares, dmean, ids_.first(N), s.mask_zero);
     trace_rows(record, trace, s);
 }
 

@@ -33,13 +33,14 @@ private:
     Parameters<float>::Entry table_, gate_kernel_, gate_bias_, hidden_kernel_, hidden_bias_, output_kernel_,
         output_bias_, head_kernel_, head_bias_;
     bool chooses_;  // the router picks experts
+    Activation activation_;
     std::unique_ptr<Router<float>> router_;
     Routing<float> routing_;  // of the last forward()
 
     // Letters as in design.md section 3; R = N*K rows sorted by expert.
     Ids ids_, flat_ids_, targets_, offsets_, row_tokens_, positions_;   // (N,T) (N*T) (N) (E+1) (R) (N,K)
     Tensor<float> token_rows_, mean_, gate_logits_;                     // (N*T,D) (N,D) (N,E)
-    Tensor<float> rows_, hidden_, answers_, mixed_;                     // (R,D) (R,H) (R,D) (N,D)
+    Tensor<float> rows_, sums_, hidden_, answers_, mixed_;              // (R,D) (R,H) (R,H) (R,D) (N,D)
     Tensor<float> logits_, probs_, loss_, correct_, balance_;           // (N,V) (N,V) (1) (1) (1)
     Tensor<float> dmixed_, danswers_, dweights_, dprobs_, dlogits_;     // (N,D) (R,D) (N,K) (N,E) (N,E)
     Tensor<float> dhidden_, drows_, dmean_, dmean_gate_, dtoken_rows_;  // (R,H) (R,D) (N,D) (N,D) (1+N*T,D)

@@ -23,10 +23,13 @@ void check_size(const ModelSpec& spec, std::size_t examples, bool backward) {
             (backward ? "a smaller batch, fewer experts or smaller widths." : "smaller widths or fewer words."));
 }
 
-/// Two specs that differ in nothing but this share a workspace.
-ModelSpec without_balance(ModelSpec spec) {
-    spec.balance_loss = 0;
-    return spec;
+/// Two experiments that differ in nothing else share a workspace: sizes, and what is kept beside the gradients.
+Experiment shape_of(const Experiment& given) {
+    Experiment shape;
+    shape.model = given.model;
+    shape.model.balance_loss = 0;
+    shape.train.embedding_squares = given.train.embedding_squares;
+    return shape;
 }
 
 /// The state with moments where it left them empty, so that the update's inputs are all there.
@@ -51,22 +54,29 @@ std::size_t batch_examples(const RunState& state, const Corpus& corpus) {
 
 /// Parameters and activations of one model, for up to max_examples.
 struct TraceWorkspace {
-    TraceWorkspace(Backend<float>& b, const ModelSpec& given, std::size_t examples, bool trains)
+    TraceWorkspace(Backend<float>& b, const Experiment& given, std::size_t examples, bool trains)
         : backend(b),
-          spec(without_balance(given)),
+          shape(shape_of(given)),
           max_examples(examples),
           backward(trains),
           parameters(b, trains),
-          model((add_parameters(parameters, given), b), parameters, given, examples, trains) {
+          model((add(given), b), parameters, given.model, examples, trains) {
         if (trains) rate = b.allocate({});
     }
 
-    bool serves(const ModelSpec& other, std::size_t examples, bool trains) const {
-        return spec == without_balance(other) && examples <= max_examples && (backward || !trains);
+    bool serves(const Experiment& other, std::size_t examples, bool trains) const {
+        return shape == shape_of(other) && examples <= max_examples && (backward || !trains);
+    }
+
+    void add(const Experiment& given) {
+        if (backward)
+            add_parameters(parameters, given);
+        else
+            add_parameters(parameters, given.model);
     }
 
     Backend<float>& backend;
-    ModelSpec spec;
+    Experiment shape;
     std::size_t max_examples;
     bool backward;
     Parameters<float> parameters;
@@ -84,7 +94,7 @@ void trace_update(TraceWorkspace& w, TraceRecorder& record, Trace& trace) {
     w.backend.upload(w.rate, &trace.rate);
     record.op(TracePhase::update, "adam", {}, {});
     for (const Entry& p : w.parameters.entries()) {
-        w.backend.adam(p.value, p.gradient, p.m, p.v, w.rate);
+        w.parameters.update(p, w.rate);
         record.with({p.name, "d:" + p.name, "m:" + p.name, "v:" + p.name},
                     {"new:" + p.name, "new_m:" + p.name, "new_v:" + p.name});
     }
@@ -158,12 +168,12 @@ struct Tracer::Workspace : TraceWorkspace {
 Tracer::Tracer(BackendOptions options) : options_(std::move(options)) {}
 Tracer::~Tracer() = default;
 
-Tracer::Workspace& Tracer::workspace(const ModelSpec& spec, std::size_t examples, bool backward) {
-    if (workspace_ && workspace_->serves(spec, examples, backward)) return *workspace_;
-    check_size(spec, examples, backward);
+Tracer::Workspace& Tracer::workspace(const Experiment& experiment, std::size_t examples, bool backward) {
+    if (workspace_ && workspace_->serves(experiment, examples, backward)) return *workspace_;
+    check_size(experiment.model, examples, backward);
     workspace_.reset();
     backend_ = make_backend(options_);  // a backend keeps what was allocated on it
-    workspace_ = std::make_unique<Workspace>(*backend_, spec, examples, backward);
+    workspace_ = std::make_unique<Workspace>(*backend_, experiment, examples, backward);
     return *workspace_;
 }
 
@@ -179,14 +189,14 @@ Trace Tracer::batch(std::shared_ptr<const RunState> state, const Corpus& corpus)
     const RunState& s = *state;
     // For a whole batch, so that a short one at an epoch's end is no reason for a new workspace.
     const std::size_t most = std::min(s.experiment.train.batch_size, corpus.examples());
-    Workspace& w = workspace(s.experiment.model, most, true);
+    Workspace& w = workspace(s.experiment, most, true);
     const std::span<const std::uint32_t> examples = order(s.experiment.train, s.epoch, corpus.examples());
     return traced_batch(w, std::move(state), corpus, examples);
 }
 
 Trace Tracer::row(std::shared_ptr<const RunState> state, std::span<const std::int32_t> row) {
     check_row(state->experiment.model, row);
-    Workspace& w = workspace(state->experiment.model, 1, false);
+    Workspace& w = workspace(state->experiment, 1, false);
     return traced_row(w, std::move(state), row);
 }
 
@@ -194,7 +204,7 @@ Trace trace_batch(Backend<float>& backend, std::shared_ptr<const RunState> state
     const RunState& s = *state;
     const std::size_t examples = batch_examples(s, corpus);
     check_size(s.experiment.model, examples, true);
-    TraceWorkspace w(backend, s.experiment.model, examples, true);
+    TraceWorkspace w(backend, s.experiment, examples, true);
     std::vector<std::uint32_t> order;
     epoch_order(order, s.experiment.train, s.epoch, corpus.examples());
     return traced_batch(w, std::move(state), corpus, order);
@@ -203,7 +213,7 @@ Trace trace_batch(Backend<float>& backend, std::shared_ptr<const RunState> state
 Trace trace_row(Backend<float>& backend, std::shared_ptr<const RunState> state, std::span<const std::int32_t> row) {
     check_row(state->experiment.model, row);
     check_size(state->experiment.model, 1, false);
-    TraceWorkspace w(backend, state->experiment.model, 1, false);
+    TraceWorkspace w(backend, state->experiment, 1, false);
     return traced_row(w, std::move(state), row);
 }
 

@@ -29,7 +29,7 @@ public:
 
 private:
     struct Workspace;
-    Workspace& workspace(const ModelSpec& spec, std::size_t examples, bool backward);
+    Workspace& workspace(const Experiment& experiment, std::size_t examples, bool backward);
     std::span<const std::uint32_t> order(const TrainSpec& spec, std::uint64_t epoch, std::size_t examples);
 
     BackendOptions options_;

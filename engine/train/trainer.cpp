@@ -36,7 +36,7 @@ Trainer::Trainer(Backend<float>& backend, Experiment experiment, std::shared_ptr
       experiment_(std::move(experiment)),
       corpus_(std::move(corpus)),
       parameters_(backend),
-      model_((add_parameters(parameters_, experiment_.model), backend), parameters_, experiment_.model,
+      model_((add_parameters(parameters_, experiment_), backend), parameters_, experiment_.model,
              experiment_.train.batch_size, ModelUse::train) {
     const std::size_t B = experiment_.train.batch_size, T = experiment_.model.max_seq_len;
     ids_ = backend.allocate_ids({{B, T, 1}});
@@ -142,7 +142,7 @@ void Trainer::update() {
     ++step_;
     const float rate = adam_rate(experiment_.train.learning_rate, step_);
     backend_.upload(rate_, &rate);
-    for (const auto& p : parameters_.entries()) backend_.adam(p.value, p.gradient, p.m, p.v, rate_);
+    parameters_.update(rate_);
 }
 
 void Trainer::keep(Checkpoint& to) const {

@@ -211,6 +211,28 @@ struct Row {
     bool has_kink = false;     // points near zero are skipped in the gradient check
 };
 
+/// `in_place`: y takes the memory of x, as training has it where the slope shows in y.
+inline Row activation_row(std::string name, Activation f, bool has_kink = false, bool in_place = false) {
+    using C = Content;
+    const std::string sums = in_place ? "y" : "x";
+    return {std::move(name),
+            {{"x", "ND"}, {"y", "ND", C::written}, {"dy", "ND", C::cotangent}, {"dx", "ND", C::written}},
+            [=](auto& io) {
+                if (in_place) io.copy("y", "x");
+                io.backend.activate(io("y"), io(sums), f);
+            },
+            "y",
+            "dy",
+            [=](auto& io) {
+                io.copy("dx", "dy");
+                io.backend.activate_backward(io("dx"), io(sums), io("y"), f);
+            },
+            {{"x", "dx"}},
+            // Where tanh is close to 1 its output has lost digits of the slope 1 - y^2, in Keras as here.
+            f == Activation::tanh ? 1e-4 : 1e-10,
+            has_kink};
+}
+
 inline const std::vector<Row>& table() {
     using C = Content;
     static const std::vector<Row> rows = {
@@ -291,21 +313,13 @@ inline const std::vector<Row>& table() {
          "",
          {},
          {}},
-        {"relu",
-         {{"x", "ND"}, {"y", "ND", C::written}, {"dy", "ND", C::cotangent}, {"dx", "ND", C::written}},
-         [](auto& io) {
-             io.copy("y", "x");
-             io.backend.relu(io("y"));
-         },
-         "y",
-         "dy",
-         [](auto& io) {
-             io.copy("dx", "dy");
-             io.backend.relu_backward(io("dx"), io("y"));
-         },
-         {{"x", "dx"}},
-         1e-10,
-         true},
+        activation_row("activate relu", Activation::relu, true),
+        activation_row("activate relu in place", Activation::relu, true, true),
+        activation_row("activate linear", Activation::linear),
+        activation_row("activate gelu", Activation::gelu),
+        activation_row("activate gelu_tanh", Activation::gelu_tanh),
+        activation_row("activate tanh", Activation::tanh),
+        activation_row("activate tanh in place", Activation::tanh, false, true),
         {"softmax",
          {{"logits", "NE"}, {"probs", "NE", C::written}, {"dprobs", "NE", C::cotangent}, {"dlogits", "NE", C::written}},
          [](auto& io) { io.backend.softmax(io("probs"), io("logits")); },
@@ -431,6 +445,32 @@ inline const std::vector<Row>& table() {
         {"adam",
          {{"w", "IO"}, {"g", "IO"}, {"m", "IO"}, {"v", "IO", C::positive}, {"rate", "1", C::positive}},
          [](auto& io) { io.backend.adam(io("w"), io("g"), io("m"), io("v"), io("rate")); },
+         "",
+         "",
+         {},
+         {}},
+        {"embedding_mean_squares",
+         {{"ids", "NT", C::ids}, {"dy", "ND"}, {"squares", "VD", C::added_to}},
+         [](auto& io) { io.backend.embedding_mean_squares(io("squares"), io("dy"), io.ids("ids"), false); },
+         "",
+         "",
+         {},
+         {}},
+        {"embedding_mean_squares masked",
+         {{"ids", "NT", C::ids}, {"dy", "ND"}, {"squares", "VD", C::added_to}},
+         [](auto& io) { io.backend.embedding_mean_squares(io("squares"), io("dy"), io.ids("ids"), true); },
+         "",
+         "",
+         {},
+         {}},
+        {"adam_of_squares",
+         {{"w", "IO"},
+          {"g", "IO"},
+          {"squares", "IO", C::positive},
+          {"m", "IO"},
+          {"v", "IO", C::positive},
+          {"rate", "1", C::positive}},
+         [](auto& io) { io.backend.adam_of_squares(io("w"), io("g"), io("squares"), io("m"), io("v"), io("rate")); },
          "",
          "",
          {},

@@ -149,7 +149,10 @@ struct SmallModel {
     }
 
     SmallModel(Backend<T>& backend, const ModelSpec& spec)
-        : b(backend), parameters(parameters_of(backend, spec)), model(backend, parameters, spec, N, ModelUse::train) {
+        : b(backend),
+          has_kink(spec.activation == "relu"),
+          parameters(parameters_of(backend, spec)),
+          model(backend, parameters, spec, N, ModelUse::train) {
         Rng rng(7);
         for (const auto& entry : parameters.entries()) {
             std::vector<T> values(entry.value.count());
@@ -179,11 +182,13 @@ struct SmallModel {
     std::vector<std::int32_t> pieces() {
         std::vector<std::int32_t> pattern = host(b, context.mixture.routing.expert_indices);
         for (const std::int32_t expert : host(b, context.mixture.routing.assignments)) pattern.push_back(expert);
-        for (const double h : host(b, context.mixture.experts.hidden)) pattern.push_back(h > 0);
+        if (has_kink)
+            for (const double h : host(b, context.mixture.experts.hidden)) pattern.push_back(h > 0);
         return pattern;
     }
 
     Backend<T>& b;
+    bool has_kink;
     Parameters<T> parameters;
     PooledModel<T> model;
     typename PooledModel<T>::Context context;
@@ -206,10 +211,11 @@ std::string describe(const ModelSpec& spec) {
         text += ", " + std::to_string(spec.top_k) + " of " + std::to_string(spec.num_experts);
     if (spec.mask_zero) text += ", mask";
     if (spec.balance_loss > 0) text += ", balance";
+    if (spec.activation != "relu") text += ", " + spec.activation;
     return text;
 }
 
-/// Every router, with each of its K, with and without mask and balance loss.
+/// Every router, with each of its K, with and without mask and balance loss; every other activation.
 std::vector<ModelSpec> small_models() {
     std::vector<ModelSpec> specs;
     for (const RouterInfo& router : routers())
@@ -218,6 +224,12 @@ std::vector<ModelSpec> small_models() {
             if (experts_per_token(spec) != K) continue;  // the router has no K to choose
             for (const bool mask : {false, true})
                 for (const bool balance : {false, true}) specs.push_back(small_spec(router.id, K, mask, balance));
+        }
+    for (const ActivationInfo& activation : activations)
+        for (const std::string_view router : {"soft", "top_k"}) {
+            if (activation.id == Activation::relu) continue;
+            specs.push_back(small_spec(router, 2, false, false));
+            specs.back().activation = activation.name;
         }
     return specs;
 }

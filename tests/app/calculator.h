@@ -1,4 +1,6 @@
 #pragma once
+#include "engine/core/activation.h"
+
 #include <QRegularExpression>
 #include <QString>
 
@@ -10,7 +12,9 @@ namespace moe::test {
 /// A line as it is shown, calculated by its own rules: what a reader with a pocket calculator gets. Plain text.
 class Calculator {
 public:
-    explicit Calculator(QString text) : text_(std::move(text)) {
+    /// `activation`: what "gelu(" means.
+    explicit Calculator(QString text, const std::string& activation = "relu")
+        : text_(std::move(text)), activation_(activation_named(activation).id) {
         static const QRegularExpression label(QStringLiteral("[0-9,]+ more:"));  // of terms that are not listed
         text_.remove(label).remove(u' ');
     }
@@ -82,6 +86,12 @@ private:
         else if (take("max(0,")) {
             value = std::max(0.0, sum());
             if (!take(")")) bad();
+        } else if (take("tanh(") || take("gelu(")) {
+            value = activated(activation_, sum());
+            if (!take(")")) bad();
+        } else if (take("tanh′(") || take("gelu′(")) {
+            value = activation_slope(activation_, sum());
+            if (!take(")")) bad();
         } else if (take("(")) {
             value = sum();
             if (!take(")")) bad();
@@ -109,6 +119,7 @@ private:
     }
 
     QString text_;
+    Activation activation_;
     qsizetype at_ = 0;
     bool ok_ = true;
 };

@@ -27,6 +27,8 @@ struct Case {
     bool mask = false;
     double balance = 0;
     std::size_t steps = 0;  // trained before the batch
+    const char* activation = "relu";
+    const char* squares = "whole";
 };
 
 // 12 examples in batches of 8: the second of an epoch is short.
@@ -41,6 +43,12 @@ const Case cases[] = {
     {"top-2 of 8", "top_k", 8, 2, false, 0, 900},
     {"64 experts", "top_k", 64, 4, false, 0.01, 12},
     {"one expert", "soft", 1, 1, false, 0, 5},
+    {"linear", "soft", 4, 4, false, 0, 60, "linear"},
+    {"GELU", "soft", 4, 4, true, 0, 60, "gelu"},
+    {"GELU by tanh, top-2 of 4", "top_k", 4, 2, false, 0, 60, "gelu_tanh"},
+    {"tanh", "soft", 4, 4, false, 0, 60, "tanh"},
+    {"each place squared", "soft", 4, 4, false, 0, 60, "relu", "per_occurrence"},
+    {"each place squared, mask", "soft", 4, 4, true, 0, 60, "relu", "per_occurrence"},
 };
 
 std::shared_ptr<const Corpus> corpus() {
@@ -53,6 +61,7 @@ std::shared_ptr<const Trace> traceOf(const Case& c) {
     x.model.router = c.router, x.model.num_experts = c.experts, x.model.top_k = c.top_k;
     x.model.mask_zero = c.mask, x.model.balance_loss = c.balance;
     x.model.embedding_dim = 12, x.model.hidden_dim = 20;
+    x.model.activation = c.activation, x.train.embedding_squares = c.squares;
     x.train.learning_rate = 0.01;
     const auto backend = make_backend({"cpu", 1});
     Trainer trainer(*backend, x, corpus());
@@ -97,6 +106,8 @@ double allowed(const Provenance& p, const Derivation& d) {
             return steps * d.scale;
         case Form::update:
             return steps * (v(d.terms[0].a) + std::abs(p.recompute(d) - p.value(d.terms[0].a)));
+        case Form::activation_slope:
+            return steps * v(d.terms[0].a) * (1 + v(d.terms[0].b));
         case Form::velocity:
             return steps * (v(d.terms[0].a) + v(d.terms[1].a) * v(d.terms[1].a)) + 1e-37;
         case Form::negative_log:
@@ -259,7 +270,7 @@ private Q_SLOTS:
             if (const qsizetype comma = line.indexOf(", as a"); comma >= 0) line.truncate(comma);
             if (!line.isEmpty() && card.shown != "–") {
                 ++lines;
-                Calculator reader(line);
+                Calculator reader(line, trace->experiment.model.activation);
                 const double result = reader.result();
                 const QString text = card.gradient ? signedValueText(result) : valueText(result);
                 if (!reader.ok()) tell(card.ref, line, "readable");
@@ -273,7 +284,7 @@ private Q_SLOTS:
             for (const ProvenanceRow& row : card.sum->rows) {
                 ++rows;
                 total += row.shown;
-                Calculator reader(joined(row.parts));
+                Calculator reader(joined(row.parts), trace->experiment.model.activation);
                 const double unit = std::pow(10, -card.sum->exponent), result = reader.result() * unit;
                 // Within half of the last digit shown, and what float lost.
                 QString digits = row.result;

@@ -25,12 +25,14 @@ struct Traced {
     std::vector<QString> words;
 };
 
-Traced traced(const char* router, std::size_t experts, std::size_t k, double balance, bool mask, int steps) {
+Traced traced(const char* router, std::size_t experts, std::size_t k, double balance, bool mask, int steps,
+              const char* activation = "relu") {
     Experiment x = test::tutorial_experiment();
     x.model.router = router;
     x.model.num_experts = experts, x.model.top_k = k;
     x.model.balance_loss = balance, x.model.mask_zero = mask;
     x.model.embedding_dim = 12, x.model.hidden_dim = 20;
+    x.model.activation = activation;
     const auto corpus = test::tutorial_corpus();
     const auto backend = make_backend({"cpu", 1});
     x = resolve(x, *corpus, std::size_t(1) << 30);
@@ -59,6 +61,10 @@ std::vector<Traced> all() {
             made.push_back(traced("top_k", 4, 1, balance, mask, 30));
             made.push_back(traced("top_k", 4, 2, balance, mask, 30));
         }
+    for (const char* activation : {"linear", "gelu", "gelu_tanh", "tanh"}) {
+        made.push_back(traced("soft", 4, 4, 0, false, 30, activation));
+        made.push_back(traced("top_k", 4, 2, 0.3, true, 30, activation));
+    }
     made.push_back(traced("soft", 1, 1, 0, false, 0));
     made.push_back(traced("soft", 40, 2, 0.01, false, 3));
     made.push_back(traced("top_k", 40, 2, 0.01, true, 3));
@@ -216,6 +222,44 @@ private Q_SLOTS:
         double sum = 0;
         for (const OperationRow& row : softmax.rows) sum += *row.cells[3].value;
         QVERIFY(std::abs(sum) < 1e-7);
+    }
+
+    void thePagesSayTheExpertsActivation() {
+        const auto said = [](const char* activation) {
+            const Traced t = traced("soft", 4, 4, 0, false, 30, activation);
+            QStringList lines;
+            for (std::size_t i = 0; i < t.trace.ops.size(); ++i) {
+                if (!t.trace.ops[i].id.starts_with("expert_hidden")) continue;
+                const OperationPage page = operationPage(t.trace, i, 0, t.words);
+                lines << page.title << FormulaText(page.formula).plain() << FormulaText(page.worked.front()).plain()
+                      << page.question << page.keras;
+            }
+            return lines.join(u'\n');
+        };
+        const auto has = [](const QString& text, const char* part) {
+            QVERIFY2(text.contains(QString::fromUtf8(part)), qPrintable(text));
+        };
+        const QString relu = said("relu"), linear = said("linear"), gelu = said("gelu"), by_tanh = said("gelu_tanh"),
+                      tanh = said("tanh");
+        has(relu, "Experts: hidden, ReLU");
+        has(relu, "h_e = max( 0, x W_e + b_e )");
+        has(relu, "through the ReLU?");
+        has(relu, "where h_e > 0, else 0");
+        has(linear, "Experts: hidden, linear");
+        has(linear, "h_e = x W_e + b_e");
+        has(gelu, "Experts: hidden, GELU");
+        has(gelu, "h_e = a_e · Φ( a_e )");
+        has(gelu, "= gelu( x · W");
+        has(gelu, "Φ( a_e ) + a_e φ( a_e )");
+        has(by_tanh, "Experts: hidden, GELU (tanh)");
+        has(by_tanh, ".0447");
+        has(by_tanh, "approximate=True");
+        has(tanh, "h_e = tanh( x W_e + b_e )");
+        has(tanh, "( 1 − h_e^2 )");
+        for (const QString& other : {linear, gelu, by_tanh, tanh}) {
+            QVERIFY(!other.contains(QStringLiteral("ReLU")));
+            QVERIFY(!other.contains(QStringLiteral("max( 0")));
+        }
     }
 
     // Of 40 experts 20 are chosen and 16 listed: the row of the others knows of the four.

@@ -153,10 +153,80 @@ TEST_CASE("logits of +-1e38 stay finite where mathematics does, and NaN is never
             CHECK(std::isnan(values(b, probs)[1]));
             b.softmax_cross_entropy(loss, correct, logits, ids(b, {{1, 1, 1}}, {3}));
             CHECK(std::isnan(values(b, loss)[0]));
-            const auto x = tensor(b, {{1, V, 1}}, broken);
-            b.relu(x);
-            CHECK(std::isnan(values(b, x)[at]));
+            const auto x = tensor(b, {{1, V, 1}}, broken), y = b.allocate({{1, V, 1}});
+            for (const ActivationInfo& f : activations) {
+                CAPTURE(f.name);
+                b.activate(y, x, f.id);
+                for (std::size_t i = 0; i < V; ++i) CHECK(std::isnan(values(b, y)[i]) == (i == at));
+                if (!f.needs_sums) b.activate(x, x, f.id);
+                CHECK(std::isnan(values(b, x)[at]));
+                const auto dy = tensor(b, {{1, V, 1}}, Floats(V, 1));
+                b.activate_backward(dy, f.needs_sums ? x : y, y, f.id);
+                if (f.id != Activation::relu && f.id != Activation::linear) CHECK(std::isnan(values(b, dy)[at]));
+                b.upload(x, broken.data());
+            }
         }
+    });
+}
+
+TEST_CASE("activations have the values and slopes that Keras gives, and stay in bounds far out") {
+    // x; keras.activations.gelu(x), the same with approximate=True, tanh(x); the three slopes: by mpmath, 30 digits.
+    struct Known {
+        double x, gelu, gelu_tanh, tanh, gelu_slope, gelu_tanh_slope, tanh_slope;
+    };
+    const Known known[] = {
+        {-9.0, -1.01572956536e-18, -1.33564012015e-28, -0.99999996954, -9.13893737391e-18, -2.51573528507e-27,
+         6.09199171232e-8},
+        {-3.5, -0.000814201776624, -0.000616197655374, -0.998177897611, -0.00282176035362, -0.00242264376012,
+         0.00364088472049},
+        {-2.0, -0.0455002638964, -0.0454023059122, -0.964027580076, -0.0852318010782, -0.0860992566236,
+         0.0706508248532},
+        {-1.0, -0.158655253931, -0.158808009392, -0.761594155956, -0.0833154705877, -0.0829640838458, 0.419974341614},
+        {-0.625, -0.166240955655, -0.166278850042, -0.554599722349, 0.0608849237047, 0.0610919626133, 0.69241914797},
+        {-0.25, -0.100323418579, -0.100324649298, -0.244918662404, 0.304626645116, 0.304645904849, 0.940014848806},
+        {-0.001953125, -0.000975040656941, -0.000975040656946, -0.00195312251648, 0.498441633699, 0.498441633709,
+         0.999996185312},
+        {0.001953125, 0.000978084343059, 0.000978084343054, 0.00195312251648, 0.501558366301, 0.501558366291,
+         0.999996185312},
+        {0.375, 0.242313662502, 0.242307766892, 0.358357398351, 0.785615426874, 0.785555692048, 0.871579975047},
+        {0.75, 0.580029485717, 0.579960555166, 0.635148952387, 0.999225721739, 0.998938256137, 0.596585808281},
+        {1.0, 0.841344746069, 0.841191990608, 0.761594155956, 1.08331547059, 1.08296408385, 0.419974341614},
+        {2.25, 2.22249493653, 2.2227986701, 0.978026114739, 1.05918974398, 1.05991453452, 0.0434649188889},
+        {4.0, 3.99987331503, 3.99992975405, 0.999329299739, 1.00050364966, 1.0003351232, 0.00134095068303},
+        {6.5, 6.49999999974, 6.5, 0.999995479351, 1.0000000017, 1.00000000001, 9.04127675535e-6},
+        {0, 0, 0, 0, 0.5, 0.5, 1.0},
+    };
+    for_each_float_backend([&](Backend<float>& b) {
+        const std::size_t n = std::size(known);
+        Floats at;
+        for (const Known& k : known) at.push_back(float(k.x));
+        const auto x = tensor(b, {{n, 1, 1}}, at), y = b.allocate({{n, 1, 1}});
+        const auto check = [&](Activation f, double Known::*value, double Known::*slope) {
+            const auto dy = tensor(b, {{n, 1, 1}}, Floats(n, 1));
+            b.activate(y, x, f);
+            b.activate_backward(dy, x, y, f);
+            for (std::size_t i = 0; i < n; ++i) {
+                CAPTURE(known[i].x);
+                CHECK(double(values(b, y)[i]) == doctest::Approx(known[i].*value).epsilon(1e-6));
+                CHECK(std::abs(double(values(b, dy)[i]) - known[i].*slope) < 4e-7);
+            }
+        };
+        check(Activation::gelu, &Known::gelu, &Known::gelu_slope);
+        check(Activation::gelu_tanh, &Known::gelu_tanh, &Known::gelu_tanh_slope);
+        check(Activation::tanh, &Known::tanh, &Known::tanh_slope);
+
+        const auto far = tensor(b, {{4, 1, 1}}, {-1e38f, -40, 40, 1e38f}), out = b.allocate({{4, 1, 1}});
+        for (const Activation f : {Activation::gelu, Activation::gelu_tanh, Activation::relu}) {
+            b.activate(out, far, f);
+            CHECK(values(b, out) == Floats{0, 0, 40, 1e38f});
+            const auto dy = tensor(b, {{4, 1, 1}}, {2, 2, 2, 2});
+            b.activate_backward(dy, far, out, f);
+            CHECK(values(b, dy) == Floats{0, 0, 2, 2});
+        }
+        b.activate(out, far, Activation::tanh);
+        CHECK(values(b, out) == Floats{-1, -1, 1, 1});
+        b.activate(out, far, Activation::linear);
+        CHECK(values(b, out) == values(b, far));
     });
 }
 

@@ -1,5 +1,5 @@
-#include "engine/core/checked.h"
 #include "engine/core/numbers.h"
+#include "engine/core/checked.h"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,5 @@
 #include "engine/core/settings.h"
+#include "engine/core/activation.h"
 #include "engine/core/error.h"
 #include "engine/core/state.h"
 #include "engine/routing/router.h"
@@ -53,6 +54,22 @@ TEST_CASE("the router setting takes exactly the registered routers") {
         CHECK(x.model.router == router.id);
         CHECK(find_setting("router").range.find(router.id) != std::string_view::npos);
     }
+}
+
+TEST_CASE("the activation setting takes exactly what the experts compute, and GELU counts the sums that it keeps") {
+    Experiment x = tutorial();
+    CHECK(x.model.activation == "relu");
+    const std::size_t bytes = required_bytes(x);
+    for (const ActivationInfo& activation : activations) {
+        apply_setting(x, "activation", activation.name);
+        CHECK(x.model.activation == activation.name);
+        CHECK(find_setting("activation").range.find(activation.name) != std::string_view::npos);
+        CHECK(required_bytes(x) == bytes + (activation.needs_sums ? 4 * 8 * 4 * 64 : 0));
+    }
+    CHECK(sentence([&] { apply_setting(x, "activation", "GELU"); }).find("gelu_tanh or tanh") != std::string::npos);
+    x = tutorial();
+    apply_setting(x, "embedding_squares", "per_occurrence");
+    CHECK(required_bytes(x) == bytes + 4 * 11 * 32);
 }
 
 TEST_CASE("an unknown key is answered with the keys there are") {

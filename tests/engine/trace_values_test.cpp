@@ -5,6 +5,7 @@
 #include "engine/model/pooled_model.h"
 #include "engine/routing/router.h"
 #include "engine/train/tracer.h"
+#include "engine/train/trainer.h"
 #include "tests/support/small_corpus.h"
 
 #include <doctest/doctest.h>
@@ -57,14 +58,25 @@ struct Loops {
         run();
     }
 
+    double unit(double a) const {
+        const std::string& f = trace.experiment.model.activation;
+        if (f == "linear") return a;
+        if (f == "tanh") return 2 / (1 + std::exp(-2 * a)) - 1;
+        if (f == "gelu") return a * (1 + std::erf(a / std::sqrt(2.0))) / 2;
+        if (f == "gelu_tanh") return a / (1 + std::exp(-1.5957691216057308 * (a + 0.044715 * a * a * a)));
+        REQUIRE(f == "relu");
+        return std::max(0.0, a);
+    }
+
     double loss() {
         run();
         return cross_entropy + balance;
     }
 
-    /// Which hidden units are on: between two patterns the loss has a kink.
+    /// Which hidden units are on: between two patterns the loss has a kink, where the activation has one.
     std::vector<bool> pattern() const {
         std::vector<bool> on;
+        if (trace.experiment.model.activation != "relu") return on;
         for (const double h : values.at("hidden_sums")) on.push_back(h > 0);
         return on;
     }
@@ -130,7 +142,7 @@ struct Loops {
             }
         nudge("hidden_sums");
         Numbers& hidden = fresh("hidden", N * K * H);
-        for (std::size_t i = 0; i < hidden.size(); ++i) hidden[i] = std::max(0.0, sums[i]);
+        for (std::size_t i = 0; i < hidden.size(); ++i) hidden[i] = unit(sums[i]);
         nudge("hidden");
         Numbers& answers = fresh("answers", N * K * D);
         for (std::size_t i = 0; i < N * K; ++i)
@@ -258,6 +270,14 @@ std::vector<Setup> setups() {
                         x.train.batch_size = 5;
                         all.push_back({x, mask ? 10u : 5u});  // of 12: a short batch, and a whole one
                     }
+    for (const char* activation : {"linear", "gelu", "gelu_tanh", "tanh"})
+        for (const char* router : {"soft", "top_k"}) {
+            Setup s{tutorial_experiment(), 5};
+            s.experiment.model.activation = activation, s.experiment.model.router = router;
+            s.experiment.model.embedding_dim = 5, s.experiment.model.hidden_dim = 6;
+            s.experiment.train.batch_size = 5;
+            all.push_back(s);
+        }
     Setup tiny{tutorial_experiment(), 4};
     tiny.experiment.model.embedding_dim = tiny.experiment.model.hidden_dim = tiny.experiment.model.max_seq_len = 1;
     all.push_back(tiny);
@@ -291,7 +311,7 @@ std::shared_ptr<const RunState> state_of(const Setup& setup, double scale) {
 std::string describe(const Setup& setup) {
     const ModelSpec& s = setup.experiment.model;
     return s.router + ", " + std::to_string(experts_per_token(s)) + " of " + std::to_string(s.num_experts) +
-           (s.mask_zero ? ", mask" : "") + (s.balance_loss > 0 ? ", balance" : "");
+           (s.mask_zero ? ", mask" : "") + (s.balance_loss > 0 ? ", balance" : "") + ", " + s.activation;
 }
 
 void check_forward(const Trace& trace, Loops& loops) {
@@ -414,6 +434,48 @@ TEST_CASE("the update is Adam's, number by number") {
         CHECK(nmse(trace.new_parameters[p].values, w) <= bound);
         CHECK(nmse(trace.new_momentum[p].values, m) <= bound);
         CHECK(nmse(trace.new_velocity[p].values, v) <= bound);
+    }
+}
+
+TEST_CASE("with embedding_squares=per_occurrence v counts the squares of each place of a word") {
+    const auto corpus = tutorial_corpus();
+    for (const bool mask : {false, true}) {
+        Setup setup = setups().front();
+        setup.experiment.train.embedding_squares = "per_occurrence";
+        setup.experiment.model.mask_zero = mask;
+        const auto state = state_of(setup, 0.8);
+        const auto backend = make_backend({"cpu", 1});
+        const Trace trace = trace_batch(*backend, state, *corpus);
+        const std::size_t D = setup.experiment.model.embedding_dim;
+        const std::vector<float>& places = trace.find("d_embedding_rows")->values;
+        Numbers squares(trace.gradients[0].values.size());
+        for (std::size_t i = 0; i < trace.ids.size(); ++i)
+            for (std::size_t d = 0; d < D; ++d)
+                squares[std::size_t(trace.ids[i]) * D + d] += std::pow(double(places[i * D + d]), 2);
+        double apart = 0;
+        for (std::size_t p = 0; p < trace.gradients.size(); ++p) {
+            CAPTURE(trace.gradients[p].name);
+            Numbers v, whole;
+            for (std::size_t i = 0; i < trace.gradients[p].values.size(); ++i) {
+                const double g2 = std::pow(double(trace.gradients[p].values[i]), 2),
+                             before = 0.999 * double(state->velocity[p].values[i]);
+                whole.push_back(before + 0.001 * g2);
+                v.push_back(before + 0.001 * (p == 0 ? squares[i] : g2));
+                if (p == 0) CHECK(trace.squared_gradient("embedding", i) == doctest::Approx(squares[i]).epsilon(1e-9));
+            }
+            CHECK(nmse(trace.new_velocity[p].values, v) <= bound);
+            if (p == 0) apart = nmse(trace.new_velocity[p].values, whole);
+        }
+        CHECK(apart > 1e4 * bound);  // the words of the batch stand in several places
+
+        // The step of training is the trace's.
+        Trainer trainer(*backend, *state, corpus);
+        trainer.step();
+        const RunState after = trainer.state();
+        for (std::size_t p = 0; p < trace.gradients.size(); ++p) {
+            CHECK(after.velocity[p].values == trace.new_velocity[p].values);
+            CHECK(after.parameters[p].values == trace.new_parameters[p].values);
+        }
     }
 }
 

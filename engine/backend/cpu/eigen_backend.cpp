@@ -24,6 +24,10 @@ constexpr size_t flat_part = size_t(1) << 14;  // elements of an elementwise op'
 // Below about this much work a thread's start costs more than it saves (floating-point operations).
 constexpr double worth_a_thread = 8e6;
 
+double activation_work(Activation f) {
+    return f == Activation::relu || f == Activation::linear ? 1 : 30;
+}
+
 size_t parts_of(size_t size, size_t part) {
     return (size + part - 1) / part;
 }
@@ -54,6 +58,15 @@ public:
         // Examples share words: one thread, in order.
         for (size_t n = 0; n < ids.dim(0); ++n)
             kernels_.embedding_mean_row_backward(dtable.raw(), dy.raw() + n * D, ids.raw() + n * T, T, D, mask);
+    }
+
+    void embedding_mean_squares(Tensor<float> squares, Tensor<float> dy, Ids ids, bool mask) override {
+        shapes::embedding_mean_squares(squares, dy, ids);
+        check_ids("embedding_mean_squares", "ids", ids, squares.dim(0), "squares");
+        const FlushDenormals flush;
+        const size_t T = ids.dim(1), D = squares.dim(1);
+        for (size_t n = 0; n < ids.dim(0); ++n)
+            kernels_.embedding_mean_row_squares(squares.raw(), dy.raw() + n * D, ids.raw() + n * T, T, D, mask);
     }
 
     void dense(Tensor<float> y, Tensor<float> x, Tensor<float> w, Tensor<float> b) override {
@@ -99,14 +112,18 @@ public:
         const FlushDenormals flush;
         flat(y.count(), 1, [&](size_t i, size_t n) { kernels_.add(y.raw() + i, x.raw() + i, n); });
     }
-    void relu(Tensor<float> x) override {
+    void activate(Tensor<float> y, Tensor<float> x, Activation f) override {
+        shapes::activate(y, x);
         const FlushDenormals flush;
-        flat(x.count(), 1, [&](size_t i, size_t n) { kernels_.relu(x.raw() + i, n); });
+        const auto kernel = kernels_.activate[static_cast<size_t>(f)];
+        flat(y.count(), activation_work(f), [&](size_t i, size_t n) { kernel(y.raw() + i, x.raw() + i, n); });
     }
-    void relu_backward(Tensor<float> dy, Tensor<float> y) override {
-        shapes::relu_backward(dy, y);
+    void activate_backward(Tensor<float> dy, Tensor<float> x, Tensor<float> y, Activation f) override {
+        shapes::activate_backward(dy, x, y);
         const FlushDenormals flush;
-        flat(y.count(), 1, [&](size_t i, size_t n) { kernels_.relu_backward(dy.raw() + i, y.raw() + i, n); });
+        const auto kernel = kernels_.activate_backward[static_cast<size_t>(f)];
+        flat(y.count(), activation_work(f),
+             [&](size_t i, size_t n) { kernel(dy.raw() + i, x.raw() + i, y.raw() + i, n); });
     }
 
     void softmax(Tensor<float> probs, Tensor<float> logits) override {
@@ -207,6 +224,16 @@ public:
         const FlushDenormals flush;
         flat(w.count(), 12, [&](size_t i, size_t n) {
             kernels_.adam(w.raw() + i, g.raw() + i, m.raw() + i, v.raw() + i, rate.raw()[0], n);
+        });
+    }
+
+    void adam_of_squares(Tensor<float> w, Tensor<float> g, Tensor<float> squares, Tensor<float> m, Tensor<float> v,
+                         Tensor<float> rate) override {
+        shapes::adam_of_squares(w, g, squares, m, v, rate);
+        const FlushDenormals flush;
+        flat(w.count(), 12, [&](size_t i, size_t n) {
+            kernels_.adam_of_squares(w.raw() + i, g.raw() + i, squares.raw() + i, m.raw() + i, v.raw() + i,
+                                     rate.raw()[0], n);
         });
     }
 

@@ -1,4 +1,6 @@
 #pragma once
+#include "engine/core/activation.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -32,8 +34,9 @@ struct Kernels {
     void (*add_column_sums)(float* sums, const float* x, std::size_t ld, std::size_t rows, std::size_t n);
 
     void (*add)(float* y, const float* x, std::size_t n);
-    void (*relu)(float* x, std::size_t n);
-    void (*relu_backward)(float* dy, const float* y, std::size_t n);
+    /// [Activation]: y = f(x), may be in place; dy *= f'(x), y being f(x).
+    void (*activate[activations.size()])(float* y, const float* x, std::size_t n);
+    void (*activate_backward[activations.size()])(float* dy, const float* x, const float* y, std::size_t n);
 
     void (*softmax)(float* probs, const float* logits, std::size_t rows, std::size_t n);
     void (*softmax_backward)(float* dlogits, const float* dprobs, const float* probs, std::size_t rows, std::size_t n);
@@ -45,6 +48,9 @@ struct Kernels {
                                bool mask);
     void (*embedding_mean_row_backward)(float* dtable, const float* dy, const std::int32_t* ids, std::size_t t,
                                         std::size_t d, bool mask);
+    /// squares (V,d): the square of what embedding_mean_row_backward() adds at each place, added up.
+    void (*embedding_mean_row_squares)(float* squares, const float* dy, const std::int32_t* ids, std::size_t t,
+                                       std::size_t d, bool mask);
 
     /// y (d) = sum over k of weights[k] * rows[positions[k]]; a null `weights` is all ones.
     void (*combine_row)(float* y, const float* weights, const float* rows, const std::int32_t* positions, std::size_t k,
@@ -54,6 +60,7 @@ struct Kernels {
                                  const float* rows, const std::int32_t* positions, std::size_t k, std::size_t d);
 
     void (*adam)(float* w, float* g, float* m, float* v, float rate, std::size_t n);
+    void (*adam_of_squares)(float* w, float* g, float* squares, float* m, float* v, float rate, std::size_t n);
 };
 
 /// Constant tables, initialised before the program starts: no code of a wide instruction set runs to make them.

@@ -145,11 +145,112 @@ void add_column_sums(float* __restrict sums, const float* __restrict x, size_t l
 void add(float* __restrict y, const float* __restrict x, size_t n) {
     for (size_t i = 0; i < n; ++i) y[i] += x[i];
 }
-void relu(float* x, size_t n) {
+void linear(float* y, const float* x, size_t n) {
+    if (y != x) __builtin_memcpy(y, x, 4 * n);
+}
+void linear_backward(float*, const float*, const float*, size_t) {}
+
+void relu_in_place(float* x, size_t n) {
     for (size_t i = 0; i < n; ++i) x[i] = x[i] < 0.0f ? 0.0f : x[i];
 }
-void relu_backward(float* __restrict dy, const float* __restrict y, size_t n) {
+void relu(float* y, const float* x, size_t n) {
+    linear(y, x, n);
+    relu_in_place(y, n);
+}
+void relu_backward(float* __restrict dy, const float*, const float* __restrict y, size_t n) {
     for (size_t i = 0; i < n; ++i) dy[i] = y[i] <= 0.0f ? 0.0f : dy[i];
+}
+
+// y = f(x) by vectors; the last ones padded with zeros.
+template <Floats (*f)(Floats)>
+void by_vectors(float* y, const float* x, size_t n) {
+    size_t i = 0;
+    for (; i + lanes <= n; i += lanes) store(y + i, f(load(x + i)));
+    if (i < n) store_tail(y + i, f(load_tail(x + i, n - i, 0.0f)), n - i);
+}
+// dy *= slope(x)
+template <Floats (*slope)(Floats)>
+void scale_by_vectors(float* dy, const float* x, size_t n) {
+    size_t i = 0;
+    for (; i + lanes <= n; i += lanes) store(dy + i, load(dy + i) * slope(load(x + i)));
+    if (i < n) store_tail(dy + i, load_tail(dy + i, n - i, 0.0f) * slope(load_tail(x + i, n - i, 0.0f)), n - i);
+}
+
+MOE_INLINE Floats magnitude(Floats x) {
+    return x < 0.0f ? -x : x;
+}
+MOE_INLINE Floats at_most(Floats x, float most) {
+    return x > most ? all(most) : x;
+}
+
+// Near 0 the odd polynomial x + x^3 P(x^2) of Cephes, elsewhere by exp; 1 from about 9 on.
+MOE_INLINE Floats tanh_of(Floats x) {
+    const Floats a = magnitude(x), z = x * x;
+    Floats p = all(-5.70498872745e-3f);
+    p = p * z + 2.06390887954e-2f;
+    p = p * z - 5.37397155531e-2f;
+    p = p * z + 1.33314422036e-1f;
+    p = p * z - 3.33332819422e-1f;
+    const Floats near = p * z * x + x, e = exp_of_negative(-2.0f * a), far = (1.0f - e) / (1.0f + e);
+    return a < 0.625f ? near : x < 0.0f ? -far : far;
+}
+MOE_INLINE Floats tanh_slope(Floats y) {
+    return 1.0f - y * y;
+}
+void tanh_backward(float* dy, const float*, const float* y, size_t n) {
+    scale_by_vectors<tanh_slope>(dy, y, n);
+}
+
+// The share of a normal distribution below x, and exp(-x^2/2). With a = |x| and t = 1 / (1 + 0.3 a) the tail is
+// exp(-a^2/2) times a polynomial in t, fitted for the least relative error from 0 to 14 (1.5e-7); beyond it is 0.
+struct Normal {
+    Floats below, bell;
+};
+MOE_INLINE Normal normal(Floats x) {
+    const Floats a = at_most(magnitude(x), 20.0f), t = 1.0f / (1.0f + 0.3f * a);
+    Floats p = all(0.03567383835f);
+    p = p * t - 0.1571995585f;
+    p = p * t + 0.2063480684f;
+    p = p * t - 0.05367920005f;
+    p = p * t + 0.1285595542f;
+    p = p * t + 0.09991404257f;
+    p = p * t + 0.120753879f;
+    p = p * t + 0.1196293032f;
+    const Floats bell = exp_of_negative(-0.5f * a * a), tail = bell * (p * t);
+    return {x < 0.0f ? tail : 1.0f - tail, bell};
+}
+MOE_INLINE Floats gelu_of(Floats x) {
+    return x * normal(x).below;
+}
+MOE_INLINE Floats gelu_slope(Floats x) {
+    const Normal of = normal(x);
+    return of.below + x * of.bell * float(gelu_density);
+}
+void gelu_backward(float* dy, const float* x, const float*, size_t n) {
+    scale_by_vectors<gelu_slope>(dy, x, n);
+}
+
+// (1 + tanh u) / 2 is the logistic function of 2u, which loses nothing to cancellation. From |x| = 12 on it is 0 or 1.
+struct Logistic {
+    Floats value, slope;  // by x
+};
+MOE_INLINE Logistic logistic_of_gelu(Floats x) {
+    const Floats a = at_most(magnitude(x), 12.0f), square = a * a;
+    const Floats twice = 2.0f * float(gelu_tanh_scale) * a * (1.0f + float(gelu_tanh_cube) * square);
+    const Floats e = exp_of_negative(-twice), above = 1.0f / (1.0f + e), below = e * above;
+    const Floats slope =
+        above * below * (2.0f * float(gelu_tanh_scale)) * (1.0f + 3.0f * float(gelu_tanh_cube) * square);
+    return {x < 0.0f ? below : above, slope};
+}
+MOE_INLINE Floats gelu_tanh_of(Floats x) {
+    return x * logistic_of_gelu(x).value;
+}
+MOE_INLINE Floats gelu_tanh_slope(Floats x) {
+    const Logistic of = logistic_of_gelu(x);
+    return of.value + x * of.slope;
+}
+void gelu_tanh_backward(float* dy, const float* x, const float*, size_t n) {
+    scale_by_vectors<gelu_tanh_slope>(dy, x, n);
 }
 
 MOE_INLINE float row_maximum(const float* z, size_t n) {
@@ -252,6 +353,20 @@ void embedding_mean_row_backward(float* dtable, const float* dy, const std::int3
         if (!mask || ids[i] != 0) accumulate(dtable + size_t(ids[i]) * d, dy, inverse, d);
 }
 
+void embedding_mean_row_squares(float* __restrict squares, const float* __restrict dy, const std::int32_t* ids,
+                                size_t t, size_t d, bool mask) {
+    const size_t count = counted(ids, t, mask);
+    const float inverse = count == 0 ? 0.0f : 1.0f / float(count);
+    for (size_t i = 0; i < t; ++i) {
+        if (mask && ids[i] == 0) continue;
+        float* const row = squares + size_t(ids[i]) * d;
+        for (size_t j = 0; j < d; ++j) {
+            const float part = inverse * dy[j];
+            row[j] += part * part;
+        }
+    }
+}
+
 void combine_row(float* __restrict y, const float* weights, const float* __restrict rows, const std::int32_t* positions,
                  size_t k, size_t d) {
     __builtin_memset(y, 0, 4 * d);
@@ -295,26 +410,42 @@ void adam(float* __restrict w, float* __restrict g, float* __restrict m, float* 
     }
 }
 
+void adam_of_squares(float* __restrict w, float* __restrict g, float* __restrict squares, float* __restrict m,
+                     float* __restrict v, float rate, size_t n) {
+    constexpr float one_minus_beta1 = float(1 - adam_beta1), one_minus_beta2 = float(1 - adam_beta2),
+                    epsilon = float(adam_epsilon);
+    for (size_t i = 0; i < n; ++i) {
+        const float momentum = m[i] + (g[i] - m[i]) * one_minus_beta1;
+        const float velocity = v[i] + (squares[i] - v[i]) * one_minus_beta2;
+        m[i] = momentum;
+        v[i] = velocity;
+        w[i] -= rate * momentum / (__builtin_sqrtf(velocity) + epsilon);
+        g[i] = squares[i] = 0;
+    }
+}
+
 }  // namespace
 
-#define MOE_KERNEL_TABLE(table_name, isa_title)              \
-    const Kernels table_name = {isa_title,                   \
-                                prepare,                     \
-                                gemm_nn,                     \
-                                gemm_tn,                     \
-                                gemm_nt,                     \
-                                set_rows,                    \
-                                add_column_sums,             \
-                                add,                         \
-                                relu,                        \
-                                relu_backward,               \
-                                softmax,                     \
-                                softmax_backward,            \
-                                cross_entropy_row,           \
-                                embedding_mean_row,          \
-                                embedding_mean_row_backward, \
-                                combine_row,                 \
-                                combine_row_backward,        \
-                                adam}
+#define MOE_KERNEL_TABLE(table_name, isa_title)                                                                     \
+    const Kernels table_name = {isa_title,                                                                          \
+                                prepare,                                                                            \
+                                gemm_nn,                                                                            \
+                                gemm_tn,                                                                            \
+                                gemm_nt,                                                                            \
+                                set_rows,                                                                           \
+                                add_column_sums,                                                                    \
+                                add,                                                                                \
+                                {relu, linear, by_vectors<gelu_of>, by_vectors<gelu_tanh_of>, by_vectors<tanh_of>}, \
+                                {relu_backward, linear_backward, gelu_backward, gelu_tanh_backward, tanh_backward}, \
+                                softmax,                                                                            \
+                                softmax_backward,                                                                   \
+                                cross_entropy_row,                                                                  \
+                                embedding_mean_row,                                                                 \
+                                embedding_mean_row_backward,                                                        \
+                                embedding_mean_row_squares,                                                         \
+                                combine_row,                                                                        \
+                                combine_row_backward,                                                               \
+                                adam,                                                                               \
+                                adam_of_squares}
 
 }  // namespace moe

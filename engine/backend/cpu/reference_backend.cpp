@@ -99,6 +99,22 @@ void ReferenceBackend<T>::embedding_mean_backward(Tensor<T> dtable, Tensor<T> dy
     }
 }
 
+template <class T>
+void ReferenceBackend<T>::embedding_mean_squares(Tensor<T> squares, Tensor<T> dy, Ids ids, bool mask) {
+    shapes::embedding_mean_squares(squares, dy, ids);
+    check_ids("embedding_mean_squares", "ids", ids, squares.dim(0), "squares");
+    const size_t N = ids.dim(0), tokens = ids.dim(1), D = squares.dim(1);
+    for (size_t n = 0; n < N; ++n) {
+        const std::int32_t* row = ids.raw() + n * tokens;
+        const size_t count = tokens_in_mean(row, tokens, mask);
+        for (size_t t = 0; t < tokens; ++t)
+            for (size_t d = 0; d < D && (!mask || row[t] != 0); ++d) {
+                const T part = dy.raw()[n * D + d] / T(count);
+                squares.raw()[size_t(row[t]) * D + d] += part * part;
+            }
+    }
+}
+
 // y (N,O) = x (N,I) w (I,O) + b (O)
 template <class T>
 static void dense_rows(T* y, const T* x, const T* w, const T* b, size_t N, size_t I, size_t O) {
@@ -170,16 +186,23 @@ void ReferenceBackend<T>::add(Tensor<T> y, Tensor<T> x) {
     for (size_t i = 0; i < y.count(); ++i) y.raw()[i] += x.raw()[i];
 }
 template <class T>
-void ReferenceBackend<T>::relu(Tensor<T> x) {
-    // Written so that NaN stays NaN: a diverged model must not look healthy.
-    for (size_t i = 0; i < x.count(); ++i)
-        if (x.raw()[i] < T(0)) x.raw()[i] = T(0);
+void ReferenceBackend<T>::activate(Tensor<T> y, Tensor<T> x, Activation f) {
+    shapes::activate(y, x);
+    for (size_t i = 0; i < x.count(); ++i) y.raw()[i] = activated(f, x.raw()[i]);
 }
 template <class T>
-void ReferenceBackend<T>::relu_backward(Tensor<T> dy, Tensor<T> y) {
-    shapes::relu_backward(dy, y);
-    for (size_t i = 0; i < y.count(); ++i)
-        if (y.raw()[i] <= T(0)) dy.raw()[i] = T(0);
+void ReferenceBackend<T>::activate_backward(Tensor<T> dy, Tensor<T> x, Tensor<T> y, Activation f) {
+    shapes::activate_backward(dy, x, y);
+    for (size_t i = 0; i < y.count(); ++i) {
+        const T out = y.raw()[i];
+        if (f == Activation::relu) {
+            if (out <= T(0)) dy.raw()[i] = T(0);
+        } else if (f == Activation::tanh) {
+            dy.raw()[i] *= 1 - out * out;
+        } else {
+            dy.raw()[i] *= activation_slope(f, x.raw()[i]);
+        }
+    }
 }
 
 template <class T>
@@ -380,6 +403,20 @@ void ReferenceBackend<T>::adam(Tensor<T> w, Tensor<T> g, Tensor<T> m, Tensor<T> 
         velocity += (gradient * gradient - velocity) * T(1 - adam_beta2);
         w.raw()[i] -= a * momentum / (std::sqrt(velocity) + epsilon);
         g.raw()[i] = 0;
+    }
+}
+
+template <class T>
+void ReferenceBackend<T>::adam_of_squares(Tensor<T> w, Tensor<T> g, Tensor<T> squares, Tensor<T> m, Tensor<T> v,
+                                          Tensor<T> rate) {
+    shapes::adam_of_squares(w, g, squares, m, v, rate);
+    const T a = rate.raw()[0], epsilon = T(adam_epsilon);
+    for (size_t i = 0; i < w.count(); ++i) {
+        T &momentum = m.raw()[i], &velocity = v.raw()[i];
+        momentum += (g.raw()[i] - momentum) * T(1 - adam_beta1);
+        velocity += (squares.raw()[i] - velocity) * T(1 - adam_beta2);
+        w.raw()[i] -= a * momentum / (std::sqrt(velocity) + epsilon);
+        g.raw()[i] = squares.raw()[i] = 0;
     }
 }
 

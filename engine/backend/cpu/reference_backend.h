@@ -29,8 +29,11 @@ public:
     void grouped_dense_backward(Tensor<T> dx, Tensor<T> dw, Tensor<T> db, Tensor<T> dy, Tensor<T> x, Tensor<T> w,
                                 Ids offsets) override;
     void add(Tensor<T> y, Tensor<T> x) override;
-    void relu(Tensor<T> x) override;
-    void relu_backward(Tensor<T> dy, Tensor<T> y) override;
+    void embedding_mean_squares(Tensor<T> squares, Tensor<T> dy, Ids ids, bool mask) override;
+    void adam_of_squares(Tensor<T> w, Tensor<T> g, Tensor<T> squares, Tensor<T> m, Tensor<T> v,
+                         Tensor<T> rate) override;
+    void activate(Tensor<T> y, Tensor<T> x, Activation f) override;
+    void activate_backward(Tensor<T> dy, Tensor<T> x, Tensor<T> y, Activation f) override;
     void softmax(Tensor<T> probs, Tensor<T> logits) override;
     void softmax_backward(Tensor<T> dlogits, Tensor<T> dprobs, Tensor<T> probs) override;
     void top_k(Ids indices, Tensor<T> logits) override;
