@@ -37,6 +37,6 @@ struct ModelArchive {
 ModelArchive load_model_archive(const std::filesystem::path& folder_or_file, const H5Program& program);
 
 /// As write_keras(), with further members under `moe-lab/` at the end.
-std::string write_keras(const SavedModel& model, std::vector<ZipMember> more);
+std::string write_keras(const SavedModel& model, std::vector<ZipMember> more, KerasForm form = KerasForm::layers);
 
 }  // namespace moe

@@ -14,9 +14,15 @@ bool lower(char c) {
     return c >= 'a' && c <= 'z';
 }
 
-// Operations such as NotEqual are no layers: they have no group and do not count.
+// Operations are no layers: they have no group and do not count.
 bool is_layer(const KerasNode& node) {
-    return node.class_name != "NotEqual";
+    return node.class_name != "NotEqual" && node.class_name != "Gelu";
+}
+
+void add_kernel_and_bias(std::vector<KerasVariable>& to, const std::string& group, std::size_t kernel,
+                         std::optional<std::size_t> expert = {}) {
+    to.push_back({group + "/vars/0", kernel, expert});
+    to.push_back({group + "/vars/1", kernel + 1, expert});
 }
 
 }  // namespace
@@ -105,6 +111,46 @@ std::vector<std::size_t> KerasModel::trainable_order() const {
         if (const auto found = parameters.find(node); found != parameters.end())
             trainable.insert(trainable.end(), found->second.begin(), found->second.end());
     return trainable;
+}
+
+std::vector<KerasVariable> KerasModel::variables() const {
+    std::vector<KerasVariable> all;
+    if (!of_classes) {
+        const std::vector<std::string> paths = weight_paths();
+        for (const std::size_t i : trainable_order()) all.push_back({paths[i], i});
+        return all;
+    }
+    const std::vector<std::string> groups = graph.groups();
+    all.push_back({groups[embedding] + "/vars/0", 0});
+    add_kernel_and_bias(all, groups[experts] + "/gating/dense", 1);
+    for (std::size_t e = 0; e < spec.num_experts; ++e) {
+        const std::string layers =
+            groups[experts] + "/experts/sequential" + (e ? "_" + std::to_string(e) : "") + "/layers";
+        add_kernel_and_bias(all, layers + "/dense", 3, e);
+        add_kernel_and_bias(all, layers + "/dense_1", 5, e);
+    }
+    add_kernel_and_bias(all, groups[head], 7);
+    return all;
+}
+
+std::vector<std::string> KerasModel::weight_groups() const {
+    std::vector<std::string> all;
+    for (const std::string& group : graph.groups())
+        if (!group.empty()) all.push_back(group + "/vars");
+    if (of_classes) {
+        // Every part of the layer has the group of its own variables, as Keras writes it, also where there are none.
+        for (const KerasVariable& variable : variables()) {
+            const std::string vars = variable.path.substr(0, variable.path.rfind('/'));
+            all.push_back(vars);
+            if (const std::size_t layers = vars.find("/layers/", vars.find("/experts/")); layers != std::string::npos)
+                all.push_back(vars.substr(0, layers) + "/vars");
+            if (const std::size_t gating = vars.find("/gating/"); gating != std::string::npos)
+                all.push_back(vars.substr(0, gating) + "/gating/vars");
+        }
+    }
+    std::sort(all.begin(), all.end());
+    all.erase(std::unique(all.begin(), all.end()), all.end());
+    return all;
 }
 
 }  // namespace moe

@@ -35,12 +35,16 @@ struct KerasGraph {
     std::vector<std::string> groups() const;
 };
 
-/// Activations of the experts' hidden layer that the engine computes. A further one here opens files that have it.
-inline constexpr std::array<std::string_view, 1> expert_activations = {"relu"};
-
 /// The tutorial's own layer, a gate and a list of experts, whatever package it was registered under. Its code is not in
 /// the file: it is known here, and taken to be the tutorial's.
 inline constexpr std::string_view tutorial_class = "MoELayer";
+
+/// A variable of Keras: where it stands, and which canonical parameter it is, or which expert's part of one.
+struct KerasVariable {
+    std::string path;  // "layers/embedding/vars/0"
+    std::size_t parameter = 0;
+    std::optional<std::size_t> expert = {};
+};
 
 /// The layers that carry the model's parameters, in the order of canonical_parameters(): embedding, gate, hidden and
 /// output bank of the experts, head. The embedding has one array (vars/0), the others kernel and bias (vars/0, vars/1).
@@ -57,12 +61,18 @@ struct KerasModel {
     /// 0, to be read from the weights' shapes, and must agree with the layer's whole-numbered settings.
     bool of_classes = false;
     std::vector<std::pair<std::string, std::size_t>> class_settings;
+    std::optional<bool> gate_first;  // of the class's variables, where that is known: its gate's, or its experts'
 
     /// "layers/embedding/vars/0" and so on: [parameter] in the order of canonical_parameters(). Built-in form only.
     std::vector<std::string> weight_paths() const;
 
     /// [k]: which parameter is the k-th of Keras's `model.trainable_variables`. Built-in form only.
     std::vector<std::size_t> trainable_order() const;
+
+    /// Keras's `model.trainable_variables` in their order, of the forms that are written here.
+    std::vector<KerasVariable> variables() const;
+    /// Every group of model.weights.h5 below the root, sorted; variables() stand in some of them.
+    std::vector<std::string> weight_groups() const;
 };
 
 /// The constants of a sparse gate in built-in layers (build_keras_model). Others predict right and train wrong.
@@ -74,6 +84,10 @@ std::string keras_snake_case(std::string_view class_name);
 /// The model in Keras's built-in layers. A sparse gate is a chain of maxima, differences and steps (the constants
 /// matter: others predict right and train wrong); Keras computes every expert all the same.
 KerasModel build_keras_model(const ModelSpec& spec);
+
+/// The model in the tutorial's classes, which `moe_layers.py` declares (keras_code.h). Throws Error where they cannot
+/// say what it does: they mix all experts.
+KerasModel build_class_model(const ModelSpec& spec);
 
 /// `config.json` of a .keras archive, with minimal layer configurations, which Keras 3.3.3 and later read.
 std::string write_keras_config(const KerasModel& model, double learning_rate);

@@ -1,3 +1,4 @@
+#include "engine/core/activation.h"
 #include "engine/core/numbers.h"
 #include "engine/formats/keras_graph.h"
 #include "engine/formats/strangers_text.h"
@@ -21,6 +22,7 @@ constexpr std::array known_classes = {
     "Dot",        "Flatten",     "Softmax",
     "Add",        "Rescaling",   "ReLU",
     "Subtract",   "NotEqual",    "GlobalMaxPooling1D",
+    "Activation", "Gelu",
 };
 
 std::string text_of(const Json& object, const char* key) {
@@ -242,14 +244,31 @@ private:
         return config.empty() ? text_of(value, "class_name") : config;
     }
 
-    void expert_activation(std::size_t index, const Json& value) const {
+    // Keras's gelu with approximate=True has no name of its own there: it is an operation, or a class's setting.
+    void expert_activation(std::size_t index, const Json& value) {
         const std::string found = value.is_null() ? "linear" : activation_of(value);
-        if (std::find(expert_activations.begin(), expert_activations.end(), found) != expert_activations.end()) return;
-        std::string known;
-        for (const std::string_view activation : expert_activations)
-            known += (known.empty() ? "" : ", ") + std::string(activation);
-        refuse(index, "gives the experts the activation '" + shown(found) + "', but only experts with " + known +
-                          " are computed here; train it with that");
+        if (!find_activation(found))
+            refuse(index, "gives the experts the activation '" + shown(found) +
+                              "', but only experts with relu, linear, gelu (exact, or with approximate=True) and tanh "
+                              "are computed here; train it with one of these");
+        model_.spec.activation = found;
+    }
+
+    // The experts' hidden layer below `index`; its activation is its own, or stands between the two.
+    std::size_t hidden_below(std::size_t index) {
+        const std::size_t between = input(index);
+        const std::string& kind = node(between).class_name;
+        if (kind == "Gelu")
+            model_.spec.activation = config(between, "approximate") == false ? "gelu" : "gelu_tanh";
+        else if (kind == "Activation")
+            expert_activation(between, config(between, "activation"));
+        else if (kind == "ReLU")
+            relu(between, false), model_.spec.activation = "relu";
+        else
+            return expert_activation(expect(between, "EinsumDense"), config(between, "activation")), between;
+        const std::size_t hidden = expect(input(between), "EinsumDense");
+        activation(hidden, "linear");
+        return hidden;
     }
 
     void activation(std::size_t index, const std::string& wanted) const {
@@ -295,9 +314,8 @@ private:
         model_.experts = index;
         const auto [experts, width] = bank(index, "beh,ehd->bed", "ed");
         activation(index, "linear");
-        model_.hidden = input(index);
+        model_.hidden = hidden_below(index);
         const auto [hidden_experts, hidden_width] = bank(model_.hidden, "bd,edh->beh", "eh");
-        expert_activation(model_.hidden, config(model_.hidden, "activation"));
         if (hidden_experts != experts) refuse(model_.hidden, "has another number of experts than the layer after it");
         model_.spec.num_experts = experts;
         model_.spec.embedding_dim = width;
@@ -312,12 +330,16 @@ private:
         model_.spec.num_experts = model_.spec.hidden_dim = model_.spec.embedding_dim = 0;
         const Json& settings = node(index).config;
         if (!settings.is_object()) refuse(index, "has no settings");
+        bool approximate = false;
         for (const auto& [key, value] : settings.items()) {
             const bool plain = key == "name" || key == "trainable" || key == "dtype" || key == "use_bias";
-            if (plain || value.is_null() || value == false || value == 0.0 || value == "linear") continue;
             if (key.find("activation") != std::string::npos) {
-                if (key.find("gat") != std::string::npos && activation_of(value) == "softmax") continue;
-                expert_activation(index, value);
+                class_activation(index, key, value);
+                continue;
+            }
+            if (plain || value.is_null() || value == false || value == 0.0) continue;
+            if (key == "approximate" && value == true) {
+                approximate = true;
             } else if (value.is_number_unsigned()) {
                 model_.class_settings.emplace_back(key, value.get<std::size_t>());
             } else {
@@ -326,6 +348,18 @@ private:
                                   "save the model with Keras's built-in layers");
             }
         }
+        if (!approximate) return;
+        if (model_.spec.activation != "gelu") refuse(index, "has the setting 'approximate' without a gelu");
+        model_.spec.activation = "gelu_tanh";
+    }
+
+    void class_activation(std::size_t index, const std::string& key, const Json& value) {
+        const bool gate = key.find("gat") != std::string::npos, output = key.find("out") != std::string::npos;
+        if (!gate && !output) return expert_activation(index, value);
+        const std::string wanted = gate ? "softmax" : "linear", found = value.is_null() ? wanted : activation_of(value);
+        if (found != wanted)
+            refuse(index,
+                   "has the activation '" + shown(found) + "' as its " + shown(key) + " where " + wanted + " belongs");
     }
 
     std::size_t column(std::size_t index) const {

@@ -1,3 +1,4 @@
+#include "engine/core/error.h"
 #include "engine/formats/keras_graph.h"
 
 namespace moe {
@@ -62,7 +63,7 @@ std::size_t add_top_k(Writer& w, std::size_t logits, std::size_t E, std::size_t 
 
 Json shape_json(const std::vector<std::size_t>& shape) {
     Json sizes = Json::array({nullptr});
-    for (const std::size_t size : shape) sizes.push_back(size);
+    for (const std::size_t size : shape) sizes.push_back(size ? Json(size) : Json());  // 0: any number of words
     return sizes;
 }
 
@@ -101,12 +102,20 @@ Json layer(const KerasGraph& graph, const KerasNode& node) {
         return {{"module", "keras.src.ops.numpy"}, {"class_name", "NotEqual"}, {"config", {{"name", node.name}}},
                 {"registered_name", "NotEqual"},   {"name", node.name},        {"inbound_nodes", with_zero}};
     }
+    if (node.class_name == "Gelu")  // without a name in its settings: before Keras 3.10 it takes none
+        return {{"module", "keras.src.ops.nn"}, {"class_name", "Gelu"}, {"config", node.config},
+                {"registered_name", "Gelu"},    {"name", node.name},    {"inbound_nodes", inbound}};
     Json written = {{"module", "keras.layers"},
                     {"class_name", node.class_name},
                     {"config", config({{"name", node.name}, {"trainable", true}, {"dtype", "float32"}})},
                     {"registered_name", nullptr}};
+    if (node.class_name == tutorial_class) {
+        written["module"] = nullptr;
+        written["registered_name"] = "Custom>" + std::string(tutorial_class);
+    }
     // Layers with weights of their own are built before their weights are read.
-    if (node.class_name == "Embedding" || node.class_name == "Dense" || node.class_name == "EinsumDense")
+    if (node.class_name == "Embedding" || node.class_name == "Dense" || node.class_name == "EinsumDense" ||
+        node.class_name == tutorial_class)
         written["build_config"] = {{"input_shape", shape_json(graph.nodes[node.inputs[0]].shape)}};
     written["name"] = node.name;
     written["inbound_nodes"] = inbound;
@@ -115,12 +124,12 @@ Json layer(const KerasGraph& graph, const KerasNode& node) {
 
 }  // namespace
 
-KerasModel build_keras_model(const ModelSpec& spec) {
-    const std::size_t V = spec.vocabulary, T = spec.max_seq_len, D = spec.embedding_dim, H = spec.hidden_dim,
-                      E = spec.num_experts;
-    Writer w;
-    KerasModel model;
-    model.spec = spec;
+namespace {
+
+// From the words to their mean; returns that node.
+std::size_t add_mean(Writer& w, KerasModel& model) {
+    const ModelSpec& spec = model.spec;
+    const std::size_t V = spec.vocabulary, T = spec.max_seq_len, D = spec.embedding_dim;
     const std::size_t tokens = w.add("InputLayer", "tokens", {}, {T});
     model.embedding =
         w.add("Embedding", "embedding", {tokens}, {T, D}, {{"input_dim", V}, {"output_dim", D}, {"mask_zero", false}});
@@ -131,18 +140,56 @@ KerasModel build_keras_model(const ModelSpec& spec) {
         w.nodes[mean].inputs.push_back(mask);
         w.nodes[mean].masked = true;
     }
+    return mean;
+}
+
+void finish(Writer& w, KerasModel& model, std::size_t mixture) {
+    const std::size_t V = model.spec.vocabulary;
+    model.head = w.add("Dense", "next_word", {mixture}, {V}, dense(V, "softmax"));
+    model.graph = {std::move(w.nodes), model.head};
+    model.adam = true;
+}
+
+}  // namespace
+
+KerasModel build_keras_model(const ModelSpec& spec) {
+    const std::size_t D = spec.embedding_dim, H = spec.hidden_dim, E = spec.num_experts;
+    Writer w;
+    KerasModel model;
+    model.spec = spec;
+    const std::size_t mean = add_mean(w, model);
     const bool sparse = spec.router == "top_k";
     model.gate = w.add("Dense", "gate", {mean}, {E}, dense(E, sparse ? "linear" : "softmax"));
     std::size_t weights = w.add("Reshape", "gate_column", {model.gate}, {E, 1}, {{"target_shape", {E, 1}}});
     if (sparse) weights = add_top_k(w, weights, E, spec.top_k);
-    model.hidden = w.add("EinsumDense", "experts_hidden", {mean}, {E, H}, bank("bd,edh->beh", E, H, "relu", "eh"));
-    model.experts = w.add("EinsumDense", "experts", {model.hidden}, {E, D}, bank("beh,ehd->bed", E, D, "linear", "ed"));
+    const bool apart = spec.activation == "gelu_tanh";  // an activation by name is the exact one
+    const char* const activation = apart ? "linear" : spec.activation.c_str();
+    model.hidden = w.add("EinsumDense", "experts_hidden", {mean}, {E, H}, bank("bd,edh->beh", E, H, activation, "eh"));
+    const std::size_t hidden =
+        apart ? w.add("Gelu", "gelu", {model.hidden}, {E, H}, {{"approximate", true}}) : model.hidden;
+    model.experts = w.add("EinsumDense", "experts", {hidden}, {E, D}, bank("beh,ehd->bed", E, D, "linear", "ed"));
     const std::size_t mix =
         w.add("Dot", "mix", {weights, model.experts}, {1, D}, {{"axes", {1, 1}}, {"normalize", false}});
     const std::size_t flat = w.add("Flatten", "mixture", {mix}, {D}, {{"data_format", "channels_last"}});
-    model.head = w.add("Dense", "next_word", {flat}, {V}, dense(V, "softmax"));
-    model.graph = {std::move(w.nodes), model.head};
-    model.adam = true;
+    finish(w, model, flat);
+    return model;
+}
+
+KerasModel build_class_model(const ModelSpec& spec) {
+    if (spec.router != "soft")
+        throw Error("The tutorial's classes mix all experts, but this model chooses " + std::to_string(spec.top_k) +
+                    " of its " + std::to_string(spec.num_experts) + "; leave --classes out: built-in layers say that.");
+    Writer w;
+    KerasModel model;
+    model.spec = spec;
+    model.of_classes = model.gate_first.emplace(true);
+    const std::size_t mean = add_mean(w, model);
+    Json config = {
+        {"num_experts", spec.num_experts}, {"hidden_dim", spec.hidden_dim}, {"output_dim", spec.embedding_dim}};
+    if (spec.activation != "relu") config["activation"] = spec.activation;  // the tutorial's has no such setting
+    model.gate = model.hidden = model.experts =
+        w.add(std::string(tutorial_class), "mo_e_layer", {mean}, {spec.embedding_dim}, config);
+    finish(w, model, model.experts);
     return model;
 }
 

@@ -1,5 +1,6 @@
 #include "engine/formats/keras_weights.h"
 
+#include "engine/core/activation.h"
 #include "engine/core/numbers.h"
 
 #include <algorithm>
@@ -13,12 +14,7 @@ namespace {
 
 constexpr std::size_t widest = 65536;
 
-// A variable of Keras: where it stands, and which canonical parameter it is, or which expert's part of one.
-struct Variable {
-    std::string path;
-    std::size_t parameter = 0;
-    std::optional<std::size_t> expert = {};
-};
+using Variable = KerasVariable;
 
 std::string numbered(const std::string& name, std::size_t number) {
     return number == 0 ? name : name + "_" + std::to_string(number);
@@ -120,11 +116,7 @@ private:
     }
 
     std::vector<Variable> archive_variables() {
-        if (model_.of_classes) return archive_class_variables(true);
-        const std::vector<std::string> paths = model_.weight_paths();
-        std::vector<Variable> variables;
-        for (const std::size_t i : model_.trainable_order()) variables.push_back({paths[i], i});
-        return variables;
+        return model_.of_classes ? archive_class_variables(true) : model_.variables();
     }
 
     // The tutorial's layer: its gate and its list of experts, under whatever attributes they were put.
@@ -240,9 +232,12 @@ private:
                                ", but weights of " + with_commas(spec.num_experts) + " experts of widths " +
                                with_commas(spec.embedding_dim) + " and " + with_commas(spec.hidden_dim));
         }
+        if (model_.gate_first) return;  // a file of this program's
+        const std::string activation(activation_named(spec.activation).title);
         remarks_.push_back("The code of the layer '" + mixture().name +
-                           "' is not in the file; it is taken to be the tutorial's: experts with ReLU, and a softmax "
-                           "gate that mixes all of them.");
+                           "' is not in the file; it is taken to be the tutorial's: experts with " +
+                           (spec.activation == "linear" ? "no activation" : activation) +
+                           ", and a softmax gate that mixes all of them.");
     }
 
     // --- the optimizer ---
@@ -277,7 +272,7 @@ private:
         read_step(archive_path(0), model_.schedule.empty() ? archive_path(1) : "");
         if (!reader_.exists(moment_path(0))) return;
         if (model_.of_classes) {
-            const std::optional<bool> gate_first = gate_comes_first();
+            const std::optional<bool> gate_first = model_.gate_first ? model_.gate_first : gate_comes_first();
             if (!gate_first) {
                 remarks_.push_back(
                     "The optimizer's memory in '" + name_ +

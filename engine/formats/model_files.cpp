@@ -36,8 +36,17 @@ constexpr const char* tokenizer_member = "moe-lab/tokenizer.json";
 constexpr const char* corpus_member = "moe-lab/corpus.txt";
 constexpr const char* initial_member = "moe-lab/initial.keras";
 
-std::vector<std::size_t> shape_of(const NamedArray& parameter, std::size_t index) {
-    return {parameter.shape.begin(), parameter.shape.begin() + std::ptrdiff_t(parameter_ranks[index])};
+/// Of one variable: the parameter's, or one expert's part of it.
+std::vector<std::size_t> shape_of(const NamedArray& parameter, const KerasVariable& v) {
+    return {parameter.shape.begin() + (v.expert ? 1 : 0),
+            parameter.shape.begin() + std::ptrdiff_t(parameter_ranks[v.parameter])};
+}
+
+std::span<const float> values_of(const std::vector<NamedArray>& arrays, const KerasVariable& v) {
+    const NamedArray& whole = arrays[v.parameter];
+    if (!v.expert) return whole.values;
+    const std::size_t part = whole.values.size() / whole.shape[0];
+    return std::span(whole.values).subspan(*v.expert * part, part);
 }
 
 std::string write_weights(const KerasModel& model, const RunState& state) {
@@ -49,14 +58,14 @@ std::string write_weights(const KerasModel& model, const RunState& state) {
     };
     check(state.parameters, "parameters");
     std::vector<std::string> groups{"vars", "optimizer/vars"};
-    for (const std::string& group : model.graph.groups())
-        if (!group.empty()) groups.push_back(group + "/vars");
-    std::sort(groups.begin() + 2, groups.end());
+    for (std::string& group : model.weight_groups()) groups.push_back(std::move(group));
 
     std::vector<Hdf5Item> items;
-    const std::vector<std::string> paths = model.weight_paths();
-    for (std::size_t i = 0; i < paths.size(); ++i)
-        items.push_back({paths[i], shape_of(expected[i], i), state.parameters[i].values, {}});
+    const std::vector<KerasVariable> trainable = model.variables();
+    std::vector<KerasVariable> canonical = trainable;
+    std::ranges::stable_sort(canonical, {}, &KerasVariable::parameter);
+    for (const KerasVariable& v : canonical)
+        items.push_back({v.path, shape_of(expected[v.parameter], v), values_of(state.parameters, v), {}});
     std::size_t next = 0;
     const auto optimizer_path = [&next] { return "optimizer/vars/" + std::to_string(next++); };
     if (state.step > std::uint64_t(std::numeric_limits<std::int64_t>::max()))
@@ -67,10 +76,9 @@ std::string write_weights(const KerasModel& model, const RunState& state) {
     if (!state.momentum.empty() || !state.velocity.empty()) {
         check(state.momentum, "optimizer's values");
         check(state.velocity, "optimizer's values");
-        for (const std::size_t i : model.trainable_order()) {
-            items.push_back({optimizer_path(), shape_of(expected[i], i), state.momentum[i].values, {}});
-            items.push_back({optimizer_path(), shape_of(expected[i], i), state.velocity[i].values, {}});
-        }
+        for (const KerasVariable& v : trainable)
+            for (const std::vector<NamedArray>* moments : {&state.momentum, &state.velocity})
+                items.push_back({optimizer_path(), shape_of(expected[v.parameter], v), values_of(*moments, v), {}});
     }
     return write_hdf5(groups, items);
 }
@@ -235,9 +243,10 @@ void check_version(const Json& json, std::uint64_t known, const std::string& nam
                 "; open it with the newer program.");
 }
 
-std::string write_keras(const SavedModel& model, std::vector<ZipMember> more) {
+std::string write_keras(const SavedModel& model, std::vector<ZipMember> more, KerasForm form) {
     const RunState& state = model.state;
-    const KerasModel keras = build_keras_model(state.experiment.model);
+    const ModelSpec& spec = state.experiment.model;
+    const KerasModel keras = form == KerasForm::classes ? build_class_model(spec) : build_keras_model(spec);
     // A fixed date: equal models are equal files.
     std::vector<ZipMember> members{
         {"metadata.json", R"({"keras_version": "3.3.3", "date_saved": "1980-01-01@00:00:00"})"},
@@ -258,8 +267,8 @@ std::string write_keras(const SavedModel& model, std::vector<ZipMember> more) {
     return write_zip(members);
 }
 
-std::string write_keras(const SavedModel& model) {
-    return write_keras(model, {});
+std::string write_keras(const SavedModel& model, KerasForm form) {
+    return write_keras(model, {}, form);
 }
 
 namespace {
@@ -294,6 +303,7 @@ SavedModel read_archive(const ZipReader& archive, const H5Program& program, bool
         if (session) *session = std::move(json);
     }
     KerasModel keras = read_keras_config(archive.read("config.json", largest_config), name);
+    if (keras.of_classes && archive.has(experiment_member)) keras.gate_first = true;  // build_class_model()'s
     // Of the tutorial's classes the weights alone tell how large they are: check_memory() is their bound.
     const std::size_t most_weights =
         keras.of_classes ? archive.size("model.weights.h5") : largest_weights(keras.spec, name);
@@ -352,8 +362,8 @@ Json read_session_json(const ZipReader& archive) {
     return json;
 }
 
-void save_model_file(const std::filesystem::path& file, const SavedModel& model) {
-    write_file(file, write_keras(model));
+void save_model_file(const std::filesystem::path& file, const SavedModel& model, KerasForm form) {
+    write_file(file, write_keras(model, form));
 }
 
 void save_model_folder(const std::filesystem::path& folder, const SavedModel& model) {

@@ -23,8 +23,12 @@ struct SavedModel {
     bool operator==(const SavedModel&) const = default;
 };
 
-/// The bytes of a `.keras` archive. Equal models give equal bytes. Any thread.
-std::string write_keras(const SavedModel& model);
+/// Keras's built-in layers, or the classes of `moe_layers.py` (keras_code.h).
+enum class KerasForm { layers, classes };
+
+/// The bytes of a `.keras` archive. Equal models give equal bytes. Throws Error where the form cannot say what the
+/// model does. Any thread.
+std::string write_keras(const SavedModel& model, KerasForm form = KerasForm::layers);
 
 /// Reads what write_keras wrote, and what Keras did, as an archive or in its legacy format: its built-in form and the
 /// tutorial's own classes; sizes, soft or top-k gate, mask, Adam's state. A bare file's state is also its `initial`
@@ -41,7 +45,7 @@ Tokenizer read_tokenizer_json(std::string_view json, const std::string& name);
 void save_model_folder(const std::filesystem::path& folder, const SavedModel& model);
 
 /// One `.keras` file.
-void save_model_file(const std::filesystem::path& file, const SavedModel& model);
+void save_model_file(const std::filesystem::path& file, const SavedModel& model, KerasForm form = KerasForm::layers);
 
 /// A folder of the three files, or one .keras file (a session too) or .h5 file; the tokenizer from inside the archive,
 /// else from beside it (tokenizer.json, else tokenizer.pkl). Sizes are checked before anything large is read.

@@ -211,11 +211,12 @@ TEST_CASE("layers that are not known, or do not fit together, are refused by nam
     expect(
         soft, [](Json& c) { layer(c, "dense")["config"]["activation"] = "relu"; },
         "has the activation 'relu' where softmax");
-    for (const char* other : {"linear", "gelu", "tanh", "silu"})
+    for (const char* other : {"elu", "gelu_exact", "silu", "softmax"})
         expect(
             soft, [&](Json& c) { layer(c, "einsum_dense")["config"]["activation"] = other; },
             "the layer 'einsum_dense' (EinsumDense) gives the experts the activation '" + std::string(other) +
-                "', but only experts with relu are computed here");
+                "', but only experts with relu, linear, gelu (exact, or with approximate=True) and tanh are computed "
+                "here");
     expect(
         soft,
         [](Json& c) {

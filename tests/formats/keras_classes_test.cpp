@@ -22,6 +22,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <set>
+#include <unordered_map>
 
 using namespace moe;
 namespace fs = std::filesystem;
@@ -210,6 +212,66 @@ TEST_CASE("the tutorial's classes and legacy files train on as Keras does, with 
                   << worst_loss);
 }
 
+TEST_CASE("experts with other activations predict and train on as in Keras, in every form that it writes") {
+    const Json about = parse_json(read_file(data + "activations/activations.json"), "activations.json");
+    std::string text;
+    for (const Json& line : about["lines"]) {
+        for (const Json& word : line) text += "w" + std::to_string(word.get<int>()) + " ";
+        text += '\n';
+    }
+    // Every word keeps the number that it has there.
+    std::unordered_map<std::string, std::int32_t> index;
+    std::vector<WordCount> words;
+    for (int i = 1; i < 20; ++i) {
+        words.push_back({"w" + std::to_string(i), 1, 1});
+        index["w" + std::to_string(i)] = i;
+    }
+    const Tokenizer tokenizer = Tokenizer::from_counts({}, words, 7, index);
+    const auto corpus = Corpus::from_text("corpus.txt", text, tokenizer);
+    double worst = 0, worst_loss = 0;
+    std::set<std::string> found;
+    for (const auto& [name, expected] : about["models"].items()) {
+        CAPTURE(name);
+        const SavedModel model = load_model(data + "activations/" + name);
+        const std::string& activation = model.state.experiment.model.activation;
+        const std::string stem = name.substr(0, name.rfind('.'));
+        CHECK(stem.ends_with("_" + activation));
+        CHECK((activation == "gelu_tanh") == stem.ends_with("gelu_tanh"));
+        found.insert(activation);
+        const double off = deviation(model, tokenizer, about["rows"].get<std::vector<std::vector<std::int32_t>>>(),
+                                     expected["predictions"].get<std::vector<std::vector<float>>>());
+        CHECK(off <= 1e-6);
+        worst = std::max(worst, off);
+
+        RunState start = model.state;
+        start.experiment.train.batch_size = 8, start.experiment.train.shuffle = false;
+        const auto backend = make_backend({"cpu", 1});
+        Trainer trainer(*backend, start, corpus);
+        while (trainer.epoch() < 4) trainer.step();
+        for (std::size_t e = 0; e < 4; ++e) {
+            const double apart = std::fabs(trainer.epochs()[e].loss / expected["loss"][e].get<double>() - 1);
+            CHECK(apart <= 1e-5);
+            worst_loss = std::max(worst_loss, apart);
+        }
+        // And back: what is written from here on is the same model.
+        SavedModel kept = model;
+        kept.complete = true;
+        const SavedModel again = read_keras(write_keras(kept), "again");
+        CHECK(again.state.experiment == model.state.experiment);
+        CHECK(again.state.parameters == model.state.parameters);
+        if (stem.starts_with("classes") || stem.starts_with("legacy_classes")) {
+            REQUIRE(model.remarks.size() == 1);
+            must_say(model.remarks[0], activation == "linear"      ? "experts with no activation"
+                                       : activation == "gelu_tanh" ? "experts with GELU (tanh)"
+                                       : activation == "gelu"      ? "experts with GELU,"
+                                                                   : "experts with tanh");
+        }
+    }
+    CHECK(found == std::set<std::string>{"linear", "gelu", "gelu_tanh", "tanh"});
+    MESSAGE(about["models"].size() << " files: largest deviation of a probability " << worst
+                                   << ", of the loss of four further epochs " << worst_loss);
+}
+
 TEST_CASE("where gate and experts are of one size and no name tells them apart, the optimizer's memory is left out") {
     const SavedModel model = load_model(data + "classes/square-3.3.3.keras");
     CHECK(model.state.momentum.empty());
@@ -239,10 +301,17 @@ TEST_CASE("what a class's settings say beyond the tutorial's is refused, not gue
     CHECK(setting("noisy", false) == "read");
     CHECK(setting("top_k", 3) == "read");
     CHECK(setting("input_dim", 6) == "read");
-    must_say(setting("activation", "gelu"),
-             "the layer 'mo_e_layer' (MoELayer) gives the experts the activation 'gelu', but "
-             "only experts with relu are computed here");
+    for (const char* activation : {"linear", "gelu", "gelu_tanh", "tanh"})
+        CHECK(setting("activation", activation) == "read");
+    must_say(setting("activation", "elu"),
+             "the layer 'mo_e_layer' (MoELayer) gives the experts the activation 'elu', but only experts with relu, "
+             "linear, gelu (exact, or with approximate=True) and tanh are computed here");
+    CHECK(setting("output_activation", "linear") == "read");
+    CHECK(setting("gate_activation", "softmax") == "read");
+    must_say(setting("output_activation", "relu"), "the activation 'relu' as its output_activation where linear");
     must_say(setting("gate_activation", "sigmoid"), "the activation 'sigmoid'");
+    must_say(setting("gating_activation", "relu"), "the activation 'relu' as its gating_activation where softmax");
+    must_say(setting("approximate", true), "has the setting 'approximate' without a gelu");
     must_say(setting("top_k", 2), "chooses some of its experts (top_k = 2)");
     must_say(setting("k", 1), "chooses some of its experts (k = 1)");
     must_say(setting("num_experts", 6), "num_experts = 6, but weights of 3 experts of widths 6 and 7");

@@ -1,7 +1,9 @@
+#include "engine/core/activation.h"
 #include "engine/core/atomic_file.h"
 #include "engine/core/error.h"
 #include "engine/core/rng.h"
 #include "engine/formats/hdf5_weights.h"
+#include "engine/formats/json_text.h"
 #include "engine/formats/keras_graph.h"
 #include "engine/formats/model_files.h"
 #include "engine/formats/zip_archive.h"
@@ -88,6 +90,10 @@ const std::vector<ModelSpec> specs = {
 
 }  // namespace
 
+std::string member(const std::string& archive, const std::string& name) {
+    return read_zip(archive, "m", [&](std::string_view found) { return found == name; }).at(name);
+}
+
 TEST_CASE("every form of model comes back to the bit, and equal models are equal bytes") {
     std::uint64_t seed = 1;
     for (const ModelSpec& spec : specs) {
@@ -106,6 +112,81 @@ TEST_CASE("every form of model comes back to the bit, and equal models are equal
             CHECK(std::signbit(back.state.parameters[0].values.back()));
         }
     }
+}
+
+TEST_CASE("every activation comes back, in built-in layers and in the tutorial's classes, to the bit") {
+    std::uint64_t seed = 40;
+    for (const ActivationInfo& activation : activations)
+        for (const KerasForm form : {KerasForm::layers, KerasForm::classes})
+            for (const bool mask : {false, true}) {
+                CAPTURE(activation.name);
+                // A gate's kernel of the size of an expert's: no shape tells which comes first.
+                ModelSpec spec = spec_of(9, 4, 5, 3, 3, "soft", 2, mask);
+                spec.activation = activation.name;
+                for (const bool trained : {true, false}) {
+                    const SavedModel model = random_model(spec, ++seed, trained);
+                    const SavedModel back = read_keras(write_keras(model, form), "model.keras");
+                    CHECK(back == model);
+                    CHECK(back.remarks.empty());
+                }
+            }
+}
+
+TEST_CASE(
+    "the tutorial's classes are written as Keras writes them: the same settings, the same groups, the same order") {
+    const std::string keras = read_file(MOE_TEST_DATA "/data/keras/files-3.16/tiny_moe_model.keras");
+    const SavedModel model = read_keras(keras, "keras");
+    const std::string ours = write_keras(model, KerasForm::classes);
+    const Json theirs_config = Json::parse(member(keras, "config.json")),
+               our_config = Json::parse(member(ours, "config.json"));
+    const auto layer = [](const Json& config) {
+        for (const Json& l : config["config"]["layers"])
+            if (l["class_name"] == "MoELayer") return l;
+        return Json();
+    };
+    Json a = layer(our_config), b = layer(theirs_config);
+    for (const char* key : {"module", "class_name", "registered_name", "build_config", "name"}) CHECK(a[key] == b[key]);
+    for (Json* l : {&a, &b}) (*l)["config"].erase("dtype");
+    CHECK(a["config"] == b["config"]);
+
+    const std::string their_weights = member(keras, "model.weights.h5"), our_weights = member(ours, "model.weights.h5");
+    const Hdf5Reader their(their_weights, "theirs"), our(our_weights, "ours");
+    const KerasModel built = build_class_model(model.state.experiment.model);
+    std::size_t arrays = 0;
+    std::vector<KerasVariable> variables = built.variables();
+    for (const KerasVariable& v : variables) {
+        CAPTURE(v.path);
+        const std::vector<std::size_t> shape = their.shape(v.path, "x");
+        CHECK(our.floats(v.path, shape, "x") == their.floats(v.path, shape, "x"));
+        for (std::size_t moment = 0; moment < 2; ++moment) {
+            const std::string path = "optimizer/vars/" + std::to_string(2 + 2 * arrays + moment);
+            CHECK(our.floats(path, shape, "x") == their.floats(path, shape, "x"));
+        }
+        ++arrays;
+    }
+    CHECK(arrays == 21);
+    for (const std::string& group : built.weight_groups()) {
+        CAPTURE(group);
+        CHECK(our.exists(group));
+        // Layers of other names have the same groups: they come from the class.
+        CHECK(their.exists(group));
+    }
+    CHECK(built.weight_groups().size() == 5 + 2 + 4 * 3);
+
+    ModelSpec sparse = model.state.experiment.model;
+    sparse.router = "top_k";
+    CHECK_THROWS_WITH_AS(build_class_model(sparse),
+                         "The tutorial's classes mix all experts, but this model chooses 2 of its 4; leave --classes "
+                         "out: built-in layers say that.",
+                         Error);
+}
+
+TEST_CASE("a model that does not say how many words it reads is written so") {
+    SavedModel model = random_model(specs[0], 4);
+    model.state.experiment.model.max_seq_len = 0;
+    model.state.initial.reset();
+    CHECK(read_keras(write_keras(model), "m").state.experiment.model.max_seq_len == 0);
+    CHECK(member(write_keras(model), "config.json").find("\"batch_shape\":[null,null]") != std::string::npos);
 }
 
 TEST_CASE("a very long run's thinned epochs come back as they are") {

@@ -1,0 +1,219 @@
+#include "engine/formats/keras_code.h"
+
+#include "engine/core/atomic_file.h"
+#include "engine/core/error.h"
+#include "engine/core/numbers.h"
+#include "engine/formats/keras_graph.h"
+
+namespace moe {
+
+namespace {
+
+/// A Python literal of this text. JSON's would be one, too, but for what lies beyond 16 bits.
+std::string quoted(const std::string& text) {
+    std::string literal = "\"";
+    for (const char c : text) {
+        if (c == '"' || c == '\\') literal += '\\';
+        literal += static_cast<unsigned char>(c) < 32 ? '?' : c;  // no file's name that anybody means
+    }
+    return literal + '"';
+}
+
+/// For a comment or a line of the module's own text: one line that ends nothing.
+std::string plain(std::string text) {
+    for (char& c : text)
+        if (c == '"' || c == '\\' || static_cast<unsigned char>(c) < 32) c = ' ';
+    return text;
+}
+
+std::string sizes(const SavedModel& model, const std::string& weights) {
+    const ModelSpec& s = model.state.experiment.model;
+    const auto whole = [](std::size_t value) { return std::to_string(value); };
+    std::string text = "WEIGHTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), " + quoted(weights) +
+                       ")\n\nVOCABULARY = " + whole(s.vocabulary) +
+                       "  # words that the model knows, and id 0 for padding\n"
+                       "WORDS = " +
+                       (s.max_seq_len ? whole(s.max_seq_len) : std::string("None")) +
+                       "  # words of a phrase that it reads: longer ones keep their end\n"
+                       "WIDTH = " +
+                       whole(s.embedding_dim) +
+                       "  # numbers that stand for a word, and in an expert's answer\nHIDDEN = " + whole(s.hidden_dim) +
+                       "  # hidden units of an expert\nEXPERTS = " + whole(s.num_experts) + "\n";
+    if (s.router == "top_k") text += "CHOSEN = " + whole(s.top_k) + "  # experts whose answers count for a phrase\n";
+    return text + "LEARNING_RATE = " + to_text(model.state.experiment.train.learning_rate) + "\n";
+}
+
+constexpr std::string_view top_k_gate = R"PY(
+
+def top_k_gate(scores):
+    """The softmax over the CHOSEN largest scores, and 0 for the others.
+
+    Layers alone: they take the largest of what is left, CHOSEN times. The constants matter; others predict the same
+    and train wrong.
+    """
+    rest, chosen = scores, []
+    for k in range(CHOSEN):
+        best = layers.GlobalMaxPooling1D(keepdims=True)(rest)
+        gap = layers.Subtract()([rest, best])  # 0 for the best, below 0 for the others
+        chosen.append(layers.ReLU(max_value=1.0)(layers.Rescaling(STEEP, 2.0)(gap)))  # 1 for the best, else 0
+        if k + 1 < CHOSEN:
+            rest = layers.Add()([rest, layers.Rescaling(FAR_BELOW)(chosen[-1])])
+    all_chosen = layers.Add()(chosen) if CHOSEN > 1 else chosen[0]
+    unchosen = layers.ReLU()(layers.Rescaling(-1.0, 1.0)(all_chosen))
+    return layers.Softmax(axis=1, name="gate_weights")(layers.Add()([scores, layers.Rescaling(FAR_BELOW)(unchosen)]))
+)PY";
+
+std::string build_function(const ModelSpec& s) {
+    const bool sparse = s.router == "top_k", apart = s.activation == "gelu_tanh";
+    std::string text = R"PY(
+
+def build():
+    """Two models over the same layers: phrase -> next word, and phrase -> weights of the experts."""
+    tokens = keras.Input((WORDS,), dtype="int32", name="tokens")
+    # Each word has a row of the embedding. What stands for the phrase is the mean of its rows: word order is lost.
+    rows = layers.Embedding(VOCABULARY, WIDTH, name="embedding")(tokens)
+)PY";
+    text += s.mask_zero ? "    # Padding is left out of the mean.\n"
+                          "    x = layers.GlobalAveragePooling1D(name=\"mean\")(rows, mask=ops.not_equal(tokens, 0))\n"
+                        : "    # Padding counts in the mean.\n"
+                          "    x = layers.GlobalAveragePooling1D(name=\"mean\")(rows)\n";
+    text += sparse ? "    # The gate: a score for each expert, and weights for the best CHOSEN of them.\n"
+                     "    scores = layers.Dense(EXPERTS, name=\"gate\")(x)\n"
+                     "    g = top_k_gate(layers.Reshape((EXPERTS, 1), name=\"gate_column\")(scores))\n"
+                   : "    # The gate: a weight for each expert; all together they are 1.\n"
+                     "    gate = layers.Dense(EXPERTS, activation=\"softmax\", name=\"gate\")(x)\n"
+                     "    g = layers.Reshape((EXPERTS, 1), name=\"gate_column\")(gate)\n";
+    text += "    # The experts, two layers each, side by side: axis 0 of a kernel is the expert. Keras computes " +
+            std::string(sparse ? "all of them, also\n    # those whose weight is 0.\n" : "all of them.\n");
+    text +=
+        "    h = layers.EinsumDense(\"bd,edh->beh\", output_shape=[EXPERTS, HIDDEN], bias_axes=\"eh\", "
+        "activation=\"" +
+        (apart ? std::string("linear") : s.activation) +
+        "\",\n                           name=\"experts_hidden\")(x)\n";
+    if (apart) text += "    h = ops.gelu(h, approximate=True)\n";
+    return text +
+           R"PY(    answers = layers.EinsumDense("beh,ehd->bed", output_shape=[EXPERTS, WIDTH], bias_axes="ed", name="experts")(h)
+    # The weighted sum of their answers, and from it a probability for each word to be the next.
+    y = layers.Flatten(name="mixture")(layers.Dot(axes=[1, 1], name="mix")([g, answers]))
+    words = layers.Dense(VOCABULARY, activation="softmax", name="next_word")(y)
+    return keras.Model(tokens, words, name="moe_lab"), keras.Model(tokens, layers.Flatten()(g))
+
+
+def trained():
+    """The model with its weights, ready to predict and to train on: Adam's memory comes along."""
+    model, gate = build()
+    model.compile(optimizer=keras.optimizers.Adam(LEARNING_RATE), loss="sparse_categorical_crossentropy",
+                  metrics=["accuracy"])
+    model.optimizer.build(model.trainable_variables)
+    model.load_weights(WEIGHTS)
+    return model, gate
+
+
+def padded(ids):
+    """A row of WORDS ids: the end of the phrase, with 0 for padding in front."""
+    ids = ids[-WORDS:] if WORDS else ids
+    return np.array([[0] * ((WORDS or len(ids)) - len(ids)) + ids], "int32")
+)PY";
+}
+
+constexpr std::string_view with_words = R"PY(
+
+def tokenizer():
+    """The settings of Keras's Tokenizer and the number of each word: they ride in the file of the weights."""
+    with zipfile.ZipFile(WEIGHTS) as archive:
+        config = json.loads(archive.read("moe-lab/tokenizer.json"))["config"]
+    return config, json.loads(config["word_index"])
+
+
+def ids_of(phrase):
+    """A phrase as the numbers of its words, as texts_to_sequences does it: unknown words are left out."""
+    config, index = tokenizer()
+    if config["lower"]:
+        phrase = phrase.lower()
+    if config["char_level"]:
+        words = list(phrase)
+    else:
+        for sign in config["filters"]:
+            phrase = phrase.replace(sign, config["split"])
+        words = [word for word in phrase.split(config["split"]) if word]
+    unknown = index.get(config["oov_token"])
+    ids = [index.get(word, unknown) for word in words]
+    if config["num_words"]:
+        ids = [unknown if i is not None and i >= config["num_words"] else i for i in ids]
+    return [i for i in ids if i is not None]
+
+
+def main():
+    model, gate = trained()
+    word_of = {number: word for word, number in tokenizer()[1].items()}
+    row = padded(ids_of(" ".join(sys.argv[1:])))
+    probabilities = np.asarray(model.predict(row, verbose=0))[0]
+    weights = np.asarray(gate.predict(row, verbose=0))[0]
+    for number in np.argsort(-probabilities, kind="stable")[:5]:
+        print("%-20s %.3f" % (word_of.get(int(number), "(padding)"), probabilities[number]))
+    print("gate", "  ".join("%.3f" % weight for weight in weights))
+)PY";
+
+constexpr std::string_view with_ids = R"PY(
+
+def main():
+    model, gate = trained()
+    row = padded([int(number) for number in sys.argv[1:]])
+    probabilities = np.asarray(model.predict(row, verbose=0))[0]
+    weights = np.asarray(gate.predict(row, verbose=0))[0]
+    for number in np.argsort(-probabilities, kind="stable")[:5]:
+        print("word %-6d %.3f" % (number, probabilities[number]))
+    print("gate", "  ".join("%.3f" % weight for weight in weights))
+)PY";
+
+std::string what_it_is(const SavedModel& model) {
+    const ModelSpec& s = model.state.experiment.model;
+    std::string text = "A mixture of " + with_commas(s.num_experts) + (s.num_experts == 1 ? " expert" : " experts");
+    text += s.router == "top_k" ? ", of which the gate chooses " + with_commas(s.top_k) + " for each phrase"
+                                : ", all weighed by the gate";
+    text += ", trained " + with_commas(model.state.step) + (model.state.step == 1 ? " step" : " steps");
+    if (!model.corpus_name.empty()) text += " on " + plain(model.corpus_name);
+    return text + ". Built from Keras's own layers.";
+}
+
+}  // namespace
+
+std::string keras_code(const SavedModel& model, const std::string& name, const std::string& weights) {
+    const ModelSpec& s = model.state.experiment.model;
+    const bool words = model.tokenizer.has_value();
+    std::string text =
+        "\"\"\"" + what_it_is(model) + "\n\n    python " + plain(name) +
+        (words ? " how are\n\nsays the next word of a phrase" : " 3 1\n\nsays the next word after the words 3 and 1") +
+        ", and how much each expert's answer counted. The weights are in " + plain(weights) +
+        " beside this file.\nTo train on: trained()[0].fit(rows, next_words). Which library computes says "
+        "the variable KERAS_BACKEND: jax, tensorflow or torch.\n\"\"\"\n";
+    if (words) text += "import json\n";
+    text += "import os\nimport sys\n";
+    if (words) text += "import zipfile\n";
+    text += "\nimport keras\nimport numpy as np\nfrom keras import layers";
+    if (s.mask_zero || s.activation == "gelu_tanh") text += ", ops";
+    text += "\n\n" + sizes(model, weights);
+    if (s.router == "top_k") text += "STEEP, FAR_BELOW = " + to_text(steep) + ", " + to_text(far_below) + "\n";
+    if (s.router == "top_k") text += top_k_gate;
+    text += build_function(s);
+    text += words ? with_words : with_ids;
+    return text + "\n\nif __name__ == \"__main__\":\n    main()\n";
+}
+
+std::filesystem::path save_keras_code(const std::filesystem::path& file, const SavedModel& model) {
+    std::filesystem::path weights = file;
+    weights.replace_extension(".keras");
+    const std::string code = keras_code(model, file.filename().string(), weights.filename().string());
+    save_model_file(weights, model);
+    write_file(file, code);
+    return weights;
+}
+
+std::filesystem::path save_class_model(const std::filesystem::path& file, const SavedModel& model) {
+    const std::filesystem::path module = file.parent_path() / "moe_layers.py";
+    save_model_file(file, model, KerasForm::classes);
+    write_file(module, class_module());
+    return module;
+}
+
+}  // namespace moe
