@@ -141,7 +141,8 @@ std::string helpFor(int argc, char** argv) {
 }  // namespace
 
 std::vector<Command> commands() {
-    return {lessonsCommand(), trainCommand(), predictCommand(), heatmapCommand(), verifyCommand(), benchCommand()};
+    return {lessonsCommand(), trainCommand(),  predictCommand(), heatmapCommand(),
+            verifyCommand(),  exportCommand(), benchCommand()};
 }
 
 int runCommandLine(int argc, char** argv) {

@@ -12,6 +12,7 @@ Command trainCommand();
 Command predictCommand();
 Command heatmapCommand();
 Command verifyCommand();
+Command exportCommand();
 Command benchCommand();
 
 /// Every command, in the order of the help.

@@ -39,10 +39,12 @@ private Q_SLOTS:
             {"lessons", {"--json"}},
             {"train",
              {"--lesson", "--corpus", "--out", "--set", "--seed", "--epochs", "--steps", "--device", "--threads",
-              "--init", "--no-shuffle", "--json", "num_experts", "learning_rate", "balance_loss"}},
+              "--init", "--no-shuffle", "--json", "num_experts", "learning_rate", "balance_loss", "activation",
+              "embedding_squares"}},
             {"predict", {"--model", "--top", "--json"}},
             {"heatmap", {"--model", "--text", "--probe", "--out", ".png", ".svg", ".pdf", ".csv"}},
             {"verify", {"--device", "--json"}},
+            {"export", {"--model", "--keras", "--keras-code", "--classes"}},
             {"bench", {"--case", "--threads", "--device", "--json"}}};
         for (const auto& [command, words] : commands) {
             QVERIFY2(all.out.contains("\n  " + command + " "), command.constData());

@@ -1,0 +1,74 @@
+#include "app/cli/commands.h"
+#include "app/cli/terminal.h"
+#include "engine/core/error.h"
+#include "engine/formats/keras_code.h"
+
+namespace moe::app {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The file's name says what is in it, to people and to Keras.
+fs::path fileOf(const Arguments& a, const char* option, const char* ending) {
+    fs::path file = a.required(option);
+    if (file.extension() != ending)
+        throw UsageError("The option " + std::string(option) + " cannot be '" + file.string() +
+                         "': the file's name ends in " + ending + ".");
+    return file;
+}
+
+/// The code's weights stand beside it under its name: never in the place of the model that they come from.
+void checkApart(const fs::path& code, const fs::path& model) {
+    std::error_code ignored;
+    fs::path weights = code;
+    weights.replace_extension(".keras");
+    const fs::path folder = weights.parent_path().empty() ? "." : weights.parent_path();
+    const bool own =
+        fs::equivalent(weights, model, ignored) ||
+        (fs::is_directory(model, ignored) && fs::exists(weights, ignored) && fs::equivalent(folder, model, ignored));
+    if (own)
+        throw Error("The weights of " + code.string() + " would take the place of " + weights.string() +
+                    ", the model itself; give the code another name.");
+}
+
+int run(const Arguments& a) {
+    const bool code = a.has("--keras-code");
+    if (code == a.has("--keras"))
+        throw UsageError(code ? "export takes --keras or --keras-code, not both."
+                              : "export needs what to write: either --keras FILE.keras or --keras-code FILE.py.");
+    if (code && a.has("--classes"))
+        throw UsageError("The option --classes goes with --keras: the code has no classes.");
+    const fs::path out = code ? fileOf(a, "--keras-code", ".py") : fileOf(a, "--keras", ".keras");
+    if (code) checkApart(out, a.required("--model"));
+    const SavedModel model = load_model(a.required("--model"));
+    for (const std::string& remark : model.remarks) say(remark);
+
+    if (code) {
+        say("Wrote " + out.string() + " and " + save_keras_code(out, model).string() + ", its weights.");
+    } else if (a.has("--classes")) {
+        say("Wrote " + out.string() + " and " + save_class_model(out, model).string() + ", its classes.");
+    } else {
+        save_model_file(out, model);
+        say("Wrote " + out.string() + ".");
+    }
+    return 0;
+}
+
+}  // namespace
+
+Command exportCommand() {
+    return {"export",
+            "a model for Keras, or the code that builds it",
+            "--model DIR|FILE (--keras-code FILE.py | --keras FILE.keras [--classes])",
+            "",
+            {model_option,
+             {"--keras-code", "FILE.py", "Python that builds the model from Keras's layers; its weights beside it"},
+             {"--keras", "FILE.keras", "the model in Keras's own layers, with the optimizer's state"},
+             {"--classes", "", "in the tutorial's classes, with moe_layers.py beside it"}},
+            "Keras 3 opens FILE.keras; in the tutorial's classes after \"import moe_layers\". FILE.py says the next\n"
+            "word: python FILE.py how are. What Keras does not know (tokenizer, text, settings) rides along inside.\n",
+            run};
+}
+
+}  // namespace moe::app
