@@ -132,7 +132,7 @@ TEST_CASE("with embedding_squares=per_occurrence training follows Keras on Tenso
             double worst = 0;
             for (std::size_t e = 0; e < theirs["loss"].size(); ++e)
                 worst = std::max(worst, std::fabs(trainer.epochs()[e].loss / theirs["loss"][e].get<double>() - 1));
-            MESSAGE(name << (per_occurrence ? ", each place squared" : ", the whole squared")
+            MESSAGE(name << std::string(per_occurrence ? ", each place squared" : ", the whole squared")
                          << ": largest deviation of the loss " << worst);
             if (per_occurrence)
                 CHECK(worst <= 1e-3);

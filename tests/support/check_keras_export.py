@@ -83,9 +83,9 @@ def check(name, settings):
     losses = json.loads(moelab("train", "--corpus", folder + "/corpus.txt", "--init", folder, "--out", folder + "-on",
                                "--no-shuffle", "--epochs", str(EPOCHS), "--json"))["loss"]
     moelab("export", "--model", folder, "--keras", folder + "/layers.keras")
-    moelab("export", "--model", folder, "--keras-code", folder + "/code.py")
+    moelab("export", "--model", folder, "--keras-code", folder + "/next_word.py")
     forms = {"layers": lambda: keras.models.load_model(folder + "/layers.keras"),
-             "code": lambda: module(folder + "/code.py").trained()[0]}
+             "code": lambda: module(folder + "/next_word.py").trained()[0]}
     if "router=top_k" not in settings:
         moelab("export", "--model", folder, "--keras", folder + "/classes.keras", "--classes")
         module(folder + "/moe_layers.py")  # registers the classes
@@ -102,10 +102,10 @@ def check(name, settings):
         good = good and off <= 1e-5 and back <= 1e-5 and apart <= 1e-3
         print("%-15s %-8s prediction %.1e   saved again %.1e   loss of %d epochs %.1e" %
               (name, form, off, back, EPOCHS, apart), flush=True)
-    said = subprocess.run([sys.executable, folder + "/code.py", "the", "dog"], capture_output=True, text=True).stdout
+    said = subprocess.run([sys.executable, folder + "/next_word.py", "the", "dog"], capture_output=True, text=True).stdout
     word = json.loads(moelab("predict", "--model", folder, "--json", "the dog"))["predictions"][0]["word"]
     if not said.startswith(word + " "):
-        print("%s: code.py says %r, moelab %r" % (name, said, word))
+        print("%s: next_word.py says %r, moelab %r" % (name, said, word))
         good = False
     return good
 
