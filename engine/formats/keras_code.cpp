@@ -173,7 +173,7 @@ std::string what_it_is(const SavedModel& model) {
                                 : ", all weighed by the gate";
     text += ", trained " + with_commas(model.state.step) + (model.state.step == 1 ? " step" : " steps");
     if (!model.corpus_name.empty()) text += " on " + plain(model.corpus_name);
-    return text + ". Built from Keras's own layers.";
+    return text + ".\nBuilt from Keras's own layers.";
 }
 
 }  // namespace
@@ -184,9 +184,9 @@ std::string keras_code(const SavedModel& model, const std::string& name, const s
     std::string text =
         "\"\"\"" + what_it_is(model) + "\n\n    python " + plain(name) +
         (words ? " how are\n\nsays the next word of a phrase" : " 3 1\n\nsays the next word after the words 3 and 1") +
-        ", and how much each expert's answer counted. The weights are in " + plain(weights) +
-        " beside this file.\nTo train on: trained()[0].fit(rows, next_words). Which library computes says "
-        "the variable KERAS_BACKEND: jax, tensorflow or torch.\n\"\"\"\n";
+        ", and how much each expert's answer counted.\nThe weights are in " + plain(weights) +
+        " beside this file. To train on: trained()[0].fit(rows, next_words).\n"
+        "The variable KERAS_BACKEND says what computes: jax, tensorflow or torch.\n\"\"\"\n";
     if (words) text += "import json\n";
     text += "import os\nimport sys\n";
     if (words) text += "import zipfile\n";
