@@ -57,7 +57,6 @@ constexpr std::array<std::string_view, parameters> parameter_names = {
 // Of NumberRef::name, from Quantity::parameter on.
 constexpr std::array<std::string_view, 7> prefixes = {"", "d:", "m:", "v:", "new:", "new_m:", "new_v:"};
 
-
 const std::vector<NamedArray>* arraysOf(const Trace& trace, Q what) {
     switch (what) {
         case Q::parameter:
