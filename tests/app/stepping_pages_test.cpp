@@ -96,8 +96,8 @@ QString plainText(const QString& markup) {
 }
 
 /// Nothing where it is no number.
-std::optional<double> readNumber(const QString& text) {
-    test::Calculator reader(text);
+std::optional<double> readNumber(const QString& text, const std::string& activation = "relu") {
+    test::Calculator reader(text, activation);
     const double value = reader.result();
     return reader.ok() ? std::optional(value) : std::nullopt;
 }
@@ -302,13 +302,13 @@ private Q_SLOTS:
             for (std::size_t op = 0; op < t.trace.ops.size(); ++op)
                 for (std::size_t n = 0; n < t.trace.examples; ++n) {
                     const OperationPage page = operationPage(t.trace, op, n, t.words);
-                    calculate(t.name, t.trace.ops[op].id, page, tally);
+                    calculate(t.name, t.trace.ops[op].id, t.trace.experiment.model.activation, page, tally);
                     // Of whatever the table shows, when it is picked.
                     for (const OperationRow& row : page.rows)
                         for (const OperationCell& c : row.cells)
                             if (n == 2 && c.ref)
-                                calculate(t.name, t.trace.ops[op].id, operationPage(t.trace, op, n, t.words, c.ref),
-                                          tally);
+                                calculate(t.name, t.trace.ops[op].id, t.trace.experiment.model.activation,
+                                          operationPage(t.trace, op, n, t.words, c.ref), tally);
                 }
         qInfo("%zu lines, %zu steps calculated, %zu off", tally.lines, tally.steps, tally.off);
         // All but the table look-up and the ReLU's gate, which calculate nothing.
@@ -333,7 +333,7 @@ private Q_SLOTS:
         Tally tally;
         for (std::size_t op = 0; op < t.trace.ops.size(); ++op)
             if (t.trace.ops[op].id == "softmax_loss")
-                calculate(t.name, "softmax_loss", operationPage(t.trace, op, 0, t.words), tally);
+                calculate(t.name, "softmax_loss", "relu", operationPage(t.trace, op, 0, t.words), tally);
         QCOMPARE(tally.steps, std::size_t(2));
         QVERIFY2(tally.off == 0, qPrintable(tally.wrong.join(u'\n')));
     }
@@ -441,7 +441,8 @@ private:
         QStringList wrong;
     };
 
-    static void calculate(const QString& name, const std::string& op, const OperationPage& page, Tally& tally) {
+    static void calculate(const QString& name, const std::string& op, const std::string& activation,
+                          const OperationPage& page, Tally& tally) {
         for (const QString& line : page.worked) {
             ++tally.lines;
             const QString whole = plainText(line), formula = whole.section(QStringLiteral(";  "), 0, 0);
@@ -450,7 +451,7 @@ private:
             QVERIFY2(readNumber(result), qPrintable(whole));
             const bool unsaid = whole.contains(QChar(0x2026));  // something is left out
             for (const QString& side : sides) {
-                const std::optional<double> value = readNumber(side);
+                const std::optional<double> value = readNumber(side, activation);
                 if (!value && !(unsaid && side.contains(QChar(0x2026)))) continue;  // names
                 ++tally.steps;
                 tally.calculated.insert(op);

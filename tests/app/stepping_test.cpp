@@ -568,36 +568,6 @@ private Q_SLOTS:
 
     // Right held down over several batches: what the GUI thread works from one turn of the event loop to the next, in
     // processor time, so that a busy machine does not count.
-    void theWindowAnswersWhileStepping() {
-        WindowFixture fixture;
-        const auto window = fixture.window();
-        window->resize(1280, 720);
-        Stepper& stepper = window->stepping().stepper();
-        stepper.enter();
-        QVERIFY(settle(stepper));
-        const auto worked = [] {
-            timespec t{};
-            clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-            return double(t.tv_sec) * 1e3 + double(t.tv_nsec) * 1e-6;
-        };
-        std::vector<double> turns;
-        double before = worked();
-        QTimer beat, keys;
-        beat.setTimerType(Qt::PreciseTimer);
-        connect(&beat, &QTimer::timeout, [&] { turns.push_back(worked() - before), before = worked(); });
-        connect(&keys, &QTimer::timeout, [&] { QTest::keyClick(window->focusWidget(), Qt::Key_Right); });
-        beat.start(2);
-        keys.start(33);
-        QTest::qWait(3000);
-        beat.stop(), keys.stop();
-        QVERIFY(stepper.trace()->step >= 2);
-        std::ranges::sort(turns);
-        const double p99 = turns[turns.size() * 99 / 100];
-        qInfo("p99 %.1f ms, longest %.1f ms, median %.1f ms, %zu turns", p99, turns.back(), turns[turns.size() / 2],
-              turns.size());
-        QVERIFY2(p99 <= 60, qPrintable(QString::number(p99)));  // 20 in a Release build
-    }
-
     void nothingIsCut_data() {
         QTest::addColumn<QSize>("size");
         QTest::addColumn<bool>("longer");
