@@ -23,7 +23,6 @@
 #include <QToolButton>
 #include <QTranslator>
 
-#include <time.h>
 
 namespace moe::app {
 
