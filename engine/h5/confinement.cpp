@@ -62,6 +62,17 @@ bool allow_few_calls() {
 
 }  // namespace
 
+}  // namespace moe
+
+#if defined(__SANITIZE_ADDRESS__)
+// Looking for leaks at the end takes a further process, which there is none of.
+extern "C" const char* __asan_default_options() {
+    return "detect_leaks=0";
+}
+#endif
+
+namespace moe {
+
 bool confine(std::size_t file_bytes) {
     // The file, what is unpacked of it, and the program itself.
     const rlim_t memory = rlim_t(file_bytes) + h5_most_bytes(file_bytes) + (rlim_t(64) << 20);

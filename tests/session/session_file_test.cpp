@@ -548,7 +548,7 @@ TEST_CASE("a gigabyte is refused by its sizes, at once") {
         close(descriptor);
         std::string said;
         const double took = milliseconds([&] { said = refusal([&] { load_session(file, tutorial_corpus()); }); });
-        CHECK(took < 100);
+        CHECK(took < 1000);  // less than a gigabyte takes to read; a child starts twice
         MESSAGE(took << " ms: " << said);
         return said;
     };
