@@ -21,6 +21,12 @@ std::size_t points_for(std::size_t numbers_a_point) {
 
 }  // namespace
 
+std::size_t history_bytes(const History& history) {
+    const auto bytes = [](const auto&... arrays) { return (... + (arrays.size() * sizeof(arrays[0]))); };
+    return bytes(history.points, history.load, history.gate_steps, history.gate, history.gate_probe) +
+           history.epochs.size() * sizeof(EpochRecord);
+}
+
 void HistoryBuilder::start(std::size_t num_experts) {
     history_ = {};
     shared_.reset();

@@ -9,6 +9,9 @@
 
 namespace moe {
 
+/// Bytes that a history's arrays take. Any thread.
+std::size_t history_bytes(const History& history);
+
 /// Keeps the run's curves within a fixed number of points: when they are full, neighbours are joined by pairs (means
 /// weighted by their steps), and each new point takes twice the steps. Worker thread.
 class HistoryBuilder {
