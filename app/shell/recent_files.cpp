@@ -7,6 +7,8 @@
 #include <QMenu>
 #include <QSettings>
 
+#include <utility>
+
 namespace moe::app {
 
 namespace {
@@ -25,58 +27,84 @@ QString folderOf(const QString& file) {
 
 }  // namespace
 
-RecentFiles::RecentFiles(QSettings* settings, QMenu* menu, QObject* parent)
-    : QObject(parent), settings_(settings), menu_(menu) {
-    connect(menu_, &QMenu::aboutToShow, this, &RecentFiles::fill);
+RecentFiles::RecentFiles(QSettings* settings, QMenu* menu, QObject* parent) : QObject(parent), menu_(menu) {
+    if (settings) {
+        store_ = settings->fileName();
+        format_ = settings->format();
+    }
+    connect(menu_, &QMenu::aboutToShow, this, [this] {
+        fill();
+        asked_ = true;
+        keep();
+    });
     menu_->setToolTipsVisible(true);
     fill();
+    asked_ = true;
+    keep();
 }
 
-QStringList RecentFiles::files() const {
-    QStringList files = own_;
-    if (settings_) {
-        settings_->sync();  // other windows add to it
-        files = settings_->value(key()).toStringList();
-    }
-    files.removeDuplicates();
-    return files.mid(0, most);
+void RecentFiles::apply(const Change& change) {
+    change(files_);
+    changes_.push_back(change);
+    keep();
 }
 
-void RecentFiles::keep(const QStringList& files) {
-    own_ = files.mid(0, most);
-    if (!settings_) return;
-    settings_->setValue(key(), own_);
-    settings_->sync();
+// One at a time, so that what was used last stays first; what is asked for meanwhile follows.
+void RecentFiles::keep() {
+    if (store_.isEmpty()) return changes_.clear();
+    if (keeping_ || (changes_.empty() && !asked_)) return;
+    keeping_ = true;
+    asked_ = false;
+    background_.run(
+        [this, store = store_, format = format_, changes = std::exchange(changes_, {})]() -> Background::Finish {
+            QSettings settings(store, QSettings::Format(format));
+            settings.sync();  // other windows add to it
+            QStringList files = settings.value(key()).toStringList();
+            files.removeDuplicates();
+            files = files.mid(0, most);
+            for (const Change& change : changes) change(files);
+            if (!changes.empty()) {
+                settings.setValue(key(), files);
+                settings.sync();
+            }
+            return [this, files] {
+                keeping_ = false;
+                const QStringList before = std::exchange(files_, files);
+                for (const Change& change : changes_) change(files_);
+                if (menu_->isVisible() && files_ != before) fill();
+                keep();
+            };
+        },
+        [this](const QString&) { keeping_ = false; });  // a list that cannot be kept lasts as long as the window
 }
 
 void RecentFiles::add(const QString& file) {
-    QStringList all = files();
-    all.removeAll(file);
-    all.prepend(file);
-    keep(all);
+    apply([file](QStringList& files) {
+        files.removeAll(file);
+        files.prepend(file);
+        files = files.mid(0, most);
+    });
 }
 
 void RecentFiles::remove(const QString& file) {
-    QStringList all = files();
-    all.removeAll(file);
-    keep(all);
+    apply([file](QStringList& files) { files.removeAll(file); });
 }
 
 void RecentFiles::fill() {
     menu_->clear();
-    const QStringList all = files();
-    for (const QString& file : all) {
+    for (const QString& file : files_) {
         QString text = QStringLiteral("%1   %2").arg(QFileInfo(file).fileName(), folderOf(file));
         QAction* a = menu_->addAction(
             menu_->fontMetrics().elidedText(text.replace(u'&', QStringLiteral("&&")), Qt::ElideMiddle, 480));
         a->setToolTip(tipText(file));
         connect(a, &QAction::triggered, this, [this, file] { Q_EMIT chosen(file); });
     }
-    if (all.isEmpty()) {
+    if (files_.isEmpty()) {
         menu_->addAction(tr("No files yet"))->setEnabled(false);
     } else {
         menu_->addSeparator();
-        connect(menu_->addAction(tr("Clear list")), &QAction::triggered, this, [this] { keep({}); });
+        connect(menu_->addAction(tr("Clear list")), &QAction::triggered, this,
+                [this] { apply([](QStringList& files) { files.clear(); }); });
     }
 }
 

@@ -1,14 +1,20 @@
 #pragma once
+#include "app/shell/background.h"
+
 #include <QObject>
 #include <QString>
 #include <QStringList>
+
+#include <functional>
+#include <vector>
 
 class QMenu;
 class QSettings;
 
 namespace moe::app {
 
-/// The files that were opened or saved last, the newest first, at most ten; shared by all windows. GUI thread.
+/// The files that were opened or saved last, the newest first, at most ten; shared by all windows. GUI thread; what is
+/// kept of them is read and written on another one.
 class RecentFiles : public QObject {
     Q_OBJECT
 
@@ -20,18 +26,26 @@ public:
 
     void add(const QString& file);
     void remove(const QString& file);
-    QStringList files() const;
+    /// As known by now; what other windows add is there after the menu was looked at.
+    QStringList files() const { return files_; }
 
 Q_SIGNALS:
     void chosen(const QString& file);
 
 private:
-    void fill();
-    void keep(const QStringList& files);
+    using Change = std::function<void(QStringList&)>;
 
-    QSettings* settings_;
+    void fill();
+    void apply(const Change& change);
+    void keep();
+
+    QString store_;  // the settings' file; empty: none
+    int format_ = 0;
     QMenu* menu_;
-    QStringList own_;  // without settings
+    QStringList files_;
+    std::vector<Change> changes_;  // that are not kept yet
+    bool keeping_ = false, asked_ = false;
+    Background background_;
 };
 
 }  // namespace moe::app
