@@ -188,9 +188,13 @@ void CorpusDialog::setText(const QString& text) {
 }
 
 void CorpusDialog::chooseFile() {
-    const QString path =
-        QFileDialog::getOpenFileName(this, tr("Open a text"), {}, tr("Text (*.txt *.md *.csv);;All files (*)"));
-    if (!path.isEmpty()) openFile(std::filesystem::path(path.toStdString()));
+    auto* dialog = new QFileDialog(this, tr("Open a text"));
+    dialog->setAttribute(Qt::WA_DeleteOnClose);
+    dialog->setFileMode(QFileDialog::ExistingFile);
+    dialog->setNameFilters({tr("Text (*.txt *.md *.csv)"), tr("All files (*)")});
+    connect(dialog, &QFileDialog::fileSelected, this,
+            [this](const QString& file) { openFile(std::filesystem::path(file.toStdString())); });
+    dialog->open();
 }
 
 void CorpusDialog::openFile(const std::filesystem::path& path) {

@@ -8,6 +8,7 @@
 #include <QLabel>
 #include <QPainter>
 #include <QPushButton>
+#include <QRegularExpression>
 #include <QTextDocument>
 #include <QVBoxLayout>
 #include <QWheelEvent>
@@ -18,7 +19,7 @@ namespace moe::app {
 
 namespace {
 
-constexpr double column_text_width = 195;             // beside a scroll bar too
+constexpr double column_width = 244, column_text_width = 195;  // beside a scroll bar too
 constexpr qint64 largest_picture = qint64(32) << 20;  // decoded bytes
 
 /// "Step 3 of 6" as a row of short lines.
@@ -47,6 +48,15 @@ private:
     std::size_t at_ = 0, count_ = 0;
     Theme theme_ = Theme::light();
 };
+
+/// Any thread. Null where it is none of the two kinds that a lesson may show.
+QImage readPicture(const QString& path) {
+    QImageReader reader(path);
+    const QSize size = reader.size();
+    if (!size.isValid() || qint64(size.width()) * size.height() * 4 > largest_picture) return {};
+    if (reader.format() != "png" && reader.format() != "jpeg") return {};
+    return reader.read();
+}
 
 QIcon expertIcon(std::size_t index, const Theme& theme) {
     const int side = int(theme.px(14)), wide = int(theme.px(15));  // the rest is the gap to the text
@@ -106,6 +116,10 @@ LessonText::LessonText(QWidget* parent) : QTextBrowser(parent) {
 void LessonText::setLesson(const QString& markdown, const QString& folder) {
     folder_ = folder;
     html_ = markdownToHtml(markdown);
+    ++shown_;
+    pictures_.clear();
+    document()->clear();  // with the pictures that it knows
+    readPictures();
     document()->setDefaultStyleSheet(
         QStringLiteral("p { margin: 0 0 6px 0; line-height: 126%; } ul { margin: 0 0 6px 0; "
                        "-qt-list-indent: 1; } li { margin: 0 0 3px 0; line-height: 122%; }"));
@@ -115,13 +129,32 @@ void LessonText::setLesson(const QString& markdown, const QString& folder) {
 }
 
 QVariant LessonText::loadResource(int type, const QUrl& name) {
-    const QString file = name.fileName();
-    if (type != QTextDocument::ImageResource || name.toString() != file || !isLessonPicture(file)) return {};
-    QImageReader reader(folder_ + u'/' + file);
-    const QSize size = reader.size();
-    if (!size.isValid() || qint64(size.width()) * size.height() * 4 > largest_picture) return {};
-    if (reader.format() != "png" && reader.format() != "jpeg") return {};
-    return reader.read();
+    if (type != QTextDocument::ImageResource) return {};
+    const auto picture = pictures_.find(name.toString());
+    if (picture != pictures_.end()) return picture->second;
+    // Where there is nothing, Qt looks for a file of this name by itself.
+    QImage none(1, 1, QImage::Format_ARGB32_Premultiplied);
+    none.fill(Qt::transparent);
+    return none;
+}
+
+void LessonText::readPictures() {
+    static const QRegularExpression source(QStringLiteral("<img src=\"([^\"]+)\""));
+    for (auto found = source.globalMatch(html_); found.hasNext();) {
+        const QString name = found.next().captured(1);
+        if (!isLessonPicture(name)) continue;
+        background_.run(
+            [this, name, path = folder_ + u'/' + name, shown = shown_]() -> Background::Finish {
+                return [this, name, shown, picture = readPicture(path)] {
+                    if (shown != shown_ || picture.isNull()) return;
+                    pictures_[name] = picture;
+                    document()->clear();
+                    setHtml(html_);
+                    fit();
+                };
+            },
+            [](const QString&) {});  // a text without its picture
+    }
 }
 
 void LessonText::fit() {
@@ -258,7 +291,10 @@ void LessonPanel::rebuild() {
     setVisible(step != nullptr);
     walk_->setVisible(step != nullptr);
     if (!step) return;
-    place_->setText(tr("Step %1 of %2").arg(QString::number(player_.index() + 1), QString::number(player_.count())));
+    // The bar may name the run's file.
+    place_->setText(
+        tr("%1 · step %2 of %3")
+            .arg(player_.lesson()->title, QString::number(player_.index() + 1), QString::number(player_.count())));
     question_->setText(step->title);
     text_->setLesson(step->text, player_.lesson()->folder);
 
@@ -278,6 +314,7 @@ void LessonPanel::rebuild() {
                 answered_probe_ = snapshot_->probe.text;
                 for (std::size_t k = 0; k < option_buttons_.size(); ++k) option_buttons_[k]->setChecked(int(k) == i);
                 showReveal();
+                Q_EMIT guessed();
             });
             b->show();
             option_buttons_.push_back(b);
@@ -298,6 +335,15 @@ void LessonPanel::rebuild() {
     next_->setText(player_.canGoOn() ? tr("Next") : tr("Next lesson"));
     next_->setVisible(player_.canGoOn() || another_follows_);
     back_->setVisible(player_.canGoBack());
+    // Below each other where a longer language needs it.
+    auto* walk = static_cast<QBoxLayout*>(walk_->layout());
+    const QMargins frame = walk->contentsMargins();
+    int needs = frame.left() + frame.right() + walk->spacing();
+    for (QPushButton* b : {next_, back_}) {
+        b->ensurePolished();
+        needs += b->sizeHint().width();
+    }
+    walk->setDirection(needs > theme_.px(column_width) ? QBoxLayout::TopToBottom : QBoxLayout::LeftToRight);
     setTheme(theme_);
     showReveal();
 }

@@ -1,10 +1,13 @@
 #pragma once
 #include "app/lessons/player.h"
 #include "app/models/theme.h"
+#include "app/shell/background.h"
 
+#include <QImage>
 #include <QTextBrowser>
 #include <QWidget>
 
+#include <map>
 #include <memory>
 
 class QAbstractButton;
@@ -14,7 +17,8 @@ class QVBoxLayout;
 
 namespace moe::app {
 
-/// A lesson's words: our Markdown only, pictures from the lesson's own folder only, no link is ever followed.
+/// A lesson's words: our Markdown only, pictures from the lesson's own folder only, no link is ever followed. Pictures
+/// are read on another thread and appear when they are there.
 class LessonText : public QTextBrowser {
     Q_OBJECT
 
@@ -32,8 +36,12 @@ protected:
 
 private:
     void fit();
+    void readPictures();
 
     QString html_, folder_;
+    std::uint64_t shown_ = 0;  // counts texts
+    std::map<QString, QImage> pictures_;
+    Background background_;
 };
 
 /// Where the learner is, the question, the text, a guess before the answer, what to do, and on.
@@ -62,6 +70,7 @@ Q_SIGNALS:
     void stepEntered(const LessonStep& step);
     void actionAsked(const LessonAction& action);
     void nextLessonAsked();                // from the last step
+    void guessed();
     void revealAppeared(QWidget* reveal);  // it must be seen, wherever the column is scrolled
 
 private:

@@ -7,6 +7,7 @@
 #include "app/shell/export_actions.h"
 #include "app/shell/help_boxes.h"
 #include "app/shell/inspector_opener.h"
+#include "app/shell/keys_home.h"
 #include "app/shell/left_column.h"
 #include "app/shell/lesson_guide.h"
 #include "app/shell/lesson_panel.h"
@@ -73,15 +74,20 @@ void MainWindow::build() {
     auto* page = new QWidget(this);
     setRole(page, "page");
     menu_ = new WindowMenu(*actions_, options_.lessons, this);
-    transport_ = new TransportBar({actions_->reset, actions_->play, actions_->operationBack, actions_->operation,
-                                   actions_->batch, actions_->epoch, actions_->stepThrough, actions_->exporting, menu_},
-                                  page);
+    transport_ = new TransportBar(
+        {actions_->reset, actions_->play, actions_->operationBack, actions_->operation, actions_->batch,
+         actions_->epoch, actions_->stepThrough, actions_->exporting, actions_->menu, menu_},
+        page);
     column_ = new LeftColumn(page);
     docks_ = new DockArea(session_, page);
     menu_->setDocks(docks_);
     stepping_ = new SteppingControl(*bench_, *actions_, page);
-    QWidget* middle = stepping_->place(column_, docks_);
-    notice_ = new Notice(middle);
+    auto* middle = new QWidget(page);
+    auto* middle_rows = new QVBoxLayout(middle);
+    middle_rows->setContentsMargins(0, 0, 0, 0);
+    middle_rows->setSpacing(0);
+    middle_rows->addWidget(notice_ = new Notice(middle));
+    middle_rows->addWidget(stepping_->place(column_, docks_), 1);
     new InspectorOpener(*docks_, actions_->inspector, this);
     exports_ = new ExportActions(*bench_, *docks_, *notice_, *actions_, this);
     exports_->setFurther([this](const Theme& theme) { return steppingFigures(*stepping_, theme); });
@@ -97,10 +103,11 @@ void MainWindow::build() {
     row->addWidget(middle, 1);
     rows->addLayout(row, 1);
     setCentralWidget(page);
-    if (DockFrame* stage = docks_->stage()) {
-        if (stage->view()->focusPolicy() == Qt::NoFocus) stage->view()->setFocusPolicy(Qt::StrongFocus);
-        stage->view()->setFocus();
-    }
+    if (DockFrame* stage = docks_->stage(); stage && stage->view()->focusPolicy() == Qt::NoFocus)
+        stage->view()->setFocusPolicy(Qt::StrongFocus);
+    toPicture();
+    new KeysHome(this, [this] { toPicture(); });
+    connect(notice_, &Notice::keysLeft, this, &MainWindow::toPicture);
 }
 
 void MainWindow::connectTransport() {
@@ -142,6 +149,7 @@ void MainWindow::connectTransport() {
     connect(actions_->reducedMotion, &QAction::toggled, docks_, &DockArea::setReducedMotion);
     actions_->reducedMotion->setChecked(remembered_.reduced_motion);
     connect(menu_, &WindowMenu::lessonAsked, this, [this](std::size_t i) { openLesson(options_.lessons.lessons[i]); });
+    connect(actions_->menu, &QAction::triggered, transport_, &TransportBar::showMenu);
     connect(actions_->keys, &QAction::triggered, this, [this] { showKeys(*actions_, this); });
     connect(actions_->about, &QAction::triggered, this,
             [this] { showAbout(QString::fromStdString(session_.live().device), this); });
@@ -152,6 +160,7 @@ void MainWindow::connectColumn() {
     connect(guide_, &LessonGuide::lookAsked, docks_, &DockArea::pointAt);
     connect(guide_, &LessonGuide::speedAsked, transport_, &TransportBar::setSpeed);
     connect(column_->lesson(), &LessonPanel::stepEntered, guide_, &LessonGuide::enter);
+    connect(column_->lesson(), &LessonPanel::guessed, this, &MainWindow::toPicture);
     connect(column_->lesson(), &LessonPanel::actionAsked, guide_, &LessonGuide::carryOut);
     connect(column_->experiment(), &ExperimentPanel::changeAsked, this, [this] {
         column_->editor()->edit(presentExperiment(session_.live()), session_.corpus());
@@ -194,8 +203,9 @@ void MainWindow::connectBench() {
             [this](const QString& sentence) { notice_->tell(Notice::Kind::refused, sentence); });
     connect(bench_, &Workbench::saved, this, [this](const QString& name) {
         notice_->tell(Notice::Kind::told, tr("Saved %1.").arg(name));
-        setWindowModified(bench_->hasUnsavedWork());
+        setWindowModified(bench_->isChanged());
     });
+    connect(bench_, &Workbench::workChanged, this, [this] { setWindowModified(bench_->isChanged()); });
     connect(bench_, &Workbench::working, this, [this](const QString& what) {
         if (what.isEmpty())
             notice_->withdraw(Notice::Kind::working);
@@ -204,7 +214,7 @@ void MainWindow::connectBench() {
     });
     connect(bench_, &Workbench::opened, this, [this] {
         notice_->withdraw(Notice::Kind::refused);
-        if (DockFrame* stage = docks_->stage(); stage && !column_->showsEditor()) stage->view()->setFocus();
+        toPicture();
         if (column_->showsEditor()) column_->editor()->edit(presentExperiment(session_.live()), session_.corpus());
     });
     const auto undoTexts = [this] {
@@ -242,6 +252,7 @@ void MainWindow::applyTheme() {
     stepping_->setTheme(theme);
     exports_->setTheme(theme);
     time_->setTheme(theme);
+    notice_->setTheme(theme);
 }
 
 void MainWindow::openFirstLesson(const QString& asked) {
@@ -275,6 +286,12 @@ void MainWindow::trainMore() {
     session_.trainOn(session_.live().experiment.train.epochs);
 }
 
+void MainWindow::toPicture() {
+    if (column_->showsEditor() && column_->editor()->isAncestorOf(focusWidget())) return;
+    if (stepping_->active()) return stepping_->takeKeys();
+    if (DockFrame* stage = docks_->stage()) stage->view()->setFocus();
+}
+
 void MainWindow::showValues() {
     const Snapshot& s = session_.live();
     transport_->showSnapshot(s);
@@ -284,7 +301,7 @@ void MainWindow::showValues() {
     column_->lesson()->setValues(session_.sharedSnapshot());
     if (column_->showsEditor()) column_->editor()->follow(presentExperiment(s));
     if (s.state != shown_state_) showState();
-    setWindowModified(bench_->hasUnsavedWork());
+    setWindowModified(bench_->isChanged());
 }
 
 void MainWindow::showState() {
@@ -320,10 +337,11 @@ void MainWindow::showIdentity() {
         place = tr("Lesson %1 of %2").arg(number, QString::number(lessons.size()));
         remembered_.lesson = lessons[i].id;
     }
-    if (number.isEmpty() && !run.name.isEmpty()) place = run.file.empty() ? tr("own text") : tr("model file");
-    transport_->setHeading(number, shownText(run.name), place);
-    setWindowTitle(run.name.isEmpty() ? QStringLiteral("MoE Lab")
-                                      : QStringLiteral("%1[*] – MoE Lab").arg(shownText(run.name)));
+    const QString title = shownText(run.title());
+    if (number.isEmpty() && !title.isEmpty()) place = run.file.empty() ? tr("own text") : tr("model file");
+    transport_->setHeading(run.file.empty() ? number : QString(), title, place);
+    setWindowTitle(title.isEmpty() ? QStringLiteral("MoE Lab") : QStringLiteral("%1[*] – MoE Lab").arg(title));
+    setWindowModified(bench_->isChanged());
     if (column_->lesson()->player().lesson() != run.lesson) {
         transport_->setSpeed(session_.live().speed_limit);
         column_->lesson()->setLesson(run.lesson, run.lesson && run.lesson != &lessons.back());

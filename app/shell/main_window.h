@@ -82,6 +82,8 @@ private:
     void applyTheme();
     void playOrPause();
     void trainMore();
+    /// The keys go to the picture, or to the page that stands in its place; who writes in the editor keeps them.
+    void toPicture();
     void openLesson(const Lesson& lesson);
     void showValues();
     void showIdentity();

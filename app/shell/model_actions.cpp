@@ -1,5 +1,6 @@
 #include "app/shell/model_actions.h"
 
+#include "app/models/text_format.h"
 #include "app/shell/corpus_dialog.h"
 
 #include <QFileDialog>
@@ -7,6 +8,8 @@
 #include <QMimeData>
 #include <QPushButton>
 #include <QUrl>
+
+#include <algorithm>
 
 namespace moe::app {
 
@@ -16,10 +19,9 @@ std::filesystem::path pathOf(const QString& text) {
     return std::filesystem::path(text.toStdString());
 }
 
-bool isModel(const std::filesystem::path& path) {
-    std::error_code none;
+bool endsAsModel(const std::filesystem::path& path) {
     const std::filesystem::path ending = path.extension();
-    return ending == ".keras" || ending == ".h5" || ending == ".hdf5" || std::filesystem::is_directory(path, none);
+    return ending == ".keras" || ending == ".h5" || ending == ".hdf5";
 }
 
 }  // namespace
@@ -38,29 +40,43 @@ void ModelActions::open() {
 }
 
 void ModelActions::openPath(const std::filesystem::path& path) {
-    if (isModel(path)) {
-        beforeLeaving([this, path] { bench_.openModel(path); });
-        return;
-    }
-    CorpusDialog* dialog = makeCorpusDialog();
-    dialog->openFile(path);
-    dialog->open();
+    look(path, {});
 }
 
 void ModelActions::openRecent(const std::filesystem::path& path, std::function<void()> missing) {
+    look(path, std::move(missing));
+}
+
+void ModelActions::look(const std::filesystem::path& path, std::function<void()> missing) {
+    const std::uint64_t asked = ++looks_;
+    const QString name = QString::fromStdString(path.filename().string());
+    Q_EMIT bench_.working(tr("Reading %1 …").arg(name));
     bench_.background().run(
-        [this, path, missing = std::move(missing)]() -> Background::Finish {
+        [this, asked, path, name, missing = std::move(missing)]() -> Background::Finish {
             std::error_code none;
-            const bool there = std::filesystem::exists(path, none);
-            return [this, path, there, missing] {
-                if (there) return openPath(path);
+            const auto status = std::filesystem::status(path, none);
+            const bool model = endsAsModel(path) || std::filesystem::is_directory(status);
+            return [this, asked, path, name, missing, model, there = std::filesystem::exists(status)] {
+                if (asked != looks_) return;
+                Q_EMIT bench_.working({});
+                if (there || !missing) return openAs(path, model);
                 missing();
                 Q_EMIT bench_.refused(tr("%1 is no longer in %2, so it was taken off the list.")
-                                          .arg(QString::fromStdString(path.filename().string()),
-                                               QString::fromStdString(path.parent_path().string())));
+                                          .arg(name, QString::fromStdString(path.parent_path().string())));
             };
         },
-        [this](const QString& sentence) { Q_EMIT bench_.refused(sentence); });
+        [this, asked](const QString& sentence) {
+            if (asked != looks_) return;
+            Q_EMIT bench_.working({});
+            Q_EMIT bench_.refused(sentence);
+        });
+}
+
+void ModelActions::openAs(const std::filesystem::path& path, bool model) {
+    if (model) return beforeLeaving([this, path] { bench_.openModel(path); });
+    CorpusDialog* dialog = makeCorpusDialog();
+    dialog->openFile(path);
+    dialog->open();
 }
 
 void ModelActions::restore(const std::filesystem::path& autosave, std::function<void(const QString&)> done) {
@@ -70,8 +86,9 @@ void ModelActions::restore(const std::filesystem::path& autosave, std::function<
     });
 }
 
-QMessageBox* ModelActions::ask(const QString& text, const QString& more) {
+QMessageBox* ModelActions::ask(const char* name, const QString& text, const QString& more) {
     auto* box = new QMessageBox(window_);
+    box->setObjectName(QString::fromLatin1(name));
     box->setAttribute(Qt::WA_DeleteOnClose);
     box->setIcon(QMessageBox::NoIcon);
     box->setWindowTitle(QStringLiteral("MoE Lab"));
@@ -88,12 +105,13 @@ void ModelActions::save(std::function<void()> done) {
         saveAs(std::move(done));
         return;
     }
-    if (!bench_.fileChangedOutside()) {
-        bench_.saveModel(file, std::move(done));
-        return;
-    }
-    QMessageBox* box = ask(tr("%1 was changed by somebody else.").arg(QString::fromStdString(file.filename().string())),
-                           tr("Overwriting it loses that change. Save As keeps both."));
+    bench_.saveModel(file, done, [this, file, done] { askToOverwrite(file, done); });
+}
+
+void ModelActions::askToOverwrite(const std::filesystem::path& file, const std::function<void()>& done) {
+    QMessageBox* box =
+        ask("overwrite", tr("%1 was changed by somebody else.").arg(QString::fromStdString(file.filename().string())),
+            tr("Overwriting it loses that change. Save As keeps both."));
     auto* overwrite = box->addButton(tr("Overwrite"), QMessageBox::DestructiveRole);
     auto* other = box->addButton(tr("Save As…"), QMessageBox::AcceptRole);
     box->addButton(tr("Cancel"), QMessageBox::RejectRole);
@@ -143,18 +161,22 @@ void ModelActions::ownText(const QString& pasted) {
 }
 
 bool ModelActions::takes(const QMimeData& data) {
-    for (const QUrl& url : data.urls())
-        if (url.isLocalFile()) return true;
-    return data.hasText();
+    const QList<QUrl> urls = data.urls();
+    // An address is a text too, but not one to learn from.
+    return urls.isEmpty() ? data.hasText() : std::ranges::any_of(urls, &QUrl::isLocalFile);
 }
 
 void ModelActions::drop(const QMimeData& data) {
-    for (const QUrl& url : data.urls()) {
-        if (!url.isLocalFile()) continue;
-        openPath(pathOf(url.toLocalFile()));
-        return;
-    }
-    if (data.hasText()) ownText(data.text());
+    QStringList files;
+    for (const QUrl& url : data.urls())
+        if (url.isLocalFile()) files << url.toLocalFile();
+    if (files.size() > 1)
+        Q_EMIT bench_.refused(tr("%1 files were dropped, and a window opens one at a time; drop one of them.")
+                                  .arg(countText(std::uint64_t(files.size()))));
+    else if (!files.isEmpty())
+        openPath(pathOf(files.front()));
+    else if (data.hasText())
+        ownText(data.text());
 }
 
 void ModelActions::beforeLeaving(std::function<void()> leave) {
@@ -162,10 +184,11 @@ void ModelActions::beforeLeaving(std::function<void()> leave) {
         leave();
         return;
     }
-    QMessageBox* box =
-        bench_.hasUnsavedTraining()
-            ? ask(tr("The model has learned since it was last saved."), tr("Save it before it goes?"))
-            : ask(tr("The notes have changed since they were last saved."), tr("Save them before they go?"));
+    QMessageBox* box = bench_.hasUnsavedTraining()
+                           ? ask("unsaved_training", tr("The model has learned since it was last saved."),
+                                 tr("Save it before it goes?"))
+                           : ask("unsaved_notes", tr("The notes have changed since they were last saved."),
+                                 tr("Save them before they go?"));
     auto* keep = box->addButton(tr("Save"), QMessageBox::AcceptRole);
     auto* lose = box->addButton(tr("Do not save"), QMessageBox::DestructiveRole);
     box->addButton(tr("Cancel"), QMessageBox::RejectRole);

@@ -44,14 +44,19 @@ public:
     QMessageBox* question() const { return question_; }
 
 private:
+    /// What `path` is, on another thread, then opens it. Of two that are asked for only the later one is opened.
+    void look(const std::filesystem::path& path, std::function<void()> missing);
+    void askToOverwrite(const std::filesystem::path& file, const std::function<void()>& done);
+    void openAs(const std::filesystem::path& path, bool model);
     CorpusDialog* makeCorpusDialog();
-    QMessageBox* ask(const QString& text, const QString& more);
+    QMessageBox* ask(const char* name, const QString& text, const QString& more);
 
     Workbench& bench_;
     SessionOptions options_;
     QWidget* window_;
     QPointer<CorpusDialog> corpus_dialog_;
     QPointer<QMessageBox> question_;
+    std::uint64_t looks_ = 0;
 };
 
 }  // namespace moe::app

@@ -2,33 +2,35 @@
 
 #include "app/shell/style.h"
 
+#include <QApplication>
+#include <QFrame>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QProgressBar>
 #include <QPushButton>
-#include <QTimer>
-
-#include <algorithm>
+#include <QVBoxLayout>
 
 namespace moe::app {
 
 namespace {
 
 constexpr int shown_milliseconds = 4000;  // of what is merely told
+constexpr int soon_done = 300;            // milliseconds of work that need no word
 
 }  // namespace
 
-Notice::Notice(QWidget* parent) : QFrame(parent) {
-    setRole(this, "notice");
-    text_ = new QLabel(this);
+Notice::Notice(QWidget* parent) : QWidget(parent) {
+    card_ = new QFrame(this);
+    setRole(card_, "notice");
+    text_ = new QLabel(card_);
     text_->setTextFormat(Qt::PlainText);
     text_->setWordWrap(true);
     setRole(text_, "label");
-    progress_ = new QProgressBar(this);
+    progress_ = new QProgressBar(card_);
     progress_->setRange(0, 0);
     progress_->setTextVisible(false);
     progress_->setFixedWidth(160);
-    auto* row = new QHBoxLayout(this);
+    auto* row = new QHBoxLayout(card_);
     row->setContentsMargins(16, 10, 12, 10);
     row->setSpacing(16);
     row->addWidget(text_, 1);
@@ -36,8 +38,19 @@ Notice::Notice(QWidget* parent) : QFrame(parent) {
     buttons_ = new QHBoxLayout;
     buttons_->setSpacing(8);
     row->addLayout(buttons_);
-    parent->installEventFilter(this);
+    auto* room = new QVBoxLayout(this);
+    room->addWidget(card_);
+    setSizePolicy(QSizePolicy::Preferred, QSizePolicy::Fixed);
+    begun_.setSingleShot(true);
+    begun_.setInterval(soon_done);
+    connect(&begun_, &QTimer::timeout, this, [this] { say(Kind::working, work_, {}); });
     hide();
+}
+
+void Notice::setTheme(const Theme& theme) {
+    // As much room as the panels below it have.
+    const int side = int(theme.px(16));
+    layout()->setContentsMargins(side, side, side, 0);
 }
 
 QString Notice::text() const {
@@ -45,8 +58,16 @@ QString Notice::text() const {
 }
 
 void Notice::tell(Kind kind, const QString& text, std::vector<Button> buttons) {
+    if (kind != Kind::working || kind_ == Kind::working) return say(kind, text, std::move(buttons));
+    work_ = text;
+    begun_.start();
+}
+
+void Notice::say(Kind kind, const QString& text, std::vector<Button> buttons) {
+    begun_.stop();
     kind_ = kind;
-    setRole(this, kind == Kind::failed || kind == Kind::refused ? "alarm" : "notice");
+    const bool keys = isAncestorOf(QApplication::focusWidget());
+    setRole(card_, kind == Kind::failed || kind == Kind::refused ? "alarm" : "notice");
     text_->setText(text);
     setAccessibleName(text);
     progress_->setVisible(kind == Kind::working);
@@ -59,7 +80,7 @@ void Notice::tell(Kind kind, const QString& text, std::vector<Button> buttons) {
     }
     if (kind == Kind::refused && buttons.empty()) buttons.push_back({tr("Close"), {}});
     for (Button& b : buttons) {
-        auto* button = new QPushButton(b.text, this);
+        auto* button = new QPushButton(b.text, card_);
         button->setFocusPolicy(Qt::TabFocus);
         connect(button, &QPushButton::clicked, this, [this, kind, press = std::move(b.press)] {
             withdraw(kind);
@@ -69,27 +90,18 @@ void Notice::tell(Kind kind, const QString& text, std::vector<Button> buttons) {
         button->show();  // at once: the card is measured with it, also where it is on the screen already
     }
     show();
-    place();
+    updateGeometry();
+    if (keys) Q_EMIT keysLeft();
     if (kind == Kind::told) QTimer::singleShot(shown_milliseconds, this, [this] { withdraw(Kind::told); });
 }
 
-void Notice::place() {
-    const QWidget* over = parentWidget();
-    const int margin = 24, w = std::max(120, over->width() - 2 * margin);
-    const int h = layout()->hasHeightForWidth() ? layout()->totalHeightForWidth(w) : sizeHint().height();
-    setGeometry(margin, margin, w, h);
-    raise();
-}
-
-bool Notice::eventFilter(QObject* watched, QEvent* event) {
-    if (watched == parentWidget() && event->type() == QEvent::Resize && isVisible()) place();
-    return QFrame::eventFilter(watched, event);
-}
-
 void Notice::withdraw(Kind kind) {
+    if (kind == Kind::working) begun_.stop();
     if (kind_ != kind) return;
     kind_ = Kind::none;
+    const bool keys = isAncestorOf(QApplication::focusWidget());
     hide();
+    if (keys) Q_EMIT keysLeft();
     Q_EMIT closed();
 }
 

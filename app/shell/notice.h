@@ -1,10 +1,14 @@
 #pragma once
-#include <QFrame>
+#include "app/models/theme.h"
+
 #include <QString>
+#include <QTimer>
+#include <QWidget>
 
 #include <functional>
 #include <vector>
 
+class QFrame;
 class QHBoxLayout;
 class QLabel;
 class QProgressBar;
@@ -13,8 +17,8 @@ class QPushButton;
 namespace moe::app {
 
 /// One quiet card for what the run has to say: that it is finished, why it stopped, what was refused, what is being
-/// read, what can be restored.
-class Notice : public QFrame {
+/// read, what can be restored. It stands in a layout above the pictures and covers nothing.
+class Notice : public QWidget {
     Q_OBJECT
 
 public:
@@ -25,8 +29,10 @@ public:
     enum class Kind { none, failed, refused, working, told, offered };
 
     explicit Notice(QWidget* parent);
+    void setTheme(const Theme& theme);
 
-    /// Plain text; a button also closes the notice. `refused` gets a button that closes it.
+    /// Plain text; a button also closes the notice. `refused` gets a button that closes it. `working` appears only
+    /// where it lasts.
     void tell(Kind kind, const QString& text, std::vector<Button> buttons = {});
     /// Closes it where it is of that kind.
     void withdraw(Kind kind);
@@ -34,15 +40,16 @@ public:
     QString text() const;
 
 Q_SIGNALS:
-    void closed();  // nothing is said any more
-
-protected:
-    bool eventFilter(QObject* watched, QEvent* event) override;
+    void closed();    // nothing is said any more
+    void keysLeft();  // a button that had the keyboard is gone
 
 private:
-    void place();
+    void say(Kind kind, const QString& text, std::vector<Button> buttons);
 
     Kind kind_ = Kind::none;
+    QString work_;  // that has only begun
+    QTimer begun_;
+    QFrame* card_;
     QLabel* text_;
     QProgressBar* progress_;
     QHBoxLayout* buttons_;

@@ -58,8 +58,7 @@ SessionDesk::SessionDesk(const DeskParts& parts, DeskOptions options, QWidget* w
 
 void SessionDesk::connectFiles() {
     connect(&parts_.bench, &Workbench::fileUsed, this, [this](const std::filesystem::path& path) {
-        std::error_code none;
-        recent_->add(QString::fromStdString(std::filesystem::absolute(path, none).lexically_normal().string()));
+        recent_->add(QString::fromStdString(path.lexically_normal().string()));
     });
     connect(recent_, &RecentFiles::chosen, this, [this](const QString& file) {
         parts_.models.openRecent(file.toStdString(), [this, file] { recent_->remove(file); });

@@ -70,6 +70,10 @@ void SteppingControl::leave() {
     stepper_.leave();
 }
 
+void SteppingControl::takeKeys() {
+    page_->setFocus();
+}
+
 void SteppingControl::trainBatch() {
     if (stepper_.active()) return stepper_.nextBatch();
     // Single batches add up; an epoch or a run under way is not broken off by one.
@@ -110,7 +114,8 @@ void SteppingControl::swap(bool stepping) {
     if (stepping) arrangement_ = docks_->saveState();
     (stepping ? static_cast<QWidget*>(column_) : list_)->hide();
     (stepping ? static_cast<QWidget*>(list_) : column_)->show();
-    stack_->parentWidget()->layout()->activate();
+    for (QWidget* w = stack_->parentWidget(); w && w != w->window(); w = w->parentWidget())
+        if (w->layout()) w->layout()->activate();
     stack_->setCurrentWidget(stepping ? static_cast<QWidget*>(page_) : docks_);
     if (!stepping && docks_->isRearranged()) docks_->restoreState(arrangement_);
     if (stepping) {

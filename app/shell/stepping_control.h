@@ -26,6 +26,8 @@ public:
 
     /// Puts the stepping page behind the docks and the list beside the column. Returns what holds the docks now.
     QWidget* place(LeftColumn* column, DockArea* docks);
+    /// The page has the keys.
+    void takeKeys();
     Stepper& stepper() { return stepper_; }
     SteppingPage* page() const { return page_; }
     SteppingList* list() const { return list_; }

@@ -27,12 +27,24 @@ constexpr double column_width = 244, best_row = 23.5, least_row = 18.5,
                  heading = 23;               // a row gives way before the list scrolls
 constexpr std::size_t listed_examples = 24;  // around the present one, in the menu
 
-/// A phrase whose middle gives way where it is too long for the list.
+/// As many of the last words as fit, which are what the next word follows; no word is cut. Empty where none fits.
+template <class Fits>
+QString lastWords(const QString& text, Fits fits) {
+    if (fits(text)) return text;
+    QString longest;
+    for (qsizetype at = text.lastIndexOf(u' '); at >= 0; at = at > 0 ? text.lastIndexOf(u' ', at - 1) : -1) {
+        const QString words = QStringLiteral("… ") + text.mid(at + 1);
+        if (!fits(words)) break;
+        longest = words;
+    }
+    return longest;
+}
+
+/// For the list of examples, where a single word may be as long as it likes to be.
 QString shortPhrase(const ExamplePhrase& phrase, qsizetype longest) {
-    QString text = shownText(phrase.arrowed());
-    if (text.size() <= longest) return text;
-    const qsizetype tail = std::min<qsizetype>(longest * 2 / 3, text.size());
-    return text.left(longest - tail - 1) + QStringLiteral("…") + text.right(tail);
+    const QString text = shownText(phrase.arrowed());
+    const QString words = lastWords(text, [&](const QString& some) { return some.size() <= longest; });
+    return words.isEmpty() ? text.left(longest - 1) + u'…' : words;
 }
 
 }  // namespace
@@ -207,8 +219,8 @@ void ExamplePicker::refresh() {
     phrase_ = shownText(phrase.arrowed());
     count_ = tr("%1 of %2").arg(stepper_.example() + 1).arg(trace->examples);
     setAccessibleName(tr("Example %1: %2").arg(count_, phrase_));
-    setToolTip(tipText(tr("%1\nExample %2 of the batch. Up and Down go through them; a click lists them.")
-                           .arg(phrase_.left(300), count_)));
+    setToolTip(tipText(
+        tr("%1\nExample %2 of the batch. Up and Down go through them; a click lists them.").arg(phrase_, count_)));
     update();
 }
 
@@ -222,12 +234,31 @@ void ExamplePicker::paintEvent(QPaintEvent*) {
     p.setFont(theme_.font(10.5));
     p.setPen(theme_.muted);
     drawTabular(p, inner, Qt::AlignRight | Qt::AlignVCenter, count_);
-    const double count = tabularWidth(QFontMetricsF(p.font()), count_) + theme_.px(8);
-    p.setFont(theme_.font(12.5, QFont::Medium));
+    const Shown words = shown();
+    p.setFont(words.font);
     p.setPen(theme_.ink);
-    // The end of a long phrase is what the next word follows.
-    p.drawText(inner.adjusted(0, 0, -count, 0), Qt::AlignLeft | Qt::AlignVCenter,
-               QFontMetricsF(p.font()).elidedText(phrase_, Qt::ElideLeft, inner.width() - count));
+    p.drawText(words.place, Qt::AlignLeft | Qt::AlignVCenter | Qt::TextSingleLine, words.text);
+}
+
+QString ExamplePicker::shownPhrase() const {
+    return shown().text;
+}
+
+ExamplePicker::Shown ExamplePicker::shown() const {
+    const double count = tabularWidth(QFontMetricsF(theme_.font(10.5)), count_) + theme_.px(8);
+    const QRectF place = QRectF(rect()).adjusted(theme_.px(10), 0, -theme_.px(9) - count, 0);
+    QString words;
+    QFont font;
+    for (double size = 12.5; size >= 10.5; size -= 0.5) {
+        font = theme_.font(size, QFont::Medium);
+        const QFontMetricsF metrics(font);
+        words =
+            lastWords(phrase_, [&](const QString& some) { return metrics.horizontalAdvance(some) <= place.width(); });
+        if (words == phrase_) break;
+    }
+    // One word that is longer than the whole chip.
+    if (words.isEmpty()) words = QFontMetricsF(font).elidedText(phrase_, Qt::ElideLeft, place.width());
+    return {words, font, place};
 }
 
 void ExamplePicker::wheelEvent(QWheelEvent* event) {

@@ -63,12 +63,20 @@ public:
     void refresh();
     QSize sizeHint() const override;
     QSize minimumSizeHint() const override { return {80, sizeHint().height()}; }
+    /// What of the phrase has room: its last words, set smaller before any is left out.
+    QString shownPhrase() const;
 
 protected:
     void paintEvent(QPaintEvent* event) override;
     void wheelEvent(QWheelEvent* event) override;
 
 private:
+    struct Shown {
+        QString text;
+        QFont font;
+        QRectF place;
+    };
+    Shown shown() const;
     void choose();
 
     Stepper& stepper_;

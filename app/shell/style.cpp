@@ -69,7 +69,9 @@ QPushButton[role="bar"] { background: transparent; border: none; font-size: @13;
 QPushButton[role="bar"]:hover, QPushButton[role="bar"]:focus { background: $track; border-radius: @6; }
 QPushButton[role="bar"]:checked { background: $ink; color: $paper; border: none; border-radius: @6; padding: @6 @8; }
 QPushButton[role="option"] { padding: @5 @3; }
-QPushButton[role="option"]:pressed, QPushButton[role="option"]:checked { padding: @4 @2; }
+QPushButton[role="option"]:focus { border: 1px dashed $muted; }
+QPushButton[role="option"]:pressed, QPushButton[role="option"]:checked { background: $track; border: 2px solid $ink;
+    font-weight: 600; padding: @4 @2; }
 QPushButton[role="offer"] { background: $track; border: none; border-radius: @8; font-size: @12; font-weight: 500; padding: @5 @10; }
 QPushButton[role="offer"]:hover, QPushButton[role="offer"]:focus { background: $hairline; }
 QPushButton[role="link"] { background: transparent; border: none; padding: @2 0px; text-decoration: underline; text-align: left; }

@@ -133,6 +133,7 @@ void TimeControl::typeStep() {
     SessionController& session = bench_.session();
     const std::uint64_t newest = session.live().step;
     auto* box = new QInputDialog(window_);
+    box->setObjectName(QStringLiteral("step"));
     box->setAttribute(Qt::WA_DeleteOnClose);
     box->setWindowTitle(tr("Look at a step"));
     box->setLabelText(tr("Step, from %1 to %2:").arg(countText(session.firstStep()), countText(newest)));
@@ -157,6 +158,7 @@ void TimeControl::ask(std::uint64_t step, const std::function<void()>& command) 
     if (question_) question_->close();
     const std::uint64_t newest = bench_.session().live().step, later = newest - std::min(newest, step);
     auto* box = new QMessageBox(window_);
+    box->setObjectName(QStringLiteral("train_on"));
     box->setAttribute(Qt::WA_DeleteOnClose);
     box->setWindowTitle(tr("Train on from the past"));
     box->setTextFormat(Qt::PlainText);

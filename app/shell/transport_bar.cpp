@@ -1,5 +1,6 @@
 #include "app/shell/transport_bar.h"
 
+#include "app/models/text_format.h"
 #include "app/shell/style.h"
 #include "engine/core/numbers.h"
 
@@ -177,8 +178,7 @@ TransportBar::TransportBar(const Actions& actions, QWidget* parent) : QFrame(par
     menu_->setMenu(actions.menu);
     menu_->setPopupMode(QToolButton::InstantPopup);
     menu_->setAccessibleName(tr("Menu"));
-    menu_->setToolTip(tr("Menu (F10)"));
-    menu_->setShortcut(QKeySequence(Qt::Key_F10));
+    menu_->setToolTip(tr("Menu (%1)").arg(actions.menu_key->shortcut().toString(QKeySequence::NativeText)));
     menu_->setFocusPolicy(Qt::TabFocus);
 
     const auto under = [](QHBoxLayout* names, QWidget* value) {
@@ -294,10 +294,18 @@ void TransportBar::fit() {
     int taken = layout()->totalMinimumSize().width();
     for (const QWidget* w : {static_cast<QWidget*>(place_), static_cast<QWidget*>(step_)})
         if (!w->isHidden()) taken -= needs(w);
+    taken +=
+        title_->fontMetrics().horizontalAdvance(heading_) - title_->fontMetrics().horizontalAdvance(title_->text());
     const bool step = taken + needs(step_) <= width();
     const bool place = offer_->text().isEmpty() && taken + needs(step_) + needs(place_) <= width();
     if (step == step_->isHidden()) step_->setVisible(step);
     if (place == place_->isHidden()) place_->setVisible(place);
+    title_->ensurePolished();
+    const QFontMetrics metrics = title_->fontMetrics();
+    const int other =
+        taken + (step ? needs(step_) : 0) + (place ? needs(place_) : 0) - metrics.horizontalAdvance(heading_);
+    const QString shown = metrics.elidedText(heading_, Qt::ElideMiddle, std::max(0, width() - other));
+    if (shown != title_->text()) title_->setText(shown);
 }
 
 void TransportBar::setPlaying(bool playing) {
@@ -309,7 +317,9 @@ void TransportBar::setPlaying(bool playing) {
 void TransportBar::setHeading(const QString& number, const QString& title, const QString& place) {
     number_->setText(number + QStringLiteral("\u00a0\u00a0\u00a0"));  // its gap goes with it
     number_->setVisible(!number.isEmpty());
+    heading_ = title;
     title_->setText(title);
+    title_->setToolTip(tipText(title));
     place_->setText(place);
 }
 
@@ -336,6 +346,10 @@ void TransportBar::showSnapshot(const Snapshot& snapshot) {
         shown_seed_ = seed;
         if (!seed_->hasFocus()) seed_->setText(QString::number(seed));
     }
+}
+
+void TransportBar::showMenu() {
+    menu_->showMenu();
 }
 
 void TransportBar::enterSeed() {

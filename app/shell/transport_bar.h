@@ -43,7 +43,7 @@ class TransportBar : public QFrame {
 public:
     /// The buttons carry these actions: names, keys and tooltips are theirs.
     struct Actions {
-        QAction *reset, *play, *back, *forward, *batch, *epoch, *step_through, *exporting;
+        QAction *reset, *play, *back, *forward, *batch, *epoch, *step_through, *exporting, *menu_key;
         QMenu* menu;
     };
 
@@ -54,6 +54,7 @@ public:
     /// A button beside the heading that says that the run is finished and trains on; empty: nothing to offer.
     void offer(const QString& text);
     void showSnapshot(const Snapshot& snapshot);
+    void showMenu();
 
     /// Steps a second, 0: as fast as it goes.
     double speed() const { return speed_now_; }
@@ -73,13 +74,15 @@ Q_SIGNALS:
 
 private:
     QToolButton* button(QAction* action, const char* icon);
-    /// Place in the course and the way into stepping give way, in this order, where the bar is too narrow.
+    /// Place in the course, the way into stepping and the middle of a long title give way, in this order, where the bar
+    /// is too narrow.
     void fit();
     void setPlaying(bool playing);
     void enterSeed();
 
     Actions actions_;
     Theme theme_ = Theme::light();
+    QString heading_;  // the title has what the bar has room for
     QLabel *number_, *title_, *place_, *speed_value_, *device_;
     QToolButton *reset_, *back_, *play_, *forward_, *batch_, *epoch_, *menu_;
     QPushButton *offer_, *step_, *export_;

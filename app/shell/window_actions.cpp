@@ -82,6 +82,7 @@ WindowActions::WindowActions(QWidget* window) : QObject(window), window_(window)
     reducedMotion = make(tr("Reduced motion"));
     reducedMotion->setCheckable(true);
     reducedMotion->setToolTip(tr("Pictures change at once instead of easing, and no token travels."));
+    menu = make(tr("Menu"), Qt::Key_F10);
     keys = make(tr("Keys"), Qt::Key_F1);
     about = make(tr("About MoE Lab"));
     qApp->installEventFilter(this);
@@ -90,6 +91,7 @@ WindowActions::WindowActions(QWidget* window) : QObject(window), window_(window)
 QAction* WindowActions::make(const QString& text, const QKeySequence& key) {
     auto* action = new QAction(text, this);
     action->setShortcut(key);
+    action->setWhatsThis(QString(text).remove(u'…'));  // for the list of keys: the text follows the run
     window_->addAction(action);
     all_.push_back(action);
     return action;

@@ -24,7 +24,7 @@ public:
     QAction *undo, *redo;
     QAction *backToNow, *goToStep, *inspector;
     QAction *restoreLayout, *sessionLayout, *themeSystem, *themeLight, *themeDark, *reducedMotion;
-    QAction *keys, *about;
+    QAction *menu, *keys, *about;
 
     /// Those that have a key, for the list of keys.
     std::vector<const QAction*> withKeys() const;

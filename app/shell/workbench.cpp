@@ -6,6 +6,7 @@
 #include "app/shell/undo_commands.h"
 #include "engine/core/error.h"
 #include "engine/core/settings.h"
+#include "engine/session/history_builder.h"
 
 #include <algorithm>
 #include <chrono>
@@ -17,19 +18,44 @@ namespace {
 
 constexpr int undo_steps = 50;
 
-/// Of all of them together: a checkpoint that several runs share counts once.
+std::size_t bytesOf(const RunState& state) {
+    std::size_t bytes = 0;
+    for (const auto* arrays : {&state.parameters, &state.momentum, &state.velocity})
+        for (const NamedArray& a : *arrays) bytes += a.values.size() * sizeof(float);
+    return bytes;
+}
+
+/// Of all of them together: what several runs share counts once.
 std::size_t bytesOf(const std::vector<const KeptRun*>& runs) {
     std::size_t bytes = 0;
-    std::set<const Checkpoint*> counted;
+    std::set<const void*> counted;
+    const auto add = [&](const auto& shared, auto bytes_of) {
+        if (shared && counted.insert(shared.get()).second) bytes += bytes_of(*shared);
+    };
     for (const KeptRun* run : runs) {
-        const RunState& state = run->saved.state;
-        for (const auto* arrays : {&state.parameters, &state.momentum, &state.velocity})
-            for (const NamedArray& a : *arrays) bytes += a.values.size() * sizeof(float);
+        bytes += bytesOf(run->saved.state);
+        add(run->saved.state.initial, [](const RunState& state) { return bytesOf(state); });
+        add(run->saved.history, history_bytes);
         if (!run->saved.timeline) continue;
-        for (const auto& moment : run->saved.timeline->checkpoints)
-            if (counted.insert(moment.get()).second) bytes += checkpoint_bytes(*moment);
+        for (const auto& moment : run->saved.timeline->checkpoints) add(moment, checkpoint_bytes);
     }
     return bytes;
+}
+
+Experiment experimentOf(const RunState& state) {
+    Experiment experiment = state.experiment;
+    if (state.target_epochs > 0) experiment.train.epochs = state.target_epochs;
+    return experiment;
+}
+
+/// Nothing where there is no such file.
+std::optional<FileMark> markOf(const std::filesystem::path& path) {
+    std::error_code error;
+    FileMark mark{std::filesystem::last_write_time(path, error), 0};
+    if (error) return std::nullopt;
+    const std::uintmax_t bytes = std::filesystem::file_size(path, error);
+    if (!error) mark.bytes = bytes;
+    return mark;
 }
 
 SessionSetup setupOf(const SavedRun& run) {
@@ -72,6 +98,18 @@ QString fileNameOf(const std::filesystem::path& path) {
 
 }  // namespace
 
+/// A file that was read, and what it was then.
+struct Workbench::ReadFile {
+    LoadedSession loaded;
+    std::filesystem::path path;  // absolute
+    bool folder = false;
+    FileMark mark;
+};
+
+QString RunIdentity::title() const {
+    return file.empty() ? name : fileNameOf(file);
+}
+
 Experiment presentExperiment(const Snapshot& snapshot) {
     Experiment experiment = snapshot.experiment;
     if (snapshot.target_epochs > 0) experiment.train.epochs = snapshot.target_epochs;
@@ -93,8 +131,19 @@ bool Workbench::hasUnsavedTraining() const {
 }
 
 bool Workbench::hasUnsavedWork() const {
+    return hasUnsavedTraining() || notesAreUnsaved();
+}
+
+bool Workbench::notesAreUnsaved() const {
     const auto found = notes_.find(identity_.session);
-    return hasUnsavedTraining() || (found != notes_.end() && found->second.text != found->second.saved);
+    return found != notes_.end() && found->second.text != found->second.saved;
+}
+
+bool Workbench::isChanged() const {
+    if (identity_.file.empty()) return hasUnsavedWork();
+    const Snapshot& s = session_.live();
+    const std::optional<Experiment>& saved = identity_.saved_settings;
+    return s.step != identity_.saved_step || notesAreUnsaved() || (saved && presentExperiment(s) != *saved);
 }
 
 void Workbench::setSurroundings(std::function<SessionScene()> scene,
@@ -116,13 +165,14 @@ QString Workbench::notes() const {
 
 void Workbench::setNotes(const QString& notes) {
     notes_[identity_.session].text = notes;
+    Q_EMIT workChanged();
 }
 
 WholeSession Workbench::whole(SavedRun run, bool place) const {
     WholeSession session;
     session.run = std::move(run);
     session.scene = scene();
-    session.title = identity_.name.toStdString();
+    session.title = identity_.title().toStdString();
     session.devices = identity_.devices;
     const std::string here = session_.live().device;
     if (session.devices.empty() || session.devices.back() != here) session.devices.push_back(here);
@@ -130,18 +180,38 @@ WholeSession Workbench::whole(SavedRun run, bool place) const {
         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
     if (place)
         session.place = SavedPlace{identity_.file.string(), identity_.saved_step,
-                                   std::int64_t(file_time_.time_since_epoch().count()), std::uint64_t(file_size_)};
+                                   std::int64_t(identity_.file_mark.time.time_since_epoch().count()),
+                                   std::uint64_t(identity_.file_mark.bytes)};
     return session;
 }
 
 void Workbench::openLesson(const Lesson& lesson) {
+    if (opening_ > 0) return;
+    const std::uint64_t asked = ++lessons_asked_;
+    const bool another = std::exchange(reading_lesson_, true);
+    if (!another) Q_EMIT busyChanged();
+    Q_EMIT working(tr("Reading %1 …").arg(lesson.title));
+    background_.run(
+        [this, asked, lesson = &lesson, copy = lesson]() -> Background::Finish {
+            return [this, asked, lesson, corpus = loadCorpus(copy)] {
+                if (asked != lessons_asked_) return;
+                Q_EMIT working({});
+                reading_lesson_ = false;
+                startLesson(*lesson, corpus);
+            };
+        },
+        [this, asked](const QString& sentence) {
+            if (asked != lessons_asked_) return;
+            Q_EMIT working({});
+            reading_lesson_ = false;
+            Q_EMIT busyChanged();
+            Q_EMIT refused(sentence);
+        });
+}
+
+void Workbench::startLesson(const Lesson& lesson, std::shared_ptr<const Corpus> corpus) {
     SessionSetup setup;
-    try {
-        setup.corpus = loadCorpus(lesson);
-    } catch (const Error& e) {
-        Q_EMIT refused(QString::fromUtf8(e.what()));
-        return;
-    }
+    setup.corpus = std::move(corpus);
     setup.experiment = lesson.experiment;
     setup.probe = lesson.probe.toStdString();
     setup.focus = std::size_t(std::max(0, lesson.focus));
@@ -165,6 +235,8 @@ void Workbench::restart(const Experiment& experiment, std::function<void(const Q
     RunIdentity identity = identity_;
     identity.file.clear();
     identity.saved_step = 0;
+    identity.saved_settings.reset();
+    identity.saved_as = 0;
     identity.devices.clear();
     start(std::move(setup), identity, tr("start of a new model"), std::move(done));
 }
@@ -188,7 +260,7 @@ void Workbench::reset() {
     });
     session_.reset();
     if (planned_epochs_ > 0) session_.setTargetEpochs(planned_epochs_);  // "train on" was for the run before
-    identity_.saved_step = 0;
+    identity_.saved_step = identity_.file.empty() ? 0 : no_saved_step;
     Q_EMIT identityChanged();
 }
 
@@ -207,7 +279,12 @@ void Workbench::continueFrom(std::uint64_t step, std::function<void()> then) {
     session_.save([this, step, then = std::move(then), now = identity_](SavedRun before) {
         session_.continueFrom(step, [this, step, then, kept = KeptRun{std::move(before), now}](const QString& error) {
             --opening_;
-            if (error.isEmpty()) pushRun(tr("training on from step %1").arg(countText(step)), kept);
+            if (error.isEmpty()) {
+                pushRun(tr("training on from step %1").arg(countText(step)), kept);
+                // What comes now is another way than the one that the file holds.
+                if (!identity_.file.empty() && step < identity_.saved_step) identity_.saved_step = no_saved_step;
+                Q_EMIT workChanged();
+            }
             Q_EMIT busyChanged();
             if (!error.isEmpty())
                 Q_EMIT refused(error);
@@ -220,6 +297,7 @@ void Workbench::continueFrom(std::uint64_t step, std::function<void()> then) {
 void Workbench::start(SessionSetup setup, RunIdentity identity, const QString& undo_text,
                       std::function<void(const QString&)> done) {
     if (busy()) return;
+    identity.model = ++models_;
     auto before = std::make_shared<std::optional<KeptRun>>();
     if (session_.live().state != SessionState::empty)
         session_.save([before, now = identity_](SavedRun run) { *before = KeptRun{std::move(run), now}; });
@@ -232,7 +310,16 @@ void Workbench::start(SessionSetup setup, RunIdentity identity, const QString& u
 void Workbench::swap(const KeptRun& run, const std::shared_ptr<std::optional<KeptRun>>& keep) {
     const KeptRun wanted = run;  // `keep` may own it
     session_.save([keep, now = identity_](SavedRun present) { *keep = KeptRun{std::move(present), now}; });
-    open(setupOf(wanted.saved), wanted.identity, {});
+    RunIdentity identity = wanted.identity;
+    // The same model: it was saved since, and that file is its own now, with another way or another moment in it.
+    if (identity.model == identity_.model && identity.saved_as != identity_.saved_as) {
+        identity.file = identity_.file;
+        identity.file_mark = identity_.file_mark;
+        identity.saved_as = identity_.saved_as;
+        identity.saved_settings = identity_.saved_settings;
+        identity.saved_step = no_saved_step;
+    }
+    open(setupOf(wanted.saved), std::move(identity), {});
 }
 
 void Workbench::open(SessionSetup setup, RunIdentity identity, std::function<void(const QString&)> done) {
@@ -342,64 +429,70 @@ void Workbench::read(const std::filesystem::path& path, bool restored, std::func
     };
     background_.run(
         [this, path, h5 = h5_, present, restored, done]() -> Background::Finish {
-            const auto loaded = std::make_shared<LoadedSession>(load_session(path, h5, present));
-            SessionSetup& setup = loaded->setup;
-            if (!loaded->whole) {
+            const auto file = std::make_shared<ReadFile>();
+            file->loaded = load_session(path, h5, present);
+            SessionSetup& setup = file->loaded.setup;
+            if (!file->loaded.whole) {
                 setup.probe = firstPhrase(*setup.corpus);
                 setup.focus = lastPrefix(*setup.corpus, setup.probe);
             }
-            return [this, path, loaded, restored, done] {
+            std::error_code none;
+            file->path = std::filesystem::absolute(path, none);
+            file->folder = std::filesystem::is_directory(path, none);
+            file->mark = markOf(path).value_or(FileMark{});
+            return [this, file, restored, done] {
                 Q_EMIT working({});
-                finishReading(path, loaded, restored, done);
+                finishReading(file, restored, done);
             };
         },
         failed);
 }
 
-void Workbench::finishReading(const std::filesystem::path& path, const std::shared_ptr<LoadedSession>& loaded,
-                              bool restored, const std::function<void(const QString&)>& done) {
+void Workbench::finishReading(const std::shared_ptr<ReadFile>& read, bool restored,
+                              const std::function<void(const QString&)>& done) {
     if (busy()) {  // a lesson was opened while the file was read
         connect(
-            this, &Workbench::busyChanged, this,
-            [this, path, loaded, restored, done] { finishReading(path, loaded, restored, done); },
+            this, &Workbench::busyChanged, this, [this, read, restored, done] { finishReading(read, restored, done); },
             Qt::SingleShotConnection);
         return;
     }
+    LoadedSession* loaded = &read->loaded;
     RunIdentity identity;
     identity.session = ++sessions_;
     identity.devices = loaded->devices;
     identity.lesson =
         loaded->whole && find_lesson_ ? find_lesson_(QString::fromStdString(loaded->scene.lesson)) : nullptr;
     const std::uint64_t step = loaded->setup.state->step;
-    std::error_code none;
-    if (restored) {
-        identity.name = QString::fromStdString(loaded->title);
-        if (loaded->place) identity.file = loaded->place->file, identity.saved_step = loaded->place->step;
-    } else {
-        identity.name = fileNameOf(path);
-        if (!std::filesystem::is_directory(path, none)) identity.file = std::filesystem::absolute(path, none);
+    identity.name = identity.lesson ? identity.lesson->title
+                    : restored      ? QString::fromStdString(loaded->title)
+                                    : fileNameOf(read->path);
+    identity.saved_as = ++contents_;
+    if (!restored) {
+        if (!read->folder) identity.file = read->path;
         identity.saved_step = step;
+        identity.file_mark = read->mark;
+    } else if (loaded->place) {
+        using Time = std::filesystem::file_time_type;
+        identity.file = loaded->place->file;
+        identity.saved_step = loaded->place->step;
+        identity.file_mark = {Time(Time::duration(loaded->place->time)), std::uintmax_t(loaded->place->bytes)};
     }
     const QString notes = QString::fromStdString(loaded->scene.notes);
     notes_[identity.session] = {notes, restored ? QString() : notes};
     pending_scene_ = loaded->whole ? std::optional(loaded->scene) : std::nullopt;
     pending_restored_ = restored;
     start(std::move(loaded->setup), identity, restored ? tr("restoring of a session") : tr("opening of a model"),
-          [this, path, loaded, restored, step, done](const QString& error) {
+          [this, read, restored, step, done](const QString& error) {
               pending_scene_.reset();
-              if (error.isEmpty() && restored && loaded->place) {
-                  using Time = std::filesystem::file_time_type;
-                  file_time_ = Time(Time::duration(loaded->place->time));
-                  file_size_ = std::uintmax_t(loaded->place->bytes);
-              } else if (error.isEmpty()) {
-                  rememberFile(path);
-                  Q_EMIT fileUsed(path);
+              if (error.isEmpty() && !restored) identity_.saved_settings = presentExperiment(session_.live());
+              if (error.isEmpty() && !(restored && read->loaded.place)) {
+                  Q_EMIT fileUsed(read->path);
                   Q_EMIT settled(step);
               }
               done(error);
               if (!error.isEmpty()) return;
-              std::vector<std::string> remarks = loaded->remarks;
-              const std::string devices = device_remark(loaded->devices, session_.live().device);
+              std::vector<std::string> remarks = read->loaded.remarks;
+              const std::string devices = device_remark(read->loaded.devices, session_.live().device);
               if (!devices.empty()) remarks.push_back(devices);
               QStringList sentences;
               for (const std::string& remark : remarks) sentences << QString::fromStdString(remark);
@@ -407,7 +500,8 @@ void Workbench::finishReading(const std::filesystem::path& path, const std::shar
           });
 }
 
-void Workbench::saveModel(const std::filesystem::path& path, std::function<void()> done) {
+void Workbench::saveModel(const std::filesystem::path& path, std::function<void()> done,
+                          std::function<void()> changed) {
     if (session_.live().state == SessionState::empty) return;
     Q_EMIT working(tr("Saving %1 …").arg(fileNameOf(path)));
     // What a file holds is what the window showed when it was asked for; the run may be another one when it is written.
@@ -415,48 +509,44 @@ void Workbench::saveModel(const std::filesystem::path& path, std::function<void(
     const auto session = std::make_shared<WholeSession>(whole({}, false));
     const std::uint64_t saved_session = identity_.session, generation = session_.live().generation;
     Q_EMIT saveBegun(number);
-    session_.save([this, path, done, number, session, saved_session, generation](SavedRun run) {
+    session_.save([this, path, done, changed, left = identity_.file_mark, number, session, saved_session,
+                   generation](SavedRun run) {
         const auto failed = [this](const QString& sentence) {
             Q_EMIT working({});
             Q_EMIT refused(sentence);
         };
-        const std::uint64_t step = run.state.step;
         session->run = std::move(run);
         background_.run(
-            [this, path, done, number, step, session, saved_session, generation]() -> Background::Finish {
+            [=, this]() -> Background::Finish {
+                if (const auto present = markOf(path); changed && present && *present != left)
+                    return [this, changed] {
+                        Q_EMIT working({});
+                        changed();
+                    };
                 save_session(path, *session);
-                return [this, path, done, number, step, session, saved_session, generation] {
+                std::error_code none;
+                const std::filesystem::path file = std::filesystem::absolute(path, none);
+                return [=, this, mark = markOf(path).value_or(FileMark{})] {
+                    const std::uint64_t step = session->run.state.step;
                     Q_EMIT working({});
                     // Else another one was opened meanwhile, or begun anew: the file is not its own.
                     if (identity_.session == saved_session && session_.live().generation == generation) {
-                        identity_.file = path;
+                        identity_.file = file;
                         identity_.saved_step = step;
+                        identity_.saved_settings = experimentOf(session->run.state);
+                        identity_.file_mark = mark;
+                        identity_.saved_as = ++contents_;
                         notes_[saved_session].saved = QString::fromStdString(session->scene.notes);
-                        rememberFile(path);
                         Q_EMIT identityChanged();
                         Q_EMIT saveKept(number, step);
                     }
-                    Q_EMIT fileUsed(path);
-                    Q_EMIT saved(fileNameOf(path));
+                    Q_EMIT fileUsed(file);
+                    Q_EMIT saved(fileNameOf(file));
                     if (done) done();
                 };
             },
             failed);
     });
-}
-
-void Workbench::rememberFile(const std::filesystem::path& path) {
-    std::error_code error;
-    file_time_ = std::filesystem::last_write_time(path, error);
-    file_size_ = std::filesystem::is_regular_file(path, error) ? std::filesystem::file_size(path, error) : 0;
-}
-
-bool Workbench::fileChangedOutside() const {
-    if (identity_.file.empty()) return false;
-    std::error_code error;
-    const auto time = std::filesystem::last_write_time(identity_.file, error);
-    if (error) return false;  // gone: saving makes it anew
-    return time != file_time_ || std::filesystem::file_size(identity_.file, error) != file_size_;
 }
 
 void Workbench::setProbeQuietly(const QString& text, std::size_t focus) {

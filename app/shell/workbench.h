@@ -15,14 +15,32 @@
 
 namespace moe::app {
 
+/// What a file was when it was last read or written.
+struct FileMark {
+    std::filesystem::file_time_type time{};
+    std::uintmax_t bytes = 0;
+
+    bool operator==(const FileMark&) const = default;
+};
+
+/// As RunIdentity::saved_step: what the file holds is no step of this run. Small enough for every JSON reader.
+inline constexpr std::uint64_t no_saved_step = (std::uint64_t(1) << 53) - 1;
+
 /// What is known of a run besides the session: what it is called, which file it came from.
 struct RunIdentity {
-    QString name;                    // of the corpus, the lesson or the file, for the title
+    QString name;                    // of the lesson or the text; of a file where there is neither
     const Lesson* lesson = nullptr;  // where the run is a lesson's own
     std::filesystem::path file;      // where Save goes; empty: not saved yet
-    std::uint64_t saved_step = 0;
+    std::uint64_t saved_step = 0;    // up to which the file holds it
+    std::optional<Experiment> saved_settings;  // as the file holds them; nothing: not known
+    FileMark file_mark;
+    std::uint64_t saved_as = 0;  // counts what was read or written: with the same one the same content of a file
+    std::uint64_t model = 0;     // counts models that were begun or opened; trained on from the past it is the same
     std::vector<std::string> devices;  // on which it was trained before
     std::uint64_t session = 0;         // counts lessons and files that were opened: its notes go with it
+
+    /// The file's name once there is a file.
+    QString title() const;
 };
 
 /// A run as undo keeps it.
@@ -46,8 +64,11 @@ public:
     QUndoStack& undoStack() { return undo_; }
     Background& background() { return background_; }
     const RunIdentity& identity() const { return identity_; }
-    /// Whether a model is being opened: until then nothing else may be started.
-    bool busy() const { return opening_ > 0; }
+    /// Whether a model is being opened: until then nothing else may be started, but another lesson.
+    bool busy() const { return opening_ > 0 || reading_lesson_; }
+    /// Whether anything (trained steps, a setting, notes) is not as the run's file holds it; where there is no file, as
+    /// hasUnsavedWork(). Training on after a save makes it changed again.
+    bool isChanged() const;
     /// Whether closing would lose training that cannot be had again by pressing play.
     bool hasUnsavedTraining() const;
     /// The same, or notes.
@@ -61,6 +82,7 @@ public:
     /// The run with all that a file or an autosave holds; `place`: also which file it belongs to.
     WholeSession whole(SavedRun run, bool place) const;
 
+    /// Reads its text on another thread. A lesson that is asked for meanwhile is opened instead.
     void openLesson(const Lesson& lesson);
     /// Same corpus, another experiment, from step 0. Undo brings the trained model back.
     void restart(const Experiment& experiment, std::function<void(const QString& error)> done = {});
@@ -83,16 +105,17 @@ public:
     void openModel(const std::filesystem::path& path);
     /// As openModel(), from an autosave: the run belongs to the file that it belonged to.
     void restore(const std::filesystem::path& autosave, std::function<void(const QString& error)> done);
-    /// Writes the whole session as it is at the next step boundary, on another thread.
-    void saveModel(const std::filesystem::path& path, std::function<void()> done = {});
+    /// Writes the whole session as it is at the next step boundary, on another thread. With `changed`: only where the
+    /// file is as this window left it, or gone; else nothing is written and `changed` is called.
+    void saveModel(const std::filesystem::path& path, std::function<void()> done = {},
+                   std::function<void()> changed = {});
     /// Bytes of the runs that undo keeps; beyond `bytes` it keeps the last one alone.
     std::size_t undoBytes() const;
     void limitUndo(std::size_t bytes) { undo_limit_ = bytes; }
-    /// Whether the run's file is not as this window left it.
-    bool fileChangedOutside() const;
 
 Q_SIGNALS:
     void identityChanged();
+    void workChanged();  // isChanged() may be another, without a new snapshot
     void busyChanged();
     /// Somebody wants to train while `step` of the past is shown; who answers calls continueFrom() or `command`.
     void pastTrainingAsked(std::uint64_t step, const std::function<void()>& command);
@@ -113,6 +136,7 @@ private:
     friend class RunCommand;
     friend class LiveCommand;
 
+    void startLesson(const Lesson& lesson, std::shared_ptr<const Corpus> corpus);
     void start(SessionSetup setup, RunIdentity identity, const QString& undo_text,
                std::function<void(const QString&)> done);
     /// Replaces the run by `run`; the present one goes into `keep`.
@@ -122,9 +146,10 @@ private:
     void pushRun(const QString& text, const KeptRun& before);
     std::vector<const KeptRun*> keptRuns() const;
     void read(const std::filesystem::path& path, bool restored, std::function<void(const QString& error)> done);
-    void finishReading(const std::filesystem::path& path, const std::shared_ptr<LoadedSession>& loaded, bool restored,
+    struct ReadFile;
+    void finishReading(const std::shared_ptr<ReadFile>& read, bool restored,
                        const std::function<void(const QString& error)>& done);
-    void rememberFile(const std::filesystem::path& path);
+    bool notesAreUnsaved() const;
     void probeEdited(const QString& before, const QString& after);
 
     struct Notes {
@@ -144,10 +169,10 @@ private:
     Background background_;
     std::size_t undo_limit_;  // bytes
     int opening_ = 0, saves_ = 0;
+    bool reading_lesson_ = false;
+    std::uint64_t lessons_asked_ = 0, models_ = 0, contents_ = 0;
     bool applying_probe_ = false;
     std::uint64_t planned_epochs_ = 0;  // where a run ends that is not trained on
-    std::filesystem::file_time_type file_time_{};
-    std::uintmax_t file_size_ = 0;
 };
 
 }  // namespace moe::app

@@ -7,6 +7,7 @@
 #include "app/shell/notice.h"
 #include "app/shell/transport_bar.h"
 #include "app/shell/workbench.h"
+#include "text_room.h"
 #include "window_fixture.h"
 
 #include <QAbstractButton>
@@ -14,64 +15,13 @@
 #include <QPushButton>
 #include <QScrollArea>
 #include <QScrollBar>
-#include <QTranslator>
 
 namespace moe::app {
-
-/// Every text 40 % longer, as a translation may be.
-class Longer : public QTranslator {
-public:
-    using QTranslator::QTranslator;
-    bool isEmpty() const override { return false; }
-    QString translate(const char*, const char* text, const char*, int) const override {
-        const QString source = QString::fromUtf8(text);
-        QString more;
-        const qsizetype length = (source.size() * 2 + 4) / 5;
-        while (more.size() < length) more += more.size() % 7 == 3 ? u' ' : u'é';
-        return source + more;
-    }
-};
 
 class LayoutTest : public QObject {
     Q_OBJECT
 
 private:
-    /// Texts that need more room than they have.
-    static QStringList cutIn(QWidget* root) {
-        QStringList cut;
-        for (QWidget* w : root->findChildren<QWidget*>()) {
-            if (!w->isVisible() || w->visibleRegion().isEmpty()) continue;
-            const auto tell = [&](const QString& text, QSize needs) {
-                cut << QStringLiteral("%1 \"%2\" needs %3x%4, has %5x%6")
-                           .arg(QString::fromLatin1(w->metaObject()->className()), text)
-                           .arg(needs.width())
-                           .arg(needs.height())
-                           .arg(w->width())
-                           .arg(w->height());
-            };
-            if (const auto* label = qobject_cast<QLabel*>(w); label && !label->text().isEmpty()) {
-                if (label->wordWrap()) {
-                    const int needs = label->heightForWidth(label->width());
-                    if (needs > label->height()) tell(label->text(), {label->width(), needs});
-                } else if (label->sizeHint().width() > label->width() + 1 ||
-                           label->sizeHint().height() > label->height() + 1) {
-                    tell(label->text(), label->sizeHint());
-                }
-            } else if (const auto* button = qobject_cast<QAbstractButton*>(w); button && !button->text().isEmpty()) {
-                const QSize needs = button->minimumSizeHint();
-                if (needs.width() > button->width() + 1 || needs.height() > button->height() + 1)
-                    tell(button->text(), needs);
-            } else if (const auto* figure = qobject_cast<RunFigure*>(w)) {
-                if (figure->sizeHint().width() > figure->width()) tell(figure->accessibleName(), figure->sizeHint());
-            } else {
-                continue;
-            }
-            const QRect inside(w->mapTo(root, QPoint(0, 0)), w->size());
-            if (inside.left() < 0 || inside.right() > root->width()) tell(QStringLiteral("(outside)"), w->size());
-        }
-        return cut;
-    }
-
     static QScrollArea* lessonScroll(MainWindow& window) {
         for (QWidget* w = window.column().lesson(); w; w = w->parentWidget())
             if (auto* area = qobject_cast<QScrollArea*>(w)) return area;

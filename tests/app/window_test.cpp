@@ -230,6 +230,39 @@ private Q_SLOTS:
         QVERIFY2(second + past / 2 < first, qPrintable(QStringLiteral("%1, %2").arg(first).arg(second)));
     }
 
+    // A long run's curves weigh more than a tiny model's weights.
+    void undoCountsTheCurvesThatItKeeps() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        SessionController& session = window->session();
+        Workbench& bench = window->bench();
+        bench.setLive("epochs", QStringLiteral("1000"));  // as many as are run below
+        session.runSteps(600);
+        QTRY_VERIFY_WITH_TIMEOUT(session.live().step == 600 && session.resting(), 20000);
+        const auto run = savedRun(session);
+        const History& h = *run->history;
+        QVERIFY(h.points.size() > 300 && h.gate.size() > 300);
+        const std::size_t curves = h.points.size() * sizeof(HistoryPoint) + 4 * (h.load.size() + h.gate.size()) +
+                                   8 * h.gate_steps.size() + h.epochs.size() * sizeof(h.epochs[0]);
+        std::size_t rest = 0;
+        for (const auto* arrays : {&run->state.parameters, &run->state.momentum, &run->state.velocity})
+            for (const NamedArray& a : *arrays) rest += 4 * a.values.size();
+        for (const auto& moment : run->timeline->checkpoints) rest += checkpoint_bytes(*moment);
+        window->actions().reset->trigger();
+        QTRY_VERIFY(bench.undoStack().count() == 2 && session.live().step == 0);
+        const std::size_t kept = bench.undoBytes();
+        QVERIFY2(kept >= rest + curves && kept < rest + curves + 1000,
+                 qPrintable(QStringLiteral("%1 of %2 and %3").arg(kept).arg(rest).arg(curves)));
+        // With them the budget is full: the next run takes the place of this one.
+        bench.limitUndo(kept + curves / 2);
+        bench.setLive("learning_rate", QStringLiteral("0.002"));
+        QCOMPARE(bench.undoStack().count(), 3);
+        session.runSteps(600);
+        QTRY_VERIFY_WITH_TIMEOUT(session.live().step == 600 && session.resting(), 20000);
+        window->actions().reset->trigger();
+        QTRY_COMPARE(bench.undoStack().count(), 1);
+    }
+
     void liveSettingsApplyAtOnceAndUndo() {
         WindowFixture fixture;
         const auto window = fixture.window();
@@ -330,8 +363,8 @@ private Q_SLOTS:
         const auto window = fixture.window();
         writeText(fixture.path(QStringLiteral("own.txt")), "the cat sat\r\nthe dog sat down\r\n");
         dropFile(*window, fixture.path(QStringLiteral("own.txt")));
+        QTRY_VERIFY(window->models().corpusDialog());
         CorpusDialog* dialog = window->models().corpusDialog();
-        QVERIFY(dialog);
         QTRY_VERIFY_WITH_TIMEOUT(dialog->canTrain(), 10000);
         QVERIFY(dialog->factsText().contains(QStringLiteral("2 lines, 5 different words, 5 examples")));
         QCOMPARE(window->session().corpus()->examples(), std::size_t(12));  // not yet
@@ -361,6 +394,7 @@ private Q_SLOTS:
         writeText(fixture.path(QStringLiteral("bad.txt")), bytes);
         const auto generation = window->session().snapshot().generation;
         window->openPath(fixture.path(QStringLiteral("bad.txt")).toStdString());
+        QTRY_VERIFY(window->models().corpusDialog());
         CorpusDialog* dialog = window->models().corpusDialog();
         QTRY_VERIFY_WITH_TIMEOUT(!dialog->problem().isEmpty(), 10000);
         QVERIFY(!dialog->canTrain());
@@ -466,7 +500,7 @@ private Q_SLOTS:
         QTRY_VERIFY_WITH_TIMEOUT(saved, 10000);
         writeText(name, "another window's model");
         window->models().save();
-        QVERIFY(window->models().question());
+        QTRY_VERIFY(window->models().question());
         buttonNamed(window->models().question(), QStringLiteral("Cancel"))->click();
         QFile file(name);
         QVERIFY(file.open(QIODevice::ReadOnly));
