@@ -149,8 +149,7 @@ private Q_SLOTS:
         }
         if (DockFrame* load = window->docks().dock(QStringLiteral("load"))) {
             window->resize(1280, 720);
-            QTest::qWait(200);
-            QVERIFY2(std::abs(load->width() - 272) <= 8, qPrintable(QString::number(load->width())));
+            QTRY_VERIFY2(std::abs(load->width() - 272) <= 8, qPrintable(QString::number(load->width())));
             QVERIFY2(std::abs(stage->width() - 716) <= 8, qPrintable(QString::number(stage->width())));
         }
     }
