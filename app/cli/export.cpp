@@ -41,7 +41,7 @@ int run(const Arguments& a) {
         throw UsageError("The option --classes goes with --keras: the code has no classes.");
     const fs::path out = code ? fileOf(a, "--keras-code", ".py") : fileOf(a, "--keras", ".keras");
     if (code) checkApart(out, a.required("--model"));
-    const SavedModel model = load_model(a.required("--model"));
+    const SavedModel model = load_model(a.required("--model"), h5Program());
     for (const std::string& remark : model.remarks) say(remark);
 
     if (code) {

@@ -4,6 +4,7 @@
 #include "engine/formats/keras_code.h"
 #include "engine/formats/model_files.h"
 #include "tests/app/run_moelab.h"
+#include "tests/support/read_models.h"
 
 #include <QJsonArray>
 #include <QTemporaryDir>

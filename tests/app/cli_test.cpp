@@ -4,6 +4,7 @@
 #include "engine/session/inference.h"
 #include "engine/session/session_file.h"
 #include "tests/app/run_moelab.h"
+#include "tests/support/read_models.h"
 
 #include <QJsonArray>
 #include <QTemporaryDir>
@@ -374,4 +375,3 @@ private Q_SLOTS:
 
 QTEST_GUILESS_MAIN(CliTest)
 #include "cli_test.moc"
-#include "tests/support/read_models.h"

@@ -6,6 +6,7 @@
 #include "engine/core/atomic_file.h"
 #include "engine/core/error.h"
 #include "engine/core/rng.h"
+#include "tests/support/read_sessions.h"
 #include "window_fixture.h"
 
 #include <QApplication>
@@ -290,4 +291,3 @@ int main(int argc, char** argv) {
 }
 
 #include "kill_test.moc"
-#include "tests/support/read_sessions.h"

@@ -13,6 +13,7 @@
 #include "app/shell/workbench.h"
 #include "engine/core/atomic_file.h"
 #include "engine/session/autosave.h"
+#include "tests/support/read_sessions.h"
 #include "window_fixture.h"
 
 #include <QLabel>
@@ -592,4 +593,3 @@ private Q_SLOTS:
 
 QTEST_MAIN(moe::app::SessionDeskTest)
 #include "session_desk_test.moc"
-#include "tests/support/read_sessions.h"

@@ -9,6 +9,7 @@
 #include "app/shell/window_actions.h"
 #include "app/shell/workbench.h"
 #include "engine/core/atomic_file.h"
+#include "tests/support/read_sessions.h"
 #include "window_fixture.h"
 
 #include <QBuffer>
