@@ -153,8 +153,9 @@ ExperimentEditor::ExperimentEditor(QWidget* parent) : QWidget(parent) {
             row.name->setBuddy(row.choice);
             connect(row.choice, &QComboBox::activated, this,
                     [this, index] { take(rows_[index], rows_[index].choice->currentData().toString()); });
-            grid->addWidget(row.name, line, 0);
-            grid->addWidget(row.choice, line++, 1);
+            // Names of functions need more room than numbers: a line of their own.
+            grid->addWidget(row.name, line++, 0, 1, 2);
+            grid->addWidget(row.choice, line++, 0, 1, 2);
         } else {
             row.edit = new QLineEdit(this);
             row.edit->setAlignment(Qt::AlignRight);

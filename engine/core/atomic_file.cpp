@@ -172,8 +172,9 @@ void write_file(const std::filesystem::path& wanted, std::string_view bytes) {
 
 namespace {
 
-/// At most `most` bytes; with `limit`, a file that holds more is refused.
-std::string read_bytes(const std::filesystem::path& path, std::size_t most, std::optional<std::size_t> limit) {
+/// At most `most` bytes from `offset` on; with `limit`, a file that holds more is refused.
+std::string read_bytes(const std::filesystem::path& path, std::uint64_t offset, std::size_t most,
+                       std::optional<std::size_t> limit) {
     const auto refuse = [&](int code) {
         if (code == ENOENT) cannot("open", path, "there is no such file");
         if (code == EACCES || code == EPERM) cannot("open", path, "you are not allowed to read it");
@@ -187,6 +188,7 @@ std::string read_bytes(const std::filesystem::path& path, std::size_t most, std:
     const auto too_large = [&] { cannot("open", path, "it is larger than " + format_bytes(*limit)); };
     const bool regular = S_ISREG(status.st_mode);
     if (limit && regular && std::uint64_t(status.st_size) > *limit) too_large();
+    if (offset > 0 && ::lseek(file.number(), off_t(offset), SEEK_SET) < 0) refuse(errno);
 
     std::string bytes;
     std::size_t filled = 0;
@@ -208,11 +210,11 @@ std::string read_bytes(const std::filesystem::path& path, std::size_t most, std:
 }  // namespace
 
 std::string read_file(const std::filesystem::path& path, std::size_t limit) {
-    return read_bytes(path, std::numeric_limits<std::size_t>::max(), limit);
+    return read_bytes(path, 0, std::numeric_limits<std::size_t>::max(), limit);
 }
 
-std::string read_file_start(const std::filesystem::path& path, std::size_t count) {
-    return read_bytes(path, count, {});
+std::string read_file_part(const std::filesystem::path& path, std::uint64_t offset, std::size_t count) {
+    return read_bytes(path, offset, count, {});
 }
 
 void make_folder(const std::filesystem::path& path) {

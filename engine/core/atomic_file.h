@@ -16,8 +16,8 @@ void write_file(const std::filesystem::path& path, std::string_view bytes);
 /// The whole file. Throws Error: missing, a folder, unreadable, larger than `limit` bytes.
 std::string read_file(const std::filesystem::path& path, std::size_t limit = std::size_t(1) << 32);
 
-/// At most the first `count` bytes: enough to say what a file is. Throws Error as read_file() does.
-std::string read_file_start(const std::filesystem::path& path, std::size_t count);
+/// At most `count` bytes from byte `offset` on. Throws Error as read_file() does, and where it is a pipe with an offset.
+std::string read_file_part(const std::filesystem::path& path, std::uint64_t offset, std::size_t count);
 
 /// Makes the folder and its parents. Throws Error with the cause in words.
 void make_folder(const std::filesystem::path& path);

@@ -352,7 +352,7 @@ SavedModel read_keras(std::string_view bytes, const std::string& name, const H5P
 }
 
 ZipReader open_keras_archive(const std::filesystem::path& file) {
-    refuse_other_files(read_file_start(file, file_start), file.string());
+    refuse_other_files(read_file_part(file, 0, file_start), file.string());
     return ZipReader::on_disk(file, file.string());
 }
 
@@ -438,7 +438,7 @@ ModelArchive load_model_archive(const std::filesystem::path& path, const H5Progr
     std::optional<ZipReader> archive;
     std::optional<Json> session;
     SavedModel model;
-    if (is_hdf5(read_file_start(file, file_start))) {
+    if (is_hdf5(read_file_part(file, 0, file_start))) {
         model = read_legacy_h5(read_file(file, default_memory_limit() / 2), file.string(), program);
     } else {
         archive.emplace(open_keras_archive(file));

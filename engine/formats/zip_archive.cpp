@@ -1,5 +1,6 @@
 #include "engine/formats/zip_archive.h"
 
+#include "engine/core/atomic_file.h"
 #include "engine/core/checked.h"
 #include "engine/core/numbers.h"
 #include "engine/formats/strangers_text.h"
@@ -8,7 +9,6 @@
 #include <zip.h>
 
 #include <algorithm>
-#include <fstream>
 #include <memory>
 
 namespace moe {
@@ -150,14 +150,8 @@ ZipReader ZipReader::on_disk(const std::filesystem::path& file, std::string name
     ErrorText error;
     reader.table_->archive =
         open_archive(zip_source_file_create(file.c_str(), 0, -1, &error.error), error, reader.name_);
-    reader.read_table(std::size_t(bytes), [&file](std::uint64_t offset, std::size_t count) {
-        std::ifstream stream(file, std::ios::binary);
-        std::string part(count, '\0');
-        stream.seekg(std::streamoff(offset));
-        stream.read(part.data(), std::streamsize(count));
-        part.resize(std::size_t(std::max<std::streamsize>(stream.gcount(), 0)));
-        return part;
-    });
+    reader.read_table(std::size_t(bytes),
+                      [&file](std::uint64_t offset, std::size_t count) { return read_file_part(file, offset, count); });
     return reader;
 }
 

@@ -185,7 +185,7 @@ void TimeStripTest::whatAFileDoesNotHoldIsNotShown() {
     window_->stepping().stepper().previousBatch();
     QVERIFY(!session().lookedAt());
 
-    session().trainOn(103);
+    session().runSteps(6);
     QVERIFY(QTest::qWaitFor([&] { return session().live().step == 206; }, 20000));
     look("50");
     QVERIFY(shows(200));

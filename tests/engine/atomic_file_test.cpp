@@ -244,6 +244,18 @@ TEST_CASE("links stay links, and modes stay") {
     CHECK(fs::status(folder.path / "fresh").permissions() == fs::perms(0640));
 }
 
+TEST_CASE("a part of a file is read from its place") {
+    const Folder folder;
+    const fs::path file = folder.path / "part";
+    write_file(file, "0123456789");
+    CHECK(read_file_part(file, 0, 3) == "012");
+    CHECK(read_file_part(file, 7, 2) == "78");
+    CHECK(read_file_part(file, 8, 100) == "89");
+    CHECK(read_file_part(file, 10, 1).empty());
+    CHECK(read_file_part(file, 1000, 1).empty());
+    CHECK_THROWS_AS(read_file_part(folder.path / "none", 0, 1), Error);
+}
+
 TEST_CASE("two writers at once never mix their bytes") {
     const Folder folder;
     const fs::path file = folder.path / "shared";
