@@ -79,7 +79,7 @@ H5Contents parsed(std::string_view bytes, std::size_t file_bytes = 100000) {
     return read_h5_records(
         [&bytes](void* into, std::size_t count) {
             if (count > bytes.size()) throw Error("it ended");
-            std::memcpy(into, bytes.data(), count);
+            if (count > 0) std::memcpy(into, bytes.data(), count);
             bytes.remove_prefix(count);
         },
         file_bytes);

@@ -4,6 +4,13 @@
 
 namespace moe {
 
+/// A sanitizer takes more address space than the child's limit on memory would leave it: it then has none.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool h5_has_memory_limit = false;
+#else
+inline constexpr bool h5_has_memory_limit = true;
+#endif
+
 /// With time enough for a busy machine.
 inline H5Program h5_program() {
     return {MOE_H5_PROGRAM, 60, 60};
