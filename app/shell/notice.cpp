@@ -43,7 +43,10 @@ Notice::Notice(QWidget* parent) : QWidget(parent) {
     setSizePolicy(QSizePolicy::Preferred, QSizePolicy::Fixed);
     begun_.setSingleShot(true);
     begun_.setInterval(soon_done);
-    connect(&begun_, &QTimer::timeout, this, [this] { say(Kind::working, work_, {}); });
+    connect(&begun_, &QTimer::timeout, this, [this] {
+        // What waits for an answer is not covered by what goes on of its own.
+        if (kind_ != Kind::refused && kind_ != Kind::failed && kind_ != Kind::offered) say(Kind::working, work_, {});
+    });
     hide();
 }
 
@@ -64,7 +67,7 @@ void Notice::tell(Kind kind, const QString& text, std::vector<Button> buttons) {
 }
 
 void Notice::say(Kind kind, const QString& text, std::vector<Button> buttons) {
-    begun_.stop();
+    if (kind == Kind::working) begun_.stop();
     kind_ = kind;
     const bool keys = isAncestorOf(QApplication::focusWidget());
     setRole(card_, kind == Kind::failed || kind == Kind::refused ? "alarm" : "notice");

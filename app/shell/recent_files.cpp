@@ -75,7 +75,10 @@ void RecentFiles::keep() {
                 keep();
             };
         },
-        [this](const QString&) { keeping_ = false; });  // a list that cannot be kept lasts as long as the window
+        [this](const QString&) {  // a list that cannot be kept lasts as long as the window
+            keeping_ = false;
+            keep();
+        });
 }
 
 void RecentFiles::add(const QString& file) {

@@ -503,25 +503,38 @@ void Workbench::finishReading(const std::shared_ptr<ReadFile>& read, bool restor
 void Workbench::saveModel(const std::filesystem::path& path, std::function<void()> done,
                           std::function<void()> changed) {
     if (session_.live().state == SessionState::empty) return;
+    // One after another: each looks at what the one before it left on the disk.
+    if (saving_) return waiting_saves_.push_back([=, this] { saveModel(path, done, changed); });
+    saving_ = true;
+    const auto over = [this] {
+        saving_ = false;
+        if (waiting_saves_.empty()) return;
+        const std::function<void()> next = waiting_saves_.front();
+        waiting_saves_.erase(waiting_saves_.begin());
+        next();
+    };
     Q_EMIT working(tr("Saving %1 …").arg(fileNameOf(path)));
     // What a file holds is what the window showed when it was asked for; the run may be another one when it is written.
     const int number = ++saves_;
     const auto session = std::make_shared<WholeSession>(whole({}, false));
-    const std::uint64_t saved_session = identity_.session, generation = session_.live().generation;
+    const std::uint64_t saved_session = identity_.session, generation = session_.live().generation,
+                        branch = session_.live().branch;
     Q_EMIT saveBegun(number);
-    session_.save([this, path, done, changed, left = identity_.file_mark, number, session, saved_session,
-                   generation](SavedRun run) {
-        const auto failed = [this](const QString& sentence) {
+    session_.save([this, path, done, changed, left = identity_.file_mark, number, session, saved_session, generation,
+                   branch, over](SavedRun run) {
+        const auto failed = [this, over](const QString& sentence) {
             Q_EMIT working({});
             Q_EMIT refused(sentence);
+            over();
         };
         session->run = std::move(run);
         background_.run(
             [=, this]() -> Background::Finish {
                 if (const auto present = markOf(path); changed && present && *present != left)
-                    return [this, changed] {
+                    return [this, changed, over] {
                         Q_EMIT working({});
                         changed();
+                        over();
                     };
                 save_session(path, *session);
                 std::error_code none;
@@ -532,7 +545,8 @@ void Workbench::saveModel(const std::filesystem::path& path, std::function<void(
                     // Else another one was opened meanwhile, or begun anew: the file is not its own.
                     if (identity_.session == saved_session && session_.live().generation == generation) {
                         identity_.file = file;
-                        identity_.saved_step = step;
+                        // What was trained on from the past meanwhile is not in it, whichever step it comes to.
+                        identity_.saved_step = session_.live().branch == branch ? step : no_saved_step;
                         identity_.saved_settings = experimentOf(session->run.state);
                         identity_.file_mark = mark;
                         identity_.saved_as = ++contents_;
@@ -543,6 +557,7 @@ void Workbench::saveModel(const std::filesystem::path& path, std::function<void(
                     Q_EMIT fileUsed(file);
                     Q_EMIT saved(fileNameOf(file));
                     if (done) done();
+                    over();
                 };
             },
             failed);

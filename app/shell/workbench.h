@@ -168,6 +168,8 @@ private:
     RunIdentity identity_;
     Background background_;
     std::size_t undo_limit_;  // bytes
+    std::vector<std::function<void()>> waiting_saves_;
+    bool saving_ = false;
     int opening_ = 0, saves_ = 0;
     bool reading_lesson_ = false;
     std::uint64_t lessons_asked_ = 0, models_ = 0, contents_ = 0;

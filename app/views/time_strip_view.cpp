@@ -169,7 +169,8 @@ double TimeStripView::xOf(double step) const {
 
 std::uint64_t TimeStripView::stepAt(double x) const {
     const double share = std::clamp((x - strip_.left()) / strip_.width(), 0.0, 1.0);
-    return std::min(std::uint64_t(std::llround(share * double(planned_))), run().step);
+    return std::clamp(std::uint64_t(std::llround(share * double(planned_))), std::min(session_.firstStep(), run().step),
+                      run().step);
 }
 
 void TimeStripView::lookAt(std::uint64_t step) {
@@ -232,7 +233,7 @@ void TimeStripView::keyPressEvent(QKeyEvent* event) {
         case Qt::Key_PageUp:
             return lookAt(now + page);
         case Qt::Key_Home:
-            return lookAt(0);
+            return lookAt(session_.firstStep());
         case Qt::Key_End:
             return session_.lookAtNow();
         default:
