@@ -1,4 +1,5 @@
 // The backward pass's pages. L is the batch's mean loss plus the balance loss B; every gradient is of this example.
+#include "app/models/number_text.h"
 #include "app/models/operation_reader.h"
 #include "app/models/text_format.h"
 
@@ -44,7 +45,8 @@ void PageBuilder::vocabularyScoresBackward() {
     page_.strips = {strip(text("∂L/∂s"), "d_logits", 0, ds), strip(text("∂L/∂y"), "d_mixed", 0, dy)};
     for (OperationRow& r : page_.rows) {
         const bool right = r.cells[1].text == QStringLiteral("1");
-        settle({&r.cells[0]}, [&] { return gives((shown(r.cells[0]) - right) / double(N_), r.cells[2]); });
+        settle({&r.cells[0]}, [&] { return gives((shown(r.cells[0]) - right) / double(N_), r.cells[2]); },
+               {&r.cells[2]});
     }
     page_.worked = {gradientLine(text("∂L/∂s_{%1}").arg(literal(w)),
                                  {(Shown::number(at(q, w)) - Shown::exact(w == target ? 1 : 0)) / Shown::exact(N_)},
@@ -160,29 +162,36 @@ void PageBuilder::balanceToGate() {
 }
 
 // g · ( ∂L/∂g − Σ ) from the row's own cells and from the sum beside the formula; with a balance loss the two parts add
-// up to the slope.
+// up to the slope. What is the one's operand is the other's result, so both are settled together.
 void PageBuilder::settleSlopes(OperationCell& sum) {
     std::vector<OperationRow*> rows;
     std::vector<OperationCell*> slopes{&sum};
+    const auto follows = [&](const OperationRow& r, const auto& of) {
+        const double difference = of(r.cells[1]) - of(sum);
+        return gives(balanced_ ? of(r.cells[0]) * difference : difference, r.cells[2]);
+    };
+    const auto in_full = [](const OperationCell& cell) { return shownValue(*cell.value, most_digits); };
     for (OperationRow& r : page_.rows) {
         if (r.cells.empty()) continue;
+        const bool chosen = r.cells[0].value.has_value();
         if (balanced_)
             settle({&r.cells[2], &r.cells[3]},
-                   [&] { return gives(shown(r.cells[2]) + shown(r.cells[3]), r.cells[4]); });
-        if (!r.cells[0].value) continue;
+                   [&] {
+                       return gives(shown(r.cells[2]) + shown(r.cells[3]), r.cells[4]) &&
+                              (!chosen || follows(r, in_full));
+                   },
+                   {&r.cells[4]});
+        if (!chosen) continue;
         rows.push_back(&r);
         slopes.push_back(&r.cells[1]);
         if (balanced_) slopes.push_back(&r.cells[0]);
         if (!balanced_)
             settle({&r.cells[0], &r.cells[2]},
-                   [&] { return gives(shown(r.cells[0]) * shown(r.cells[2]), r.cells[3]); });
+                   [&] { return gives(shown(r.cells[0]) * shown(r.cells[2]), r.cells[3]) && follows(r, in_full); },
+                   {&r.cells[3]});
     }
-    settle(slopes, [&] {
-        return std::ranges::all_of(rows, [&](const OperationRow* r) {
-            const double difference = shown(r->cells[1]) - shown(sum);
-            return balanced_ ? gives(shown(r->cells[0]) * difference, r->cells[2]) : gives(difference, r->cells[2]);
-        });
-    });
+    settle(slopes,
+           [&] { return std::ranges::all_of(rows, [&](const OperationRow* r) { return follows(*r, &shown); }); });
 }
 
 void PageBuilder::gateSoftmaxBackward() {

@@ -405,37 +405,46 @@ Shown PageBuilder::productsOf(Values a, Values b, std::size_t b_first, std::size
     return sumOf(std::move(terms), 2, total);
 }
 
-QString PageBuilder::lineOf(const QString& name, const std::vector<Shown>& steps, double result,
+QString PageBuilder::lineOf(const QString& name, const std::vector<Shown>& steps, double result, bool sign,
                             const QString& markup) {
     std::vector<std::pair<Shown, double>> results;
     for (const Shown& step : steps) results.emplace_back(step, result);
-    const int digits = Shown::digitsFor(results);
+    const Shown::Digits digits = Shown::digitsFor(results);
     QString text = name;
-    for (const Shown& step : steps) text += QStringLiteral(" = ") + step.markup(digits);
-    return text + QStringLiteral(" = ") + markup;
+    for (const Shown& step : steps) text += QStringLiteral(" = ") + step.markup(digits.operands);
+    return text + QStringLiteral(" = ") + markup.arg(traceText(result, sign, digits.result));
 }
 
 QString PageBuilder::line(const QString& name, const std::vector<Shown>& steps, double result, bool sign) {
-    return lineOf(name, steps, result, traceText(result, sign));
+    return lineOf(name, steps, result, sign, QStringLiteral("%1"));
 }
 
 QString PageBuilder::gradientLine(const QString& name, const std::vector<Shown>& steps, double result) {
-    return lineOf(name, steps, result, QStringLiteral("~{") + traceText(result, true) + u'}');
+    return lineOf(name, steps, result, true, QStringLiteral("~{%1}"));
 }
 
-void PageBuilder::settle(const std::vector<OperationCell*>& operands, const std::function<bool()>& computes) {
-    for (int digits = usual_digits; digits <= most_digits; ++digits) {
-        for (OperationCell* cell : operands) {
+void PageBuilder::settle(const std::vector<OperationCell*>& operands, const std::function<bool()>& computes,
+                         const std::vector<OperationCell*>& results) {
+    const auto show = [](const std::vector<OperationCell*>& cells, int digits) {
+        for (OperationCell* cell : cells) {
             cell->digits = digits;
             cell->text = traceText(*cell->value, cell->sign, digits);
         }
-        if (computes()) return;
+    };
+    for (int of_results = usual_digits; of_results > 0; --of_results) {
+        if (!results.empty()) show(results, of_results);
+        for (int digits = usual_digits; digits <= most_digits; ++digits) {
+            show(operands, digits);
+            if (computes()) return;
+        }
+        if (results.empty()) return;
     }
+    show(results, usual_digits);
 }
 
 void PageBuilder::settleSum(OperationRow& row) {
     auto& c = row.cells;
-    settle({&c[0], &c[1]}, [&] { return gives(shown(c[0]) + shown(c[1]), c[2]); });
+    settle({&c[0], &c[1]}, [&] { return gives(shown(c[0]) + shown(c[1]), c[2]); }, {&c[2]});
 }
 
 void PageBuilder::settleProduct(OperationRow& row) {

@@ -119,9 +119,13 @@ private:
     /// each of `steps` arrives at the result.
     static QString line(const QString& name, const std::vector<Shown>& steps, double result, bool sign = false);
     static QString gradientLine(const QString& name, const std::vector<Shown>& steps, double result);
-    static QString lineOf(const QString& name, const std::vector<Shown>& steps, double result, const QString& markup);
-    /// Gives the cells as many digits as it takes that what they show is calculated to what stands beside them.
-    static void settle(const std::vector<OperationCell*>& operands, const std::function<bool()>& computes);
+    /// `markup`: with %1 for the result.
+    static QString lineOf(const QString& name, const std::vector<Shown>& steps, double result, bool sign,
+                          const QString& markup);
+    /// Gives the cells as many digits as it takes that what they show is calculated to what stands beside them; where
+    /// none do, because float's rounding is much of the result, `results` show fewer.
+    static void settle(const std::vector<OperationCell*>& operands, const std::function<bool()>& computes,
+                       const std::vector<OperationCell*>& results = {});
     static void settleSum(OperationRow& row);      // the first two numbers' sum is the third
     static void settleProduct(OperationRow& row);  // or their product
     static double shown(const OperationCell& cell);

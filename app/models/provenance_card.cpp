@@ -121,7 +121,7 @@ std::optional<Shown> ProvenanceCards::arithmetic(const Derivation& d) const {
     return {};
 }
 
-std::vector<ProvenancePart> ProvenanceCards::values(TraceNumber number, const Derivation& d) const {
+std::vector<ProvenancePart> ProvenanceCards::values(const Derivation& d, int digits) const {
     if (d.form == Form::relu_gradient) {
         const ProvenancePart sum = part(d.terms[0].b, usual_digits);
         if (!(provenance_.value(d.terms[0].b) > 0)) return {{tr("0, as a = ")}, sum, {QStringLiteral(" ≤ 0")}};
@@ -129,7 +129,7 @@ std::vector<ProvenancePart> ProvenanceCards::values(TraceNumber number, const De
     }
     const std::optional<Shown> line = arithmetic(d);
     if (!line) return {};
-    return line->parts(Shown::digitsFor({{*line, provenance_.value(number)}}), Shown::Notation::card);
+    return line->parts(digits, Shown::Notation::card);
 }
 
 std::optional<ProvenanceSum> ProvenanceCards::sum(TraceNumber number, const Derivation& d, std::size_t terms) const {
@@ -221,10 +221,12 @@ ProvenanceCard ProvenanceCards::card(const NumberRef& ref, std::size_t terms) co
     card.name = name(*number);
     card.value = provenance_.value(*number);
     card.gradient = ref.name.starts_with("d_") || ref.name.starts_with("d:");
-    card.shown = card.gradient ? signedValueText(card.value) : valueText(card.value);
+    Shown::Digits digits;
+    if (const std::optional<Shown> line = arithmetic(d)) digits = Shown::digitsFor({{*line, card.value}});
+    card.shown = card.gradient ? signedValueText(card.value, digits.result) : valueText(card.value, digits.result);
     if (number->what == Quantity::target) card.shown = wordText(*provenance_.place(*number).word);
     card.formula = formula(*number, d);
-    card.values = values(*number, d);
+    card.values = values(d, digits.operands);
     if (terms > 0) card.sum = sum(*number, d, terms);
     const auto example = provenance_.place(*number).example;
     if (example && provenance_.examples() > 1 && number->what != Quantity::loss) card.example = exampleText(*example);

@@ -93,7 +93,7 @@ private:
     ProvenancePart part(TraceNumber number, int digits) const;
     double shiftOf(const Derivation& d) const;
     std::optional<Shown> arithmetic(const Derivation& d) const;
-    std::vector<ProvenancePart> values(TraceNumber number, const Derivation& d) const;
+    std::vector<ProvenancePart> values(const Derivation& d, int digits) const;
     std::optional<ProvenanceSum> sum(TraceNumber number, const Derivation& d, std::size_t terms) const;
     void label(ProvenanceRow& row, TraceNumber of, const Derivation::Term& term) const;
     QString phraseText(std::size_t example) const;

@@ -144,14 +144,13 @@ double Shown::value(int digits) const {
     return 0;
 }
 
-bool Shown::arrive(const std::vector<std::pair<Shown, double>>& results, int digits) {
-    return std::ranges::all_of(results, [&](const auto& r) { return readsAs(r.first.value(digits), r.second); });
-}
-
-int Shown::digitsFor(const std::vector<std::pair<Shown, double>>& results) {
-    int digits = usual_digits;
-    while (digits < most_digits && !arrive(results, digits)) ++digits;
-    return digits;
+Shown::Digits Shown::digitsFor(const std::vector<std::pair<Shown, double>>& results) {
+    for (Digits d{usual_digits, usual_digits}; d.result > 0; --d.result)
+        for (d.operands = usual_digits; d.operands <= most_digits; ++d.operands)
+            if (std::ranges::all_of(
+                    results, [&](const auto& r) { return readsAs(r.first.value(d.operands), r.second, d.result); }))
+                return d;
+    return {};
 }
 
 void Shown::writeNumber(std::vector<ShownPart>& out, int digits, bool turned) const {

@@ -59,9 +59,12 @@ public:
     std::vector<ShownPart> parts(int digits, Notation notation) const;
     QString markup(int digits) const;  // of operation_formula.h, as a page has it
 
-    /// The fewest digits of the operands with which each is calculated to the number beside it; the most where none do.
-    static int digitsFor(const std::vector<std::pair<Shown, double>>& results);
-    static bool arrive(const std::vector<std::pair<Shown, double>>& results, int digits);
+    struct Digits {
+        int operands = most_digits, result = usual_digits;
+    };
+    /// The fewest digits of the operands with which each is calculated to the number beside it. Where no number of
+    /// digits does, as where large terms cancel and float's rounding is what remains, the result shows fewer.
+    static Digits digitsFor(const std::vector<std::pair<Shown, double>>& results);
 
 private:
     enum class Kind { number, exact, more, sum, product, quotient, exp, ln, minus_ln, root, squared, activated, slope };

@@ -17,6 +17,21 @@ QString key() {
     return QStringLiteral("recent_files");
 }
 
+/// The list in the settings' file, after `changes`.
+QStringList keptIn(const QString& store, int format, const std::vector<std::function<void(QStringList&)>>& changes) {
+    QSettings settings(store, QSettings::Format(format));
+    settings.sync();  // other windows add to it
+    QStringList files = settings.value(key()).toStringList();
+    files.removeDuplicates();
+    files = files.mid(0, RecentFiles::most);
+    for (const auto& change : changes) change(files);
+    if (!changes.empty()) {
+        settings.setValue(key(), files);
+        settings.sync();
+    }
+    return files;
+}
+
 /// The folder as people write it.
 QString folderOf(const QString& file) {
     QString folder = QFileInfo(file).path();
@@ -43,6 +58,17 @@ RecentFiles::RecentFiles(QSettings* settings, QMenu* menu, QObject* parent) : QO
     keep();
 }
 
+RecentFiles::~RecentFiles() {
+    background_.reset();  // what is under way comes first
+    if (changes_.empty() || store_.isEmpty()) return;
+    Background().run(
+        [this]() -> Background::Finish {
+            keptIn(store_, format_, changes_);
+            return {};
+        },
+        [](const QString&) {});
+}
+
 void RecentFiles::apply(const Change& change) {
     change(files_);
     changes_.push_back(change);
@@ -55,18 +81,9 @@ void RecentFiles::keep() {
     if (keeping_ || (changes_.empty() && !asked_)) return;
     keeping_ = true;
     asked_ = false;
-    background_.run(
+    background_->run(
         [this, store = store_, format = format_, changes = std::exchange(changes_, {})]() -> Background::Finish {
-            QSettings settings(store, QSettings::Format(format));
-            settings.sync();  // other windows add to it
-            QStringList files = settings.value(key()).toStringList();
-            files.removeDuplicates();
-            files = files.mid(0, most);
-            for (const Change& change : changes) change(files);
-            if (!changes.empty()) {
-                settings.setValue(key(), files);
-                settings.sync();
-            }
+            const QStringList files = keptIn(store, format, changes);
             return [this, files] {
                 keeping_ = false;
                 const QStringList before = std::exchange(files_, files);

@@ -6,6 +6,7 @@
 #include <QStringList>
 
 #include <functional>
+#include <memory>
 #include <vector>
 
 class QMenu;
@@ -23,6 +24,7 @@ public:
 
     /// `settings` may be null: then the list lasts as long as this. The menu is filled when it is looked at.
     RecentFiles(QSettings* settings, QMenu* menu, QObject* parent);
+    ~RecentFiles() override;  // waits until the last change is kept
 
     void add(const QString& file);
     void remove(const QString& file);
@@ -45,7 +47,7 @@ private:
     QStringList files_;
     std::vector<Change> changes_;  // that are not kept yet
     bool keeping_ = false, asked_ = false;
-    Background background_;
+    std::unique_ptr<Background> background_ = std::make_unique<Background>();
 };
 
 }  // namespace moe::app

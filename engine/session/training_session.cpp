@@ -41,7 +41,7 @@ public:
     explicit Worker(SessionOptions options)
         : options_(std::move(options)),
           speed_(options_.speed_limit),
-          viewer_({options_.backend.device, 1}, options_.memory_limit) {
+          viewer_({options_.backend.device, 1}, options_.memory_limit, options_.patience) {
         auto first = std::make_shared<Snapshot>();
         first->loss = first->accuracy = std::numeric_limits<double>::quiet_NaN();
         first->speed_limit = speed_;

@@ -44,6 +44,7 @@ struct SessionOptions {
     BackendOptions backend;
     double speed_limit = 0;        // steps per second; 0: as fast as it goes
     std::size_t memory_limit = 0;  // bytes; 0: default_memory_limit()
+    double patience = 5;           // seconds that a curve over the whole run may be replayed for; then checkpoints do
 };
 
 /// The app's only door to training. A worker thread owns the model alone; commands are values in a queue, drained

@@ -18,7 +18,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr double long_replay = 0.1;     // seconds until its progress is told
-constexpr double patience = 5;          // seconds that a curve over the whole run may take
 constexpr double enough_seconds = 0.1;  // that replayed steps are measured, where they are long
 constexpr std::uint64_t enough_steps = 20, most_norms = 128;
 
@@ -32,8 +31,10 @@ std::uint64_t ViewFeed::clamped(std::uint64_t step) const {
     return std::clamp(step, timeline->first_step(), std::max(newest->step, timeline->first_step()));
 }
 
-Viewer::Viewer(BackendOptions options, std::size_t memory_limit)
-    : options_(std::move(options)), memory_limit_(memory_limit ? memory_limit : default_memory_limit()) {}
+Viewer::Viewer(BackendOptions options, std::size_t memory_limit, double patience)
+    : options_(std::move(options)),
+      patience_(patience),
+      memory_limit_(memory_limit ? memory_limit : default_memory_limit()) {}
 
 Viewer::~Viewer() {
     {
@@ -275,7 +276,7 @@ void Viewer::recall(const ViewFeed& feed) {
     while (past_.steps.empty() || past_.steps.back() < last) {
         std::uint64_t step = first;
         if (!past_.steps.empty() && past_.interval < timeline.interval &&
-            step_seconds_ * double(last - past_.steps.back()) > patience) {
+            step_seconds_ * double(last - past_.steps.back()) > patience_) {
             past_.steps.resize(1), past_.weights.resize(width);
             past_.base = 0, past_.interval = timeline.interval;  // the checkpoints have to do
         }
@@ -336,7 +337,7 @@ NormCurves Viewer::norms(const ViewFeed& feed) {
         try {
             for (const std::uint64_t step : more) {
                 if (norms_.contains(step)) continue;
-                if (step_seconds_ * double(more.back() - step) > patience) return;
+                if (step_seconds_ * double(more.back() - step) > patience_) return;
                 measure(step);
             }
             steps.insert(more.begin(), more.end());
@@ -346,7 +347,7 @@ NormCurves Viewer::norms(const ViewFeed& feed) {
     std::vector<std::uint64_t> between;
     if (spacing < timeline.interval)
         for (std::uint64_t step = first; step < newest; step = (step / spacing + 1) * spacing) between.push_back(step);
-    deadline_ = nanoseconds() + std::int64_t(patience * 1e9);
+    deadline_ = nanoseconds() + std::int64_t(patience_ * 1e9);
     add(between);
     add({newest});
     deadline_ = 0;

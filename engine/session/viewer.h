@@ -47,7 +47,8 @@ struct GatePast {
 class Viewer {
 public:
     /// `memory_limit`: bytes that the run's model and the viewer's may take together; 0: default_memory_limit().
-    Viewer(BackendOptions options, std::size_t memory_limit);
+    /// `patience`: seconds that a curve over the whole run may take; then the checkpoints have to do.
+    Viewer(BackendOptions options, std::size_t memory_limit, double patience);
     ~Viewer();  // stops after the present step and waits
     Viewer(const Viewer&) = delete;
     Viewer& operator=(const Viewer&) = delete;
@@ -110,6 +111,7 @@ private:
     bool look_is_due() const;  // with the mutex held
 
     const BackendOptions options_;
+    const double patience_;
     const std::size_t memory_limit_;
     mutable std::mutex mutex_;
     std::condition_variable wake_;

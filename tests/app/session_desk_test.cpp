@@ -518,7 +518,7 @@ private Q_SLOTS:
         menu->actions()[0]->trigger();
         QTRY_VERIFY(window->bench().identity().title() == QStringLiteral("r5.keras"));
         // The next window knows them.
-        window->close();
+        window.reset();
         window = fixture.window();
         QTRY_COMPARE(window->desk().recent().files().size(), 9);
     }
