@@ -345,6 +345,7 @@ TEST_CASE("where replaying would take longer than its patience, the checkpoints 
     CHECK(n.steps.size() <= session.take()->checkpoints.count + 1);  // and now
     CHECK(n.norms.size() == n.names.size() * n.steps.size());
     session.set_probe("how are you", 1);
+    session.wait();
     settle(session);
     const auto history = session.take()->history;
     CHECK(history->gate_probe == "how are you");
