@@ -1,6 +1,7 @@
 #pragma once
 #include "engine/session/training_session.h"
 #include "tests/support/small_corpus.h"
+#include "tests/support/thorough.h"
 
 #include <doctest/doctest.h>
 
@@ -9,13 +10,6 @@
 #include <thread>
 
 namespace moe::test {
-
-// ThreadSanitizer slows every step by 20 times; races do not need long runs.
-#ifdef __SANITIZE_THREAD__
-inline constexpr bool thorough = false;
-#else
-inline constexpr bool thorough = true;
-#endif
 
 inline SessionOptions cpu(double speed = 0) {
     SessionOptions options;
