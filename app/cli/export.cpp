@@ -1,7 +1,10 @@
 #include "app/cli/commands.h"
 #include "app/cli/terminal.h"
+#include "engine/core/atomic_file.h"
 #include "engine/core/error.h"
+#include "engine/core/numbers.h"
 #include "engine/formats/keras_code.h"
+#include "engine/session/session_file.h"
 
 namespace moe::app {
 
@@ -21,8 +24,7 @@ fs::path fileOf(const Arguments& a, const char* option, const char* ending) {
 /// The code's weights stand beside it under its name: never in the place of the model that they come from.
 void checkApart(const fs::path& code, const fs::path& model) {
     std::error_code ignored;
-    fs::path weights = code;
-    weights.replace_extension(".keras");
+    const fs::path weights = weights_beside(code);
     const fs::path folder = weights.parent_path().empty() ? "." : weights.parent_path();
     const bool own =
         fs::equivalent(weights, model, ignored) ||
@@ -30,6 +32,19 @@ void checkApart(const fs::path& code, const fs::path& model) {
     if (own)
         throw Error("The weights of " + code.string() + " would take the place of " + weights.string() +
                     ", the model itself; give the code another name.");
+}
+
+/// Never in the place of a session: its history would be lost.
+void checkNoSession(const fs::path& file) {
+    std::error_code none;
+    if (!fs::exists(file, none)) return;
+    try {
+        summarize_session(file);
+    } catch (const Error&) {
+        return;  // something else
+    }
+    throw Error(file.string() +
+                " holds a whole session, which an export would take the place of; choose another name.");
 }
 
 int run(const Arguments& a) {
@@ -41,9 +56,18 @@ int run(const Arguments& a) {
         throw UsageError("The option --classes goes with --keras: the code has no classes.");
     const fs::path out = code ? fileOf(a, "--keras-code", ".py") : fileOf(a, "--keras", ".keras");
     if (code) checkApart(out, a.required("--model"));
+    checkNoSession(code ? weights_beside(out) : out);
+    if (const fs::path classes = classes_beside(out);
+        a.has("--classes") && fs::exists(classes) &&
+        read_file_part(classes, 0, class_module().size() + 1) != class_module())
+        throw Error(classes.string() + " is there already and holds something else, and " + out.string() +
+                    " needs a file of that name beside it; choose another folder.");
     const SavedModel model = load_model(a.required("--model"), h5Program());
     for (const std::string& remark : model.remarks) say(remark);
 
+    if (model.state.experiment.model.balance_loss > 0)
+        say("Keras trains it on without the loss that balances the experts (its weight here is " +
+            to_text(model.state.experiment.model.balance_loss) + ").");
     if (code) {
         say("Wrote " + out.string() + " and " + save_keras_code(out, model).string() + ", its weights.");
     } else if (a.has("--classes")) {

@@ -7,6 +7,7 @@
 #include "engine/core/numbers.h"
 #include "engine/core/settings.h"
 #include "engine/formats/model_files.h"
+#include "engine/session/session_file.h"
 #include "engine/session/training_session.h"
 
 #include <unistd.h>
@@ -214,14 +215,7 @@ int run(const Arguments& a) {
     const std::shared_ptr<const Snapshot> end = session.take();
     const std::uint64_t done = end->step - first_step;
     const bool failed = end->state == SessionState::failed;
-    SavedRun saved = session.save().get();
-    SavedModel model;
-    model.state = std::move(saved.state);
-    model.tokenizer = corpus->tokenizer();
-    model.corpus_name = corpus->name();
-    model.corpus_text = corpus->text();
-    model.complete = true;
-    save_model_folder(out, model);
+    save_model_folder(out, model_of(session.save().get()));
 
     const double rate = seconds > 0 ? double(done) / seconds : 0;
     if (json)

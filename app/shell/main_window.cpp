@@ -130,6 +130,7 @@ void MainWindow::connectTransport() {
     connect(actions_->open, &QAction::triggered, models_, [this] { models_->open(); });
     connect(actions_->save, &QAction::triggered, models_, [this] { models_->save(); });
     connect(actions_->saveAs, &QAction::triggered, models_, [this] { models_->saveAs(); });
+    connect(actions_->forKeras, &QAction::triggered, models_, [this] { models_->exportForKeras(); });
     connect(actions_->ownText, &QAction::triggered, models_, [this] { models_->ownText(); });
     connect(actions_->paste, &QAction::triggered, models_,
             [this] { models_->ownText(QApplication::clipboard()->text()); });
@@ -205,6 +206,8 @@ void MainWindow::connectBench() {
         notice_->tell(Notice::Kind::told, tr("Saved %1.").arg(name));
         setWindowModified(bench_->isChanged());
     });
+    connect(bench_, &Workbench::told, this,
+            [this](const QString& sentence) { notice_->tell(Notice::Kind::told, sentence); });
     connect(bench_, &Workbench::workChanged, this, [this] { setWindowModified(bench_->isChanged()); });
     connect(bench_, &Workbench::working, this, [this](const QString& what) {
         if (what.isEmpty())
@@ -314,7 +317,7 @@ void MainWindow::showState() {
     actions_->reset->setEnabled(any);
     const QString more = tr("Train %1 epochs more").arg(countText(s.experiment.train.epochs));
     actions_->play->setText(finished ? more : tr("Play or pause"));
-    for (QAction* a : {actions_->save, actions_->saveAs}) a->setEnabled(any);
+    for (QAction* a : {actions_->save, actions_->saveAs, actions_->forKeras}) a->setEnabled(any);
     transport_->offer(finished ? tr("Finished. Train %1 more").arg(countText(s.experiment.train.epochs)) : QString());
     if (s.state == SessionState::failed) {
         std::vector<Notice::Button> ways;

@@ -136,6 +136,44 @@ void ModelActions::saveAs(std::function<void()> done) {
     dialog->open();
 }
 
+void ModelActions::exportForKeras() {
+    auto* dialog = new QFileDialog(window_, tr("Export for Keras"));
+    dialog->setAttribute(Qt::WA_DeleteOnClose);
+    dialog->setAcceptMode(QFileDialog::AcceptSave);
+    dialog->setFileMode(QFileDialog::AnyFile);
+    const QString code = tr("Python that builds the model, its weights beside it (*.py)"),
+                  classes = tr("Model in the tutorial's classes, moe_layers.py beside it (*.keras)");
+    dialog->setNameFilters({code, classes});
+    const auto follow = [dialog, classes](const QString& filter) {
+        dialog->setDefaultSuffix(filter == classes ? QStringLiteral("keras") : QStringLiteral("py"));
+        dialog->selectFile(filter == classes ? QStringLiteral("tutorial.keras") : QStringLiteral("mixture.py"));
+    };
+    connect(dialog, &QFileDialog::filterSelected, this, follow);
+    follow(code);
+    connect(dialog, &QFileDialog::fileSelected, this, [this, dialog, classes](const QString& file) {
+        exportForKeras(pathOf(file), dialog->selectedNameFilter() == classes ? Workbench::KerasExport::classes
+                                                                             : Workbench::KerasExport::code);
+    });
+    dialog->open();
+}
+
+void ModelActions::exportForKeras(const std::filesystem::path& path, Workbench::KerasExport kind) {
+    bench_.exportForKeras(path, kind, [this, path, kind](const QString& name) {
+        QMessageBox* box =
+            ask("replace_beside", tr("%1 is already there, and holds something else.").arg(name),
+                tr("%1 needs a file of that name beside it.").arg(QString::fromStdString(path.filename().string())));
+        auto* replace = box->addButton(tr("Replace"), QMessageBox::DestructiveRole);
+        auto* other = box->addButton(tr("Another name…"), QMessageBox::AcceptRole);
+        box->addButton(tr("Cancel"), QMessageBox::RejectRole);
+        box->setDefaultButton(other);
+        connect(box, &QMessageBox::buttonClicked, this, [this, replace, other, path, kind](QAbstractButton* pressed) {
+            if (pressed == replace) bench_.exportForKeras(path, kind, {});
+            if (pressed == other) exportForKeras();
+        });
+        box->open();
+    });
+}
+
 CorpusDialog* ModelActions::makeCorpusDialog() {
     if (corpus_dialog_) corpus_dialog_->close();
     auto* dialog = new CorpusDialog(presentExperiment(bench_.session().live()), options_, bench_.background(), window_);

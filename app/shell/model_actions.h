@@ -32,6 +32,9 @@ public:
     /// To the run's file, or as Save As; asks first where somebody else has changed that file.
     void save(std::function<void()> done = {});
     void saveAs(std::function<void()> done = {});
+    /// Asks for the file of Workbench::exportForKeras(), and before a second one beside it is replaced.
+    void exportForKeras();
+    void exportForKeras(const std::filesystem::path& path, Workbench::KerasExport kind);
     void ownText(const QString& pasted = {});
 
     static bool takes(const QMimeData& data);

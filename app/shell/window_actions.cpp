@@ -62,6 +62,10 @@ WindowActions::WindowActions(QWidget* window) : QObject(window), window_(window)
     paste = make(tr("Paste a text…"), QKeySequence(Qt::CTRL | Qt::Key_V));
     exporting = make(tr("Export…"), QKeySequence(Qt::CTRL | Qt::Key_E));
     animating = make(tr("Run as an animation…"), QKeySequence(Qt::CTRL | Qt::SHIFT | Qt::Key_E));
+    forKeras = make(tr("Export for Keras…"));
+    forKeras->setToolTip(
+        tr("Python that builds this very model from Keras's layers, or the model in the tutorial's "
+           "classes. A saved session opens in Keras as it is."));
     quit = make(tr("Quit"), QKeySequence(Qt::CTRL | Qt::Key_Q));
     undo = make(tr("Undo"), QKeySequence(Qt::CTRL | Qt::Key_Z));
     redo = make(tr("Redo"), QKeySequence(Qt::CTRL | Qt::SHIFT | Qt::Key_Z));

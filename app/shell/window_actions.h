@@ -20,7 +20,7 @@ public:
 
     QAction *reset, *play;
     QAction *stepThrough, *operation, *operationBack, *batch, *batchBack, *epoch, *epochBack, *replay;
-    QAction *newWindow, *open, *save, *saveAs, *notes, *ownText, *paste, *exporting, *animating, *quit;
+    QAction *newWindow, *open, *save, *saveAs, *notes, *ownText, *paste, *exporting, *animating, *forKeras, *quit;
     QAction *undo, *redo;
     QAction *backToNow, *goToStep, *inspector;
     QAction *restoreLayout, *sessionLayout, *themeSystem, *themeLight, *themeDark, *reducedMotion;

@@ -10,8 +10,8 @@ WindowMenu::WindowMenu(const WindowActions& actions, const LessonList& lessons, 
     QMenu* file = addMenu(tr("File"));
     for (QAction* a : {actions.newWindow, actions.open}) file->addAction(a);
     recent_ = file->addMenu(tr("Open recent"));
-    for (QAction* a :
-         {actions.save, actions.saveAs, actions.notes, actions.ownText, actions.exporting, actions.animating})
+    for (QAction* a : {actions.save, actions.saveAs, actions.notes, actions.ownText, actions.exporting,
+                       actions.animating, actions.forKeras})
         file->addAction(a);
     file->addSeparator();
     file->addAction(actions.quit);

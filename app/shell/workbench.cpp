@@ -4,8 +4,10 @@
 #include "app/models/experiment_draft.h"
 #include "app/models/text_format.h"
 #include "app/shell/undo_commands.h"
+#include "engine/core/atomic_file.h"
 #include "engine/core/error.h"
 #include "engine/core/settings.h"
+#include "engine/formats/keras_code.h"
 #include "engine/session/history_builder.h"
 
 #include <algorithm>
@@ -561,6 +563,45 @@ void Workbench::saveModel(const std::filesystem::path& path, std::function<void(
                 };
             },
             failed);
+    });
+}
+
+void Workbench::exportForKeras(const std::filesystem::path& path, KerasExport kind,
+                               std::function<void(const QString&)> replaces) {
+    if (session_.live().state == SessionState::empty) return;
+    const bool code = kind == KerasExport::code;
+    const std::filesystem::path beside = code ? weights_beside(path) : classes_beside(path);
+    Q_EMIT working(tr("Writing %1 …").arg(fileNameOf(path)));
+    session_.save([=, this, own = identity_.file](const SavedRun& run) {
+        background_.run(
+            [=, this]() -> Background::Finish {
+                std::error_code none;
+                for (const std::filesystem::path& file : {path, beside})
+                    if (!own.empty() && std::filesystem::equivalent(file, own, none))
+                        throw Error("This would take the place of " + own.filename().string() +
+                                    ", which holds the whole session; give it another name.");
+                const bool there = std::filesystem::exists(beside, none) &&
+                                   (code || read_file_part(beside, 0, class_module().size() + 1) != class_module());
+                if (there && replaces)
+                    return [=, this] {
+                        Q_EMIT working({});
+                        replaces(fileNameOf(beside));
+                    };
+                const SavedModel model = model_of(run);
+                if (code)
+                    save_keras_code(path, model);
+                else
+                    save_class_model(path, model);
+                return [=, this, step = model.state.step] {
+                    Q_EMIT working({});
+                    Q_EMIT told(
+                        tr("Wrote %1 and %2, at step %3.").arg(fileNameOf(path), fileNameOf(beside), countText(step)));
+                };
+            },
+            [this](const QString& sentence) {
+                Q_EMIT working({});
+                Q_EMIT refused(sentence);
+            });
     });
 }
 

@@ -28,10 +28,10 @@ inline constexpr std::uint64_t no_saved_step = (std::uint64_t(1) << 53) - 1;
 
 /// What is known of a run besides the session: what it is called, which file it came from.
 struct RunIdentity {
-    QString name;                    // of the lesson or the text; of a file where there is neither
-    const Lesson* lesson = nullptr;  // where the run is a lesson's own
-    std::filesystem::path file;      // where Save goes; empty: not saved yet
-    std::uint64_t saved_step = 0;    // up to which the file holds it
+    QString name;                              // of the lesson or the text; of a file where there is neither
+    const Lesson* lesson = nullptr;            // where the run is a lesson's own
+    std::filesystem::path file;                // where Save goes; empty: not saved yet
+    std::uint64_t saved_step = 0;              // up to which the file holds it
     std::optional<Experiment> saved_settings;  // as the file holds them; nothing: not known
     FileMark file_mark;
     std::uint64_t saved_as = 0;  // counts what was read or written: with the same one the same content of a file
@@ -109,6 +109,12 @@ public:
     /// file is as this window left it, or gone; else nothing is written and `changed` is called.
     void saveModel(const std::filesystem::path& path, std::function<void()> done = {},
                    std::function<void()> changed = {});
+    /// For Keras, as it is now: the Python that builds the model, or a file in the tutorial's classes. A second file
+    /// goes beside each; where one of that name holds something else nothing is written and `replaces` is called with
+    /// its name, unless it is empty.
+    enum class KerasExport { code, classes };
+    void exportForKeras(const std::filesystem::path& path, KerasExport kind,
+                        std::function<void(const QString& name)> replaces);
     /// Bytes of the runs that undo keeps; beyond `bytes` it keeps the last one alone.
     std::size_t undoBytes() const;
     void limitUndo(std::size_t bytes) { undo_limit_ = bytes; }
@@ -123,6 +129,7 @@ Q_SIGNALS:
     void refused(const QString& sentence);  // the present model stays
     void working(const QString& what);      // reading or writing; empty: done
     void saved(const QString& name);
+    void told(const QString& sentence);
     void fileUsed(const std::filesystem::path& path);  // opened or saved
     void settled(std::uint64_t step);  // a lesson's play button or the file opened gives the run up to this step
     void saveBegun(int number);        // the file will hold the session as it is now

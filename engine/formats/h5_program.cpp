@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <spawn.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -108,7 +109,9 @@ public:
         char greeting[sizeof h5_greeting - 1];
         take(greeting, sizeof greeting);
         if (std::string_view(greeting, sizeof greeting) != h5_greeting) misunderstood("another greeting");
-        until_ = after(program_.read_seconds > 0 ? program_.read_seconds : h5_seconds(file_bytes_));
+        greeted_ = true;
+        seconds_ = program_.read_seconds > 0 ? program_.read_seconds : h5_seconds(file_bytes_);
+        until_ = after(seconds_);
         H5Contents contents;
         try {
             contents = read_h5_records([this](void* into, std::size_t bytes) { take(into, bytes); }, file_bytes_);
@@ -147,8 +150,13 @@ private:
                                  POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
         std::string path = program_.file.string();
         char* arguments[] = {path.data(), nullptr};
-        if (posix_spawn(&id_, path.c_str(), &actions.files, &actions.attributes, arguments, environ) == 0) return;
+        const int failed = posix_spawn(&id_, path.c_str(), &actions.files, &actions.attributes, arguments, environ);
+        if (failed == 0) return;
         id_ = 0;
+        if (failed == EAGAIN || failed == ENOMEM) {
+            errno = failed;
+            cannot_start(name_, "the program that reads it does not start");
+        }
         throw Error("'" + name_ + "' cannot be read: the program '" + path +
                     "', which reads such files, is missing or does not start; install MoE Lab again.");
     }
@@ -177,13 +185,25 @@ private:
     // The child's end, waited for; it was told to end or has closed its output.
     int ended() {
         int status = 0;
-        while (waitpid(id_, &status, 0) < 0 && errno == EINTR) {
+        rusage used{};
+        while (wait4(id_, &status, 0, &used) < 0 && errno == EINTR) {
         }
         id_ = 0;
+        const auto seconds = [](const timeval& time) { return double(time.tv_sec) + 1e-6 * double(time.tv_usec); };
+        computed_ = seconds(used.ru_utime) + seconds(used.ru_stime);
         return status;
     }
 
-    [[noreturn]] void took_too_long() const {
+    // Either the file leads in circles, or other programs took the processor.
+    [[noreturn]] void took_too_long() {
+        if (!greeted_)
+            throw Stopped("'" + name_ + "' cannot be read now: the program '" + program_.file.string() +
+                          "', which reads such files, did not start in time; close some programs and open it again.");
+        if (id_ > 0) kill(id_, SIGKILL), ended();
+        if (computed_ < 0.5 * seconds_)
+            throw Stopped("'" + name_ + "': reading its weights was stopped after " + to_fixed(seconds_, 1) +
+                          " s, of which it had the processor for " + to_fixed(computed_, 1) +
+                          " s; open it again when the computer is less busy.");
         throw Stopped(
             "'" + name_ +
             "': reading its weights takes longer than it can, so it was stopped; the file is damaged, copy it "
@@ -199,10 +219,15 @@ private:
             kill(id_, SIGKILL);
         }
         const int status = ended();
-        if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU) took_too_long();
+        if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU) computed_ = seconds_, took_too_long();
         if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
             throw Stopped("'" + name_ + "' cannot be read: the program '" + program_.file.string() +
                           "', which reads such files, does not start; install MoE Lab again.");
+        if (!greeted_)
+            throw Stopped("'" + name_ + "' cannot be read: the program '" + program_.file.string() +
+                          "', which reads such files, could not shut itself in here (it ended with " +
+                          std::to_string(WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status)) +
+                          "); nothing of the file was read.");
         throw Stopped("'" + name_ +
                       "': its weights are damaged in a way that stopped the program that reads them; copy the file "
                       "again from where it came.");
@@ -223,6 +248,8 @@ private:
     std::optional<Descriptor> output_;
     pid_t id_ = 0;
     Clock::time_point until_;
+    bool greeted_ = false;
+    double seconds_ = 0, computed_ = 0;  // that reading may take by the clock; that the child had of the processor
 };
 
 void Child::say(const H5Refused& refused) const {
@@ -268,6 +295,10 @@ H5Program h5_program_beside(const std::filesystem::path& program) {
 std::map<std::string, H5Object> read_h5(const H5Program& program, std::string_view image, const std::string& name) {
     if (!image.starts_with("\x89HDF\r\n\x1a\n"))
         throw Error("'" + name + "': its weights are no HDF5 file; copy it again from where it came.");
+    if (!program.file.is_absolute())  // never a program of the folder that somebody happens to be in
+        throw Error("'" + name +
+                    "' cannot be read: where the program 'moelab-h5' lies, which reads such files, is not "
+                    "known here; start MoE Lab with its whole path.");
     return Child(program, image, name).read();
 }
 

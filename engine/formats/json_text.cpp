@@ -3,8 +3,9 @@
 #include "engine/core/numbers.h"
 #include "engine/formats/strangers_text.h"
 
+#include <algorithm>
 #include <cmath>
-#include <unordered_set>
+#include <vector>
 
 namespace moe {
 
@@ -12,9 +13,73 @@ namespace {
 
 constexpr std::size_t deepest = 64;
 
-// Builds the document and refuses what nlohmann's own parser takes in silence: twice the same key, endless depth.
+/// Values that a text may hold: the document takes twice the text and 32 MiB at most, at 48 bytes for a key's value.
+constexpr std::size_t most_values(std::size_t bytes) {
+    return (2 * bytes + (std::size_t(32) << 20)) / 48;
+}
+
+// Goes before the Builder: how much each array and object holds, so that none grows by copies of what it has, and
+// whether a stranger's text is too deep or would become many times its size.
+class Counter : public nlohmann::json_sax<Json> {
+public:
+    explicit Counter(std::size_t bytes) : left_(most_values(bytes)) {}
+
+    std::vector<std::uint32_t> sizes;  // in the order in which they are opened
+    std::string problem;
+
+    bool null() override { return value(); }
+    bool boolean(bool) override { return value(); }
+    bool number_integer(number_integer_t) override { return value(); }
+    bool number_unsigned(number_unsigned_t) override { return value(); }
+    bool number_float(number_float_t, const string_t&) override { return value(); }
+    bool string(string_t&) override { return value(); }
+    bool binary(binary_t&) override { return value(); }
+    bool start_object(std::size_t) override { return open(); }
+    bool start_array(std::size_t) override { return open(); }
+    bool end_object() override { return close(); }
+    bool end_array() override { return close(); }
+    bool key(string_t&) override { return true; }
+    bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception&) override {
+        problem = "it is no JSON at byte " + with_commas(position);
+        return false;
+    }
+
+private:
+    bool value() {
+        if (left_-- == 0) {
+            problem = "it holds more values than a text of its size needs";
+            return false;
+        }
+        if (!open_.empty()) ++sizes[open_.back()];
+        return true;
+    }
+
+    bool open() {
+        if (open_.size() == deepest) {
+            problem = "it is more than 64 levels deep";
+            return false;
+        }
+        if (!value()) return false;
+        open_.push_back(sizes.size());
+        sizes.push_back(0);
+        return true;
+    }
+
+    bool close() {
+        open_.pop_back();
+        return true;
+    }
+
+    std::size_t left_;
+    std::vector<std::size_t> open_;
+};
+
+// Builds the document and refuses what nlohmann's own parser takes in silence: twice the same key, a number that
+// becomes infinite.
 class Builder : public nlohmann::json_sax<Json> {
 public:
+    explicit Builder(std::vector<std::uint32_t> sizes) : sizes_(std::move(sizes)) {}
+
     Json document;
     std::string problem;
 
@@ -32,10 +97,22 @@ public:
 
     bool start_object(std::size_t) override { return open(Json::object()); }
     bool start_array(std::size_t) override { return open(Json::array()); }
-    bool end_object() override { return close(); }
-    bool end_array() override { return close(); }
+    bool end_object() override {
+        const Json::object_t& fields = open_.back()->get_ref<const Json::object_t&>();
+        std::vector<std::string_view> keys;
+        keys.reserve(fields.size());
+        for (const auto& field : fields) keys.push_back(field.first);
+        std::ranges::sort(keys);
+        if (const auto twice = std::ranges::adjacent_find(keys); twice != keys.end())
+            return fail("the key \"" + strangers_text(*twice) + "\" stands twice");
+        open_.pop_back();
+        return true;
+    }
+    bool end_array() override {
+        open_.pop_back();
+        return true;
+    }
     bool key(string_t& name) override {
-        if (!keys_.back().insert(name).second) return fail("the key \"" + strangers_text(name) + "\" stands twice");
         key_ = std::move(name);
         return true;
     }
@@ -72,29 +149,29 @@ private:
     }
 
     bool open(Json&& empty) {
-        if (open_.size() == deepest) return fail("it is more than 64 levels deep");
         open_.push_back(place(std::move(empty)));
-        keys_.emplace_back();
-        return true;
-    }
-
-    bool close() {
-        open_.pop_back();
-        keys_.pop_back();
+        const std::size_t size = sizes_[next_++];
+        if (open_.back()->is_array())
+            open_.back()->get_ref<Json::array_t&>().reserve(size);
+        else
+            open_.back()->get_ref<Json::object_t&>().reserve(size);
         return true;
     }
 
     std::vector<Json*> open_;  // the innermost last; a parent does not grow while a child is open
-    std::vector<std::unordered_set<std::string>> keys_;
     std::string key_;
+    std::vector<std::uint32_t> sizes_;
+    std::size_t next_ = 0;
 };
 
 }  // namespace
 
 Json parse_json(std::string_view text, const std::string& name) {
-    Builder builder;
-    const bool whole = Json::sax_parse(text.begin(), text.end(), &builder);
-    if (!whole)
+    Counter counter(text.size());
+    const bool counted = Json::sax_parse(text.begin(), text.end(), &counter);
+    Builder builder(std::move(counter.sizes));
+    builder.problem = counter.problem;
+    if (!counted || !Json::sax_parse(text.begin(), text.end(), &builder))
         throw Error("'" + name + "' cannot be read: " + (builder.problem.empty() ? "it is no JSON" : builder.problem) +
                     ".");
     return std::move(builder.document);

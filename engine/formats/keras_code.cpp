@@ -146,7 +146,10 @@ def ids_of(phrase):
 def main():
     model, gate = trained()
     word_of = {number: word for word, number in tokenizer()[1].items()}
-    row = padded(ids_of(" ".join(sys.argv[1:])))
+    ids = ids_of(" ".join(sys.argv[1:]))
+    if not ids:
+        raise SystemExit("None of these words is one that the model knows.")
+    row = padded(ids)
     probabilities = np.asarray(model.predict(row, verbose=0))[0]
     weights = np.asarray(gate.predict(row, verbose=0))[0]
     for number in np.argsort(-probabilities, kind="stable")[:5]:
@@ -158,6 +161,8 @@ constexpr std::string_view with_ids = R"PY(
 
 def main():
     model, gate = trained()
+    if len(sys.argv) < 2:
+        raise SystemExit("Which words? Their numbers, please: 3 1.")
     row = padded([int(number) for number in sys.argv[1:]])
     probabilities = np.asarray(model.predict(row, verbose=0))[0]
     weights = np.asarray(gate.predict(row, verbose=0))[0]
@@ -185,7 +190,11 @@ std::string keras_code(const SavedModel& model, const std::string& name, const s
         "\"\"\"" + what_it_is(model) + "\n\n    python " + plain(name) +
         (words ? " how are\n\nsays the next word of a phrase" : " 3 1\n\nsays the next word after the words 3 and 1") +
         ", and how much each expert's answer counted.\nThe weights are in " + plain(weights) +
-        " beside this file. To train on: trained()[0].fit(rows, next_words).\n"
+        " beside this file. To train on: trained()[0].fit(rows, next_words).\n" +
+        (s.balance_loss > 0
+             ? std::string("What fit() does not know is the loss that balances the experts: here its weight was ") +
+                   to_text(s.balance_loss) + ".\n"
+             : std::string()) +
         "The variable KERAS_BACKEND says what computes: jax, tensorflow or torch.\n\"\"\"\n";
     if (words) text += "import json\n";
     text += "import os\nimport sys\n";
@@ -200,9 +209,16 @@ std::string keras_code(const SavedModel& model, const std::string& name, const s
     return text + "\n\nif __name__ == \"__main__\":\n    main()\n";
 }
 
+std::filesystem::path weights_beside(const std::filesystem::path& code) {
+    return std::filesystem::path(code).replace_extension(".keras");
+}
+
+std::filesystem::path classes_beside(const std::filesystem::path& model) {
+    return model.parent_path() / "moe_layers.py";
+}
+
 std::filesystem::path save_keras_code(const std::filesystem::path& file, const SavedModel& model) {
-    std::filesystem::path weights = file;
-    weights.replace_extension(".keras");
+    const std::filesystem::path weights = weights_beside(file);
     const std::string code = keras_code(model, file.filename().string(), weights.filename().string());
     save_model_file(weights, model);
     write_file(file, code);
@@ -210,7 +226,7 @@ std::filesystem::path save_keras_code(const std::filesystem::path& file, const S
 }
 
 std::filesystem::path save_class_model(const std::filesystem::path& file, const SavedModel& model) {
-    const std::filesystem::path module = file.parent_path() / "moe_layers.py";
+    const std::filesystem::path module = classes_beside(file);
     save_model_file(file, model, KerasForm::classes);
     write_file(module, class_module());
     return module;

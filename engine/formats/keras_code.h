@@ -14,11 +14,17 @@ std::string_view class_module();
 /// memory from the file `weights` beside it, and says the next word of a phrase. `name` is for its first line.
 std::string keras_code(const SavedModel& model, const std::string& name, const std::string& weights);
 
-/// `file` as keras_code() writes it, and beside it the model under the same name with the ending .keras, which is
-/// returned. Each is replaced atomically.
+/// Where save_keras_code() puts the weights of `code`: the same name with the ending .keras.
+std::filesystem::path weights_beside(const std::filesystem::path& code);
+
+/// Where save_class_model() puts the classes of `model`: moe_layers.py in its folder.
+std::filesystem::path classes_beside(const std::filesystem::path& model);
+
+/// `file` as keras_code() writes it, and the model at weights_beside() it, which is returned. Each is replaced
+/// atomically.
 std::filesystem::path save_keras_code(const std::filesystem::path& file, const SavedModel& model);
 
-/// `file` in the tutorial's classes, and moe_layers.py beside it, which is returned.
+/// `file` in the tutorial's classes, and these at classes_beside() it, which is returned.
 std::filesystem::path save_class_model(const std::filesystem::path& file, const SavedModel& model);
 
 }  // namespace moe

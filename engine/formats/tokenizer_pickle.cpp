@@ -5,11 +5,12 @@
 #include "engine/formats/model_files.h"
 #include "engine/text/utf8.h"
 
-#include <bit>
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <limits>
+#include <numeric>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -378,43 +379,44 @@ private:
         return dictionaries_[std::size_t(value(index).number)];
     }
 
-    // A dictionary's entries by their text: one number a place, because a set or map of the standard library would take
-    // ten times that for a file that is large already.
+    // A dictionary's entries in the order of their text. Sorted, because no choice of words makes that slow, and a
+    // table of hashes would take ten times as much of a file that is large already.
     class Words {
     public:
         Words(const PickleReader& reader, const Dictionary& entries)
-            : reader_(reader), entries_(entries), places_(std::bit_ceil(2 * entries.size() + 1), nothing) {}
+            : reader_(reader), entries_(entries), order_(entries.size()) {
+            std::iota(order_.begin(), order_.end(), std::uint32_t(0));
+            std::ranges::sort(order_, {}, [this](std::uint32_t entry) { return word(entry); });
+        }
+
+        bool twice() const {
+            const auto same = [this](std::uint32_t a, std::uint32_t b) { return word(a) == word(b); };
+            return std::ranges::adjacent_find(order_, same) != order_.end();
+        }
 
         /// The entry whose word this is; nothing where there is none.
-        std::uint32_t find(std::string_view word) const { return places_[place_of(word)]; }
-
-        /// False where another entry has the same word.
-        bool add(std::uint32_t entry) {
-            std::uint32_t& place = places_[place_of(reader_.text(entries_[entry].first))];
-            return std::exchange(place, entry) == nothing;
+        std::uint32_t find(std::string_view wanted) const {
+            const auto at =
+                std::ranges::lower_bound(order_, wanted, {}, [this](std::uint32_t entry) { return word(entry); });
+            return at != order_.end() && word(*at) == wanted ? *at : nothing;
         }
 
     private:
-        std::size_t place_of(std::string_view word) const {
-            std::size_t place = std::hash<std::string_view>()(word) & (places_.size() - 1);
-            while (places_[place] != nothing && reader_.text(entries_[places_[place]].first) != word)
-                place = (place + 1) & (places_.size() - 1);
-            return place;
-        }
+        std::string_view word(std::uint32_t entry) const { return reader_.text(entries_[entry].first); }
 
         const PickleReader& reader_;
         const Dictionary& entries_;
-        std::vector<std::uint32_t> places_;
+        std::vector<std::uint32_t> order_;
     };
 
     // Its words, none twice, with whole numbers up to `most`.
     Words words_of(const Dictionary& entries, const std::string& key, std::uint64_t most) const {
-        Words words(*this, entries);
-        for (std::size_t i = 0; i < entries.size(); ++i) {
-            if (value(entries[i].first).kind != Kind::text) damaged(key, "has a word that is no text");
-            if (!words.add(std::uint32_t(i))) damaged(key, "has a word twice");
-            whole(entries[i].second, most, "number in " + key);
+        for (const auto& [word, number] : entries) {
+            if (value(word).kind != Kind::text) damaged(key, "has a word that is no text");
+            whole(number, most, "number in " + key);
         }
+        Words words(*this, entries);
+        if (words.twice()) damaged(key, "has a word twice");
         return words;
     }
 

@@ -17,6 +17,8 @@ namespace {
 
 constexpr zip_uint16_t first_of_january_1980 = 1 << 5 | 1;
 constexpr std::size_t most_members = 4096;
+// A member of a model unpacks to so many times its size at most, above a mebibyte.
+constexpr std::size_t most_unpacked = 32, small_member = std::size_t(1) << 15;
 
 struct ErrorText {
     zip_error_t error;
@@ -99,7 +101,7 @@ struct ZipReader::Table {
     Archive archive;
     struct Place {
         zip_uint64_t index = 0;
-        std::size_t size = 0;
+        std::size_t size = 0, packed = 0;
         bool readable = true;  // stored or deflated
     };
     std::map<std::string, Place, std::less<>> places;
@@ -183,7 +185,9 @@ void ZipReader::read_table(std::size_t archive_bytes,
             refuse_archive(name_,
                            "has the member '" + strangers_text(member) + "' that is a link; it is not safe to open.");
         const bool readable = status.comp_method == ZIP_CM_STORE || status.comp_method == ZIP_CM_DEFLATE;
-        if (!table_->places.emplace(member, Table::Place{i, std::size_t(status.size), readable}).second)
+        if (!table_->places
+                 .emplace(member, Table::Place{i, std::size_t(status.size), std::size_t(status.comp_size), readable})
+                 .second)
             refuse_archive(name_, "has the member '" + strangers_text(member) + "' twice; it is not safe to open.");
         total = checked_sum("The archive", {total, std::size_t(status.size)});
         packed = checked_sum("The archive", {packed, std::size_t(status.comp_size)});
@@ -191,9 +195,9 @@ void ZipReader::read_table(std::size_t archive_bytes,
             refuse_archive(name_, "says that it holds " + format_bytes(std::max(total, packed)) + ", which a file of " +
                                       format_bytes(archive_bytes) + " cannot; it is not safe to open.");
     }
-    std::optional<std::vector<ZipSpan>> spans = zip_spans(read_bytes, archive_bytes);
-    if (spans && zip_spans_overlap(*spans))
-        refuse_archive(name_, "has members that lie in each other; it is not safe to open.");
+    std::optional<std::vector<ZipSpan>> spans = zip_spans(read_bytes, archive_bytes, std::size_t(entries));
+    if (!spans) damaged_archive(name_, "its table of members is not where it belongs");
+    if (zip_spans_overlap(*spans)) refuse_archive(name_, "has members that lie in each other; it is not safe to open.");
 }
 
 std::vector<std::string> ZipReader::members() const {
@@ -220,6 +224,9 @@ std::string ZipReader::read(std::string_view wanted, std::size_t most) const {
     if (!place.readable)
         refuse_archive(name_, "has the member '" + member +
                                   "' packed in a way that is not read here; only stored and deflated are.");
+    if (place.size / most_unpacked > place.packed + small_member)
+        refuse_archive(name_, "has the member '" + member + "' of " + format_bytes(place.size) + " in " +
+                                  format_bytes(place.packed) + ", as no model has; it is not safe to open.");
     if (place.size > most)
         refuse_archive(name_, "has the member '" + member + "' of " + format_bytes(place.size) + " where at most " +
                                   format_bytes(most) + " belong; it is not safe to open.");

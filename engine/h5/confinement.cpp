@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
+#include <cmath>
 #include <cstddef>
 #include <vector>
 
@@ -33,9 +34,12 @@ constexpr unsigned machine = AUDIT_ARCH_AARCH64;
 constexpr unsigned machine = 0;
 #endif
 
-bool limit(decltype(RLIMIT_CPU) what, rlim_t most) {
-    const struct rlimit both = {most, most};
+bool limit(decltype(RLIMIT_CPU) what, rlim_t most, rlim_t hard) {
+    const struct rlimit both = {most, hard};
     return setrlimit(what, &both) == 0;
+}
+bool limit(decltype(RLIMIT_CPU) what, rlim_t most) {
+    return limit(what, most, most);
 }
 
 // All else fails as if it were forbidden, which libhdf5 takes for an ordinary error.
@@ -76,10 +80,10 @@ namespace moe {
 bool confine(std::size_t file_bytes) {
     // The file, what is unpacked of it, and the program itself.
     const rlim_t memory = rlim_t(file_bytes) + h5_most_bytes(file_bytes) + (rlim_t(64) << 20);
-    const auto seconds = rlim_t(h5_seconds(file_bytes)) + 1;
+    const auto seconds = rlim_t(std::ceil(h5_seconds(file_bytes)));
     return prctl(PR_SET_DUMPABLE, 0) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && limit(RLIMIT_CORE, 0) &&
-           limit(RLIMIT_FSIZE, 0) && limit(RLIMIT_NOFILE, 3) && limit(RLIMIT_NPROC, 0) && limit(RLIMIT_CPU, seconds) &&
-           (sanitized || (limit(RLIMIT_AS, memory) && allow_few_calls()));
+           limit(RLIMIT_FSIZE, 0) && limit(RLIMIT_NOFILE, 3) && limit(RLIMIT_NPROC, 0) &&
+           limit(RLIMIT_CPU, seconds, seconds + 1) && (sanitized || (limit(RLIMIT_AS, memory) && allow_few_calls()));
 }
 
 }  // namespace moe

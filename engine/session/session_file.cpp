@@ -188,18 +188,22 @@ void read_text_beside(const std::filesystem::path& file, const std::string& text
 
 }  // namespace
 
+SavedModel model_of(const SavedRun& run) {
+    SavedModel model;
+    model.state = run.state;
+    model.tokenizer = run.corpus->tokenizer();
+    model.corpus_name = run.corpus->name();
+    model.corpus_text = run.corpus->text();
+    model.complete = true;
+    return model;
+}
+
 std::string pack_session(const WholeSession& session, std::size_t checkpoint_budget,
                          const std::string& text_elsewhere) {
     const SavedRun& run = session.run;
     if (!run.corpus) throw Error("There is no session to save; open a lesson or a text first.");
-    SavedModel model;
-    model.state = run.state;
-    model.corpus_name = run.corpus->name();
-    model.complete = true;
-    if (text_elsewhere.empty()) {
-        model.tokenizer = run.corpus->tokenizer();
-        model.corpus_text = run.corpus->text();
-    }
+    SavedModel model = model_of(run);
+    if (!text_elsewhere.empty()) model.tokenizer.reset(), model.corpus_text.clear();
     std::vector<ZipMember> more;
     // The limits of the reader: what is written can be opened.
     const auto add = [&more](const char* member, std::string bytes, std::size_t most, const char* what,

@@ -1,5 +1,5 @@
 #pragma once
-#include "engine/formats/h5_program.h"
+#include "engine/formats/model_files.h"
 #include "engine/session/timeline_file.h"
 #include "engine/session/training_session.h"
 
@@ -58,6 +58,9 @@ struct WholeSession {
 
 /// Bytes of notes that a file holds.
 inline constexpr std::size_t largest_notes = std::size_t(1) << 22;
+
+/// The run's model alone, with its text: no history, no past.
+SavedModel model_of(const SavedRun& run);
 
 /// The bytes of a `.keras` archive that Keras opens as a model; what Keras does not know rides along under `moe-lab/`.
 /// Equal sessions give equal bytes. With `text_elsewhere`, the name of a file beside it that holds pack_text(), corpus

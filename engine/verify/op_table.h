@@ -207,7 +207,7 @@ struct Row {
     std::string output, cotangent;  // loss = sum of cotangent * output
     Call backward;                  // empty: nothing to differentiate
     std::vector<Wrt> wrt;
-    double tolerance = 1e-10;  // NMSE against the reference in double
+    double slope_tolerance = 1e-10;  // NMSE against the reference in double, of what `backward` writes
     bool has_kink = false;     // points near zero are skipped in the gradient check
 };
 
@@ -228,7 +228,7 @@ inline Row activation_row(std::string name, Activation f, bool has_kink = false,
                 io.backend.activate_backward(io("dx"), io(sums), io("y"), f);
             },
             {{"x", "dx"}},
-            // Where tanh is close to 1 its output has lost digits of the slope 1 - y^2, in Keras as here.
+            // Where tanh is close to 1 its output has lost digits of the slope 1 - y^2, in Keras as here: not its own.
             f == Activation::tanh ? 1e-4 : 1e-10,
             has_kink};
 }

@@ -3,6 +3,7 @@
 
 #include "engine/formats/keras_code.h"
 #include "engine/formats/model_files.h"
+#include "engine/session/session_file.h"
 #include "tests/app/run_moelab.h"
 #include "tests/support/read_models.h"
 
@@ -222,6 +223,31 @@ private Q_SLOTS:
         REFUSED(exported("soft/model.keras", {"--keras-code", at("soft/model.py")}), 1, "give the code another name");
         REFUSED(exported("soft", {"--keras-code", at("soft/model.py")}), 1, "give the code another name");
         QVERIFY(!QFile::exists(at("soft/model.py")));
+    }
+
+    void exportTakesNobodysPlace() {
+        // A session has a past that an export has not.
+        TrainingSession session;
+        SessionSetup setup;
+        setup.corpus = Corpus::from_text("some", "a cat sat\na dog sat\n");
+        session.open(setup);
+        WholeSession whole;
+        whole.run = session.save().get();
+        save_session(at("lesson.keras").toStdString(), whole);
+        const QByteArray before = contents(at("lesson.keras"));
+        REFUSED(exported("soft", {"--keras", at("lesson.keras")}), 1, "holds a whole session");
+        REFUSED(exported("soft", {"--keras", at("lesson.keras"), "--classes"}), 1, "holds a whole session");
+        REFUSED(exported("soft", {"--keras-code", at("lesson.py")}), 1, "holds a whole session");
+        QVERIFY(contents(at("lesson.keras")) == before);
+        QVERIFY(!QFile::exists(at("lesson.py")));
+        // Classes of somebody else's.
+        QVERIFY(QDir().mkpath(at("other")));
+        QFile own(at("other/moe_layers.py"));
+        QVERIFY(own.open(QIODevice::WriteOnly) && own.write("mine = 1\n") > 0);
+        own.close();
+        REFUSED(exported("soft", {"--keras", at("other/a.keras"), "--classes"}), 1, "moe_layers.py is there already");
+        QCOMPARE(contents(at("other/moe_layers.py")), QByteArray("mine = 1\n"));
+        QVERIFY(!QFile::exists(at("other/a.keras")));
     }
 };
 

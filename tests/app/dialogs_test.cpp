@@ -137,6 +137,13 @@ private:
                  w.models().save();
                  return dialogNamed(w, QStringLiteral("overwrite"));
              }},
+            {QStringLiteral("replace_beside"),
+             [](MainWindow& w, WindowFixture& f) {
+                 writeText(f.path(QStringLiteral("mixture.keras")), "something else");
+                 w.models().exportForKeras(f.path(QStringLiteral("mixture.py")).toStdString(),
+                                           Workbench::KerasExport::code);
+                 return dialogNamed(w, QStringLiteral("replace_beside"));
+             }},
             {QStringLiteral("unsaved_training"),
              [](MainWindow& w, WindowFixture& f) {
                  save(w, f.path(QStringLiteral("mine.keras")));

@@ -9,6 +9,7 @@
 #include "app/shell/window_actions.h"
 #include "app/shell/workbench.h"
 #include "engine/core/atomic_file.h"
+#include "engine/formats/keras_code.h"
 #include "tests/support/read_sessions.h"
 #include "window_fixture.h"
 
@@ -293,6 +294,63 @@ private Q_SLOTS:
         QMimeData link;
         link.setUrls({QUrl(QStringLiteral("https://example.org/photo.png"))});
         QVERIFY(!drop(*window, link));
+    }
+
+    // What goes to Keras is the model that the window has, and takes nobody's place unasked.
+    void exportsForKeras() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        train(*window, 20);
+        const std::filesystem::path own = fixture.path(QStringLiteral("own.keras")).toStdString();
+        save(*window, own);
+        const std::string session = read_file(own);
+        const RunState state = load_model(own, {MOE_H5_PROGRAM}).state;
+        const auto file = [&](const char* name) -> std::filesystem::path {
+            return fixture.path(QString::fromLatin1(name)).toStdString();
+        };
+        using Kind = Workbench::KerasExport;
+        const auto told = [&](const char* part) {
+            return QTest::qWaitFor([&] { return says(window->notice(), QString::fromLatin1(part)); }, 10000);
+        };
+
+        window->models().exportForKeras(file("mixture.py"), Kind::code);
+        QVERIFY(told("Wrote mixture.py and mixture.keras, at step 20."));
+        const SavedModel model = load_model(file("mixture.keras"), {MOE_H5_PROGRAM});
+        QVERIFY(model.state.parameters == state.parameters);
+        QVERIFY(model.state.velocity == state.velocity);
+        QCOMPARE(model.state.step, std::uint64_t(20));
+        QVERIFY(read_file(file("mixture.py")) == keras_code(model, "mixture.py", "mixture.keras"));
+
+        window->models().exportForKeras(file("tutorial.keras"), Kind::classes);
+        QVERIFY(told("Wrote tutorial.keras and moe_layers.py"));
+        QVERIFY(load_model(file("tutorial.keras"), {MOE_H5_PROGRAM}).state.parameters == state.parameters);
+        QVERIFY(read_file(file("moe_layers.py")) == class_module());
+        train(*window, 1);
+        window->models().exportForKeras(file("tutorial.keras"), Kind::classes);  // the same classes: nothing to ask
+        QVERIFY(told("at step 21."));
+
+        // Weights of that name are there: asked first.
+        const std::string before = read_file(file("mixture.keras"));
+        window->models().exportForKeras(file("mixture.py"), Kind::code);
+        QTRY_VERIFY(window->models().question() && window->models().question()->isVisible());
+        QCOMPARE(window->models().question()->objectName(), QStringLiteral("replace_beside"));
+        QVERIFY(read_file(file("mixture.keras")) == before);
+        for (QAbstractButton* button : window->models().question()->buttons())
+            if (button->text() == QStringLiteral("Replace")) button->click();
+        QTRY_VERIFY(read_file(file("mixture.keras")) != before);
+        QTRY_COMPARE(load_model(file("mixture.keras"), {MOE_H5_PROGRAM}).state.step, std::uint64_t(21));
+
+        // The session's own file is not for taking.
+        for (const auto& [name, kind] : {std::pair{"own.py", Kind::code}, std::pair{"own.keras", Kind::classes}}) {
+            window->models().exportForKeras(file(name), kind);
+            QVERIFY(told("would take the place of own.keras"));
+            QVERIFY(read_file(own) == session);
+            QVERIFY(!std::filesystem::exists(file("own.py")));
+        }
+
+        // Nor where nothing can be written.
+        window->models().exportForKeras(file("own.keras/mixture.py"), Kind::code);
+        QVERIFY2(told("own.keras/mixture"), qPrintable(window->notice().text()));
     }
 };
 

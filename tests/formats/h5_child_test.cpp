@@ -54,6 +54,7 @@ struct Impostor {
 
 const std::string greet = "printf 'moelab-h5 1\\n'\n";
 constexpr const char* stopped = "its weights are damaged in a way that stopped the program that reads them";
+constexpr const char* no_start = "which reads such files, could not shut itself in here";
 constexpr const char* too_long = "takes longer than it can";
 
 template <class T>
@@ -135,21 +136,29 @@ TEST_CASE("a child that is missing, crashes, hangs or talks nonsense is one sent
         "start; install MoE Lab again.");
     for (const std::string& before : {std::string(), greet}) {
         CAPTURE(before);
-        must_say(Impostor(before + "exit 0").said(), stopped);
-        must_say(Impostor(before + "exit 3").said(), stopped);
-        must_say(Impostor(before + "kill -SEGV $$").said(), stopped);
-        must_say(Impostor(before + "kill -KILL $$").said(), stopped);
-        must_say(Impostor(before + "kill -XCPU $$").said(), too_long);
-        must_say(Impostor(before + "exec >&-; sleep 60").said(), stopped);
+        const char* ended = before.empty() ? no_start : stopped;
+        must_say(Impostor(before + "exit 0").said(), ended);
+        must_say(Impostor(before + "exit 3").said(), ended);
+        must_say(Impostor(before + "kill -SEGV $$").said(), ended);
+        must_say(Impostor(before + "kill -KILL $$").said(), ended);
+        must_say(Impostor(before + "kill -XCPU $$").said(), before.empty() ? "did not start in time" : too_long);
+        must_say(Impostor(before + "exec >&-; sleep 60").said(), ended);
     }
+    must_say(Impostor("exit 3").said(), "(it ended with 3)");
+    must_say(refusal([&] { Impostor::Hdf5Reader(image("plain"), "m.keras", {"moelab-h5"}); }),
+             "where the program 'moelab-h5' lies, which reads such files, is not known here");
     must_say(Impostor("exec cat /dev/zero").said(), "answered what is no list of weights (another greeting)");
     must_say(Impostor(greet + "exec cat /dev/zero").said(), "answered what is no list of weights (an unknown record)");
     must_say(Impostor(greet + "yes g").said(), "answered what is no list of weights (a path too long)");
     for (const char* lines : {"sleep 60", "while :; do :; done"}) {
         Impostor before(lines), after(greet + lines);
         before.program.start_seconds = after.program.read_seconds = 0.2;
-        must_say(before.said(), too_long);
-        must_say(after.said(), too_long);
+        must_say(before.said(), "did not start in time; close some programs");
+        const bool sleeps = std::string_view(lines).starts_with("sleep");
+        const std::string said = after.said();
+        // On a busy machine it may not have had half of the processor.
+        CHECK((said.find(sleeps ? "s; open it again when the computer is less busy" : too_long) != std::string::npos ||
+               (!sleeps && said.find("less busy") != std::string::npos)));
     }
     // A byte now and then does not hold the parent up, either.
     Impostor drips(greet + "while :; do printf g; sleep 0.05; done");
@@ -160,7 +169,7 @@ TEST_CASE("a child that is missing, crashes, hangs or talks nonsense is one sent
 TEST_CASE("what hangs is given up within two seconds, and no process of it is left") {
     const Impostor hangs(greet + "echo $$ >\"$(dirname \"$0\")/id\"; while :; do sleep 1; done");
     const auto start = std::chrono::steady_clock::now();
-    must_say(hangs.said(), too_long);
+    must_say(hangs.said(), "was stopped after 1.5 s, of which it had the processor for 0.0 s");
     MESSAGE("a child that hangs is given up after "
             << std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() << " s");
     CHECK(h5_seconds(1 << 20) < 2);
@@ -282,7 +291,8 @@ TEST_CASE("the child has given up what reading does not need before it looks at 
     CHECK(status.find("Seccomp:\t2") != std::string::npos);
 #endif
 #endif
-    CHECK(std::distance(fs::directory_iterator(proc + "/fd"), {}) == 3);
+    // What cannot be dumped shows its descriptors to root alone.
+    if (geteuid() == 0) CHECK(std::distance(fs::directory_iterator(proc + "/fd"), {}) == 3);
     kill(id, SIGKILL);
     waitpid(id, nullptr, 0);
     posix_spawn_file_actions_destroy(&actions);

@@ -92,7 +92,7 @@ TEST_CASE("training from Keras's initial weights follows Keras's curve, epoch by
         CAPTURE(name);
         const Case given(name);
         if (name.starts_with("odd")) {
-            CHECK(given.start.state.experiment.model.activation == given.curve["activation"]);
+            CHECK(given.start.state.experiment.model.activation == given.curve["activation"].get<std::string>());
             CHECK(given.corpus->examples() % given.curve["batch"].get<std::size_t>() != 0);
         }
         const auto backend = make_backend({"cpu", 1});
