@@ -157,8 +157,12 @@ std::string many_keys(std::size_t count) {
 
 // A tokenizer whose words are numbers.
 std::string no_words() {
-    return "ckeras.preprocessing.text\nTokenizer\n)\x81}X\xb" + std::string("\0\0\0word_counts}", 15) +
-           repeated("K\x01K\x02s", std::size_t(1) << 22) + "sX\xa" + std::string("\0\0\0word_index}sb.", 17);
+    std::string bytes = "ckeras.preprocessing.text\nTokenizer\n)\x81}X\xb";
+    bytes += std::string("\0\0\0word_counts}", 15);
+    bytes += repeated("K\x01K\x02s", std::size_t(1) << 22);
+    bytes += "sX\xa";
+    bytes += std::string("\0\0\0word_index}sb.", 17);
+    return bytes;
 }
 
 std::string tensors(const std::string& header, std::size_t bytes) {
