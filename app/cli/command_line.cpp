@@ -5,6 +5,7 @@
 #include "app/cli/terminal.h"
 #include "app/shell/run_window.h"
 #include "engine/core/error.h"
+#include "engine/formats/strangers_text.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -138,6 +139,11 @@ std::string helpFor(int argc, char** argv) {
     return "moelab --help";
 }
 
+/// On one line, whatever names were given.
+std::string sentence(const std::exception& error) {
+    return strangers_text(error.what(), 16384);
+}
+
 }  // namespace
 
 std::vector<Command> commands() {
@@ -150,14 +156,14 @@ int runCommandLine(int argc, char** argv) {
     try {
         code = dispatch(argc, argv);
     } catch (const UsageError& e) {
-        std::cerr << "moelab: " << e.what() << "\nTry: " << helpFor(argc, argv) << '\n';
+        std::cerr << "moelab: " << sentence(e) << "\nTry: " << helpFor(argc, argv) << '\n';
         code = 2;
     } catch (const Error& e) {
-        std::cerr << "moelab: " << e.what() << '\n';
+        std::cerr << "moelab: " << sentence(e) << '\n';
     } catch (const std::bad_alloc&) {
         std::cerr << "moelab: The memory is used up; choose smaller sizes or close other programs.\n";
     } catch (const std::exception& e) {
-        std::cerr << "moelab: " << e.what() << '\n';
+        std::cerr << "moelab: " << sentence(e) << '\n';
     }
     if (!std::cout.flush()) {
         std::cerr << "moelab: The results could not be written to standard output.\n";

@@ -14,10 +14,10 @@ KeysHome::KeysHome(QWidget* window, std::function<void()> home)
 
 bool KeysHome::eventFilter(QObject* watched, QEvent* event) {
     if (event->type() == QEvent::Hide && !event->spontaneous()) {
-        const QWidget* owner = qobject_cast<QDialog*>(watched);
-        while (owner && owner != window_) owner = owner->parentWidget();
-        // Later, when whatever closed it has been done.
-        if (owner && window_->isVisible()) QTimer::singleShot(0, this, home_);
+        const auto* dialog = qobject_cast<QDialog*>(watched);
+        // A dialog's own dialog leads back to that one. Later, when whatever closed it has been done.
+        if (dialog && dialog->parentWidget() && dialog->parentWidget()->window() == window_ && window_->isVisible())
+            QTimer::singleShot(0, this, home_);
     }
     return QObject::eventFilter(watched, event);
 }

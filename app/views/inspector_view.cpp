@@ -203,7 +203,7 @@ void InspectorView::explain(std::size_t i) {
     closeExplanation();
     pinned_ = shownStep();
     explaining_ = i;
-    keepMoment();
+    place_ = place();
     provenance_->clear();
     want();
     refreshExplanation();
@@ -229,14 +229,17 @@ void InspectorView::setFollowing(bool on) {
     arrange();
 }
 
+InspectorView::Place InspectorView::place() const {
+    const ProbeForward& probe = snapshot().probe;
+    return {session_.lookedAt(), session_.live().branch, probe.text, probe.focus};
+}
+
 // Training goes on beside a picked number; with the reader, to another moment or phrase, it goes.
 void InspectorView::keepMoment() {
-    const ProbeForward& probe = snapshot().probe;
-    Place now{session_.lookedAt(), session_.live().branch, probe.text, probe.focus};
+    Place now = place();
     if (now == place_) return;
-    const bool gone = explained_ != nullptr;  // else the pick itself
     place_ = std::move(now);
-    if (!pinned_ || !gone) return;
+    if (!pinned_) return;
     pinned_ = session_.lookedAt().value_or(session_.live().step);
     want();
 }
@@ -708,7 +711,10 @@ void InspectorView::changeEvent(QEvent* event) {
 
 void InspectorView::keyPressEvent(QKeyEvent* event) {
     if (event->matches(QKeySequence::Copy)) {
-        copyText(tableText(), *table_copy_, tr("Copied"), theme_);
+        if (explaining())
+            provenance_->copyChain();
+        else
+            copyText(tableText(), *table_copy_, tr("Copied"), theme_);
     } else if (event->key() == Qt::Key_Backspace && explaining() && !provenance_->canGoBack()) {
         close_where_->click();
     } else {

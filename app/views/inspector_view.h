@@ -106,7 +106,9 @@ private:
         std::size_t focus = 0;
 
         bool operator==(const Place&) const = default;
-    } place_;
+    };
+    Place place() const;
+    Place place_;  // where the number that is explained was picked, or was taken to
     std::uint64_t generation_ = 0;
     std::optional<std::size_t> followed_expert_;
     QString header_;

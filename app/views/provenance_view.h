@@ -92,6 +92,7 @@ public:
     void back();
     /// The number and what it comes from, for the clipboard.
     QString text() const;
+    void copyChain() { copy(text(), *copy_); }  // as its button
     QString kerasLine() const;
     QString title() const;  // "Where −.147 comes from"; drawn on top
     QString labelFault() const;

@@ -35,6 +35,14 @@ private Q_SLOTS:
     /// Whatever was refused: the model that was there is there.
     void cleanup() { QVERIFY(contents(at("model/model.keras")) == model_); }
 
+    // Names that come from elsewhere do not make two lines of one sentence, nor colour the terminal.
+    void namesStayOnOneLine() {
+        const Ran ran = train("four.txt", {"--set", "exp\nerts\x1b[31m=3"});
+        QCOMPARE(ran.code, 2);
+        QVERIFY2(ran.err.startsWith("moelab: There is no setting 'exp?erts?[31m'"), qPrintable(ran.err));
+        QCOMPARE(ran.err.count(u'\n'), 2);
+    }
+
     void corpora_data() {
         QTest::addColumn<QByteArray>("text");
         QTest::addColumn<QByteArray>("part");

@@ -426,6 +426,26 @@ private Q_SLOTS:
         QVERIFY(view->provenance()->text().contains("as the run began"));
     }
 
+    // Somebody who goes to another moment while the trace is still coming has the number of that moment.
+    void aPickGoesWithItsReaderBeforeItsTraceIsThere() {
+        Opened opened({"soft", 4, 4, 60});
+        const auto view = inspectorView(opened, themed(false, 1), {304, 480});
+        view->inspect({InspectedPart::gate, 0});
+        QVERIFY(waitFresh(*view));
+        view->explain(0);
+        QVERIFY(!view->provenance()->number());
+        opened.session.lookAt(20);
+        QTRY_COMPARE(opened.session.snapshot().step, std::uint64_t(20));
+        QVERIFY(waitFresh(*view));
+        QTRY_VERIFY(view->provenance()->number());
+        QVERIFY(view->scope().contains("step 20"));
+        QVERIFY(view->provenance()->title().contains(valueText(double(view->values()[0]))));
+        // What is copied is what is looked at.
+        view->setFocus();
+        QTest::keyClick(view.get(), Qt::Key_C, Qt::ControlModifier);
+        QCOMPARE(QApplication::clipboard()->text(), view->provenance()->text());
+    }
+
     void theClipboardHasNumbersAndATable() {
         Opened opened({"soft", 4, 4, 12});
         const auto view = inspectorView(opened, themed(false, 1), {304, 480});
