@@ -11,6 +11,7 @@
 #include "app/shell/window_actions.h"
 #include "app/shell/window_menu.h"
 #include "app/shell/workbench.h"
+#include "engine/session/session_file.h"
 #include "window_fixture.h"
 
 #include <QAbstractButton>
@@ -318,6 +319,39 @@ private Q_SLOTS:
         QVERIFY(text->height() > 30);
         watching = false;
         QVERIFY2(askedByGui().empty(), askedByGui().c_str());
+    }
+
+    // The second save finds the file as the first one left it: nobody else has changed it, and nothing is asked.
+    void twoSavesInARowAreOneAfterTheOther() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        const std::filesystem::path file = fixture.path(QStringLiteral("mine.keras")).toStdString();
+        bool saved = false;
+        window->bench().saveModel(file, [&] { saved = true; });
+        QTRY_VERIFY_WITH_TIMEOUT(saved, 10000);
+        QTest::qWait(50);
+        const auto train = [&](std::uint64_t to) {
+            window->session().runSteps(to - window->session().live().step);
+            QTRY_VERIFY(window->session().live().step == to && window->session().resting());
+        };
+        train(3);
+        int done = 0;
+        {
+            const Hang hang;
+            watch(fixture);
+            window->models().save([&] { ++done; });
+            QTRY_VERIFY(waitingThreads() > 0);
+            train(7);
+            window->models().save([&] { ++done; });
+            QTest::qWait(50);
+            QCOMPARE(done, 0);
+        }
+        QTRY_COMPARE_WITH_TIMEOUT(done, 2, 20000);
+        watching = false;
+        QVERIFY(!window->models().question());
+        QCOMPARE(window->bench().identity().saved_step, std::uint64_t(7));
+        QCOMPARE(summarize_session(file).step, std::uint64_t(7));
+        QVERIFY(!window->bench().isChanged());
     }
 
     void laterFileIsTheOneThatOpens() {
