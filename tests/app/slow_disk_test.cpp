@@ -343,7 +343,8 @@ private Q_SLOTS:
             QTRY_VERIFY(waitingThreads() > 0);
             train(7);
             window->models().save([&] { ++done; });
-            QTest::qWait(50);
+            QTest::qWait(200);
+            QCOMPARE(waitingThreads(), 1);
             QCOMPARE(done, 0);
         }
         QTRY_COMPARE_WITH_TIMEOUT(done, 2, 20000);
