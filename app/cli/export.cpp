@@ -47,6 +47,15 @@ void checkNoSession(const fs::path& file) {
                 " holds a whole session, which an export would take the place of; choose another name.");
 }
 
+/// Nor in the place of the weights of a program that --keras-code wrote.
+void checkNoWeights(const fs::path& file) {
+    std::error_code none;
+    const fs::path code = fs::path(file).replace_extension(".py");
+    if (!fs::exists(file, none) || !fs::exists(code, none)) return;
+    if (read_file_part(code, 0, 4096).find("The weights are in " + file.filename().string()) != std::string::npos)
+        throw Error(file.string() + " holds the weights of " + code.string() + " beside it; choose another name.");
+}
+
 int run(const Arguments& a) {
     const bool code = a.has("--keras-code");
     if (code == a.has("--keras"))
@@ -57,6 +66,7 @@ int run(const Arguments& a) {
     const fs::path out = code ? fileOf(a, "--keras-code", ".py") : fileOf(a, "--keras", ".keras");
     if (code) checkApart(out, a.required("--model"));
     checkNoSession(code ? weights_beside(out) : out);
+    if (!code) checkNoWeights(out);
     if (const fs::path classes = classes_beside(out);
         a.has("--classes") && fs::exists(classes) &&
         read_file_part(classes, 0, class_module().size() + 1) != class_module())

@@ -5,6 +5,7 @@
 #include <QMenu>
 #include <QMouseEvent>
 #include <QScopedValueRollback>
+#include <QTabBar>
 
 #include <algorithm>
 #include <cmath>
@@ -63,7 +64,15 @@ std::vector<DockFrame*> DockArea::guests() const {
 void DockArea::setOpen(DockFrame* frame, bool on) {
     if (!on) {
         frame->hide();
-        if (!rearranged_) arrange();
+        if (rearranged_) return;
+        // What was in front of the others in its place stays there.
+        std::vector<DockFrame*> in_front;
+        for (DockFrame* d : docks_)
+            if (d != frame && d->area() != frame->area() && !tabifiedDockWidgets(d).isEmpty() &&
+                !d->visibleRegion().isEmpty())
+                in_front.push_back(d);
+        arrange();
+        for (DockFrame* d : in_front) d->raise();
         return;
     }
     takePlace(frame);
@@ -223,6 +232,10 @@ bool DockArea::event(QEvent* event) {
     // A separator that is dragged is this window's own mouse move; from then on the sizes are the user's.
     if (event->type() == QEvent::MouseMove && static_cast<QMouseEvent*>(event)->buttons() & Qt::LeftButton)
         rearranged_ = true;
+    // Tab bars that are used again get a line in the style's own colour.
+    if (event->type() == QEvent::LayoutRequest)
+        for (QTabBar* bar : findChildren<QTabBar*>())
+            if (bar->drawBase()) bar->setDrawBase(false);
     return QMainWindow::event(event);
 }
 

@@ -163,7 +163,7 @@ void ModelActions::exportForKeras(const std::filesystem::path& path, Workbench::
             ask("replace_beside", tr("%1 is already there, and holds something else.").arg(name),
                 tr("%1 needs a file of that name beside it.").arg(QString::fromStdString(path.filename().string())));
         auto* replace = box->addButton(tr("Replace"), QMessageBox::DestructiveRole);
-        auto* other = box->addButton(tr("Another name…"), QMessageBox::AcceptRole);
+        auto* other = box->addButton(tr("Another place…"), QMessageBox::AcceptRole);
         box->addButton(tr("Cancel"), QMessageBox::RejectRole);
         box->setDefaultButton(other);
         connect(box, &QMessageBox::buttonClicked, this, [this, replace, other, path, kind](QAbstractButton* pressed) {

@@ -32,8 +32,7 @@ void styleChart(QChart& chart, const Theme& theme) {
         axis->setLabelsVisible(false);
         axis->setLabelsFont(theme.font(caption_size));
         axis->setLabelsColor(theme.muted);
-        axis->setGridLineVisible(axis->orientation() == Qt::Vertical);
-        axis->setGridLinePen(QPen(theme.hairline, 1));
+        axis->setGridLineVisible(false);
     }
 }
 
@@ -41,7 +40,6 @@ ChartPanel::ChartPanel(QWidget* parent)
     : QChartView(new QChart, parent), chart_(chart()), x_axis_(new QValueAxis), y_axis_(new QValueAxis) {
     chart_->addAxis(x_axis_, Qt::AlignBottom);
     chart_->addAxis(y_axis_, Qt::AlignLeft);
-    y_axis_->setTickType(QValueAxis::TicksDynamic);
     styleChart(*chart_, theme_);
     setFrameShape(QFrame::NoFrame);
     setStyleSheet(QStringLiteral("background: transparent"));
@@ -84,8 +82,6 @@ void ChartPanel::setContent(ChartContent content, const Theme& theme) {
     if (!(content_.x_max > content_.x_min)) content_.x_max = content_.x_min + 1;
     x_axis_->setRange(content_.x_min, content_.x_max);
     y_axis_->setRange(0, content_.y.max);
-    y_axis_->setTickInterval(content_.y.step);
-    y_axis_->setGridLineVisible(hasPoints());
     for (std::size_t i = 0; i < series_.size(); ++i) {
         const ChartLine& line = content_.lines[i];
         QLineSeries& series = *series_[i];
@@ -193,6 +189,16 @@ void ChartPanel::resizeEvent(QResizeEvent* event) {
     QChartView::resizeEvent(event);
     arrange();
     fillSeries();
+}
+
+// The axis's own lines stay where they were when the plot grows; these stand at their numbers.
+void ChartPanel::drawBackground(QPainter* painter, const QRectF&) {
+    if (!hasPoints()) return;
+    painter->setPen(QPen(theme_.hairline, 1));
+    for (const double tick : content_.y.ticks()) {
+        const double y = std::round(at({content_.x_min, tick}).y()) + 0.5;
+        painter->drawLine(QPointF(plot_.left(), y), QPointF(plot_.right(), y));
+    }
 }
 
 void ChartPanel::paintEvent(QPaintEvent* event) {

@@ -60,6 +60,7 @@ public:
     std::size_t pointsDrawn() const;
 
 protected:
+    void drawBackground(QPainter* painter, const QRectF& rect) override;
     void paintEvent(QPaintEvent* event) override;
     void resizeEvent(QResizeEvent* event) override;
     void mouseMoveEvent(QMouseEvent* event) override;

@@ -240,6 +240,12 @@ private Q_SLOTS:
         REFUSED(exported("soft", {"--keras-code", at("lesson.py")}), 1, "holds a whole session");
         QVERIFY(contents(at("lesson.keras")) == before);
         QVERIFY(!QFile::exists(at("lesson.py")));
+        // Weights that a program needs.
+        QVERIFY(exported("soft", {"--keras-code", at("next.py")}).code == 0);
+        const QByteArray weights = contents(at("next.keras"));
+        REFUSED(exported("soft", {"--keras", at("next.keras"), "--classes"}), 1, "holds the weights of");
+        QVERIFY(contents(at("next.keras")) == weights);
+        QVERIFY(exported("soft", {"--keras-code", at("next.py")}).code == 0);
         // Classes of somebody else's.
         QVERIFY(QDir().mkpath(at("other")));
         QFile own(at("other/moe_layers.py"));

@@ -13,6 +13,7 @@
 #include "tests/app/window_fixture.h"
 
 #include <QClipboard>
+#include <QTabBar>
 #include <QtTest>
 
 #include <set>
@@ -650,6 +651,25 @@ private Q_SLOTS:
         QCOMPARE(view.provenance()->number()->name, std::string("gate/kernel"));
         QVERIFY(view.provenance()->title().contains(valueText(double(view.values()[3]))));
         QVERIFY(view.scope().contains("step 30"));
+    }
+
+    void closedItLeavesTheOthersAsTheyWere() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        window->resize(1280, 720);
+        QTest::qWait(100);
+        DockFrame *behind = window->docks().dock("next_word"), *front = window->docks().dock("gate");
+        QVERIFY(behind && front);
+        QVERIFY(behind->visibleRegion().isEmpty() && !front->visibleRegion().isEmpty());
+        behind->raise();
+        QTRY_VERIFY(!behind->visibleRegion().isEmpty());
+        for (int i = 0; i < 2; ++i) {
+            QTest::keyClick(window->docks().stage()->view(), Qt::Key_I);
+            QTest::qWait(150);
+        }
+        QVERIFY(window->docks().dock("inspector")->isHidden());
+        QVERIFY(!behind->visibleRegion().isEmpty());
+        for (const QTabBar* bar : window->findChildren<QTabBar*>()) QVERIFY(!bar->isVisible() || !bar->drawBase());
     }
 
     void theWindowOpensItFromTheStage() {
