@@ -132,7 +132,9 @@ QString SteppingControl::state() const {
         return tr("Going to step %1: %2").arg(countText(session_.lookedAt().value_or(0)), percentText(*progress));
     if (!stepper_.problem().isEmpty()) return {};
     if (stepper_.trainsEpoch()) return tr("Training the epoch: step %1").arg(countText(session_.live().step));
-    if (stepper_.atEnd()) return tr("The run is finished: train more epochs to go on.");
+    // There is no batch after this one: the last operation leads nowhere, nor do the keys for a batch and an epoch.
+    if (stepper_.atEnd() || (session_.live().state == SessionState::finished && !session_.lookedAt()))
+        return tr("The run is finished: train more epochs to go on.");
     if (session_.lookedAt()) return tr("In the past: the run is at step %1.").arg(countText(session_.live().step));
     return {};
 }
