@@ -286,7 +286,7 @@ void TraceStageScene::paintGate() {
     const double scored = appeared("gate_scores"), softened = appeared("gate_softmax"), chosen = appeared("top_k"),
                  turned = updating() ? 0 : appeared("gate_softmax_backward");
     const double z_most = largestOf(z);
-    const double bar_left = gate_box_.left() + px(26), number_left = gate_box_.right() - px(turned > 0 ? 49 : 40);
+    const double bar_left = gate_box_.left() + px(26), number_left = gate_box_.right() - px(turned > 0 ? 49 : 44);
     const double room = number_left - px(4) - bar_left;
     for (const Slot& s : slots_) {
         const double thick = px(7);
