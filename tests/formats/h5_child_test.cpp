@@ -169,7 +169,7 @@ TEST_CASE("a child that is missing, crashes, hangs or talks nonsense is one sent
 TEST_CASE("what hangs is given up within two seconds, and no process of it is left") {
     const Impostor hangs(greet + "echo $$ >\"$(dirname \"$0\")/id\"; while :; do sleep 1; done");
     const auto start = std::chrono::steady_clock::now();
-    must_say(hangs.said(), "was stopped after 1.5 s, of which it had the processor for 0.0 s");
+    must_say(hangs.said(), "was stopped after 1.5 s, of which it had the processor for");
     MESSAGE("a child that hangs is given up after "
             << std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() << " s");
     CHECK(h5_seconds(1 << 20) < 2);
