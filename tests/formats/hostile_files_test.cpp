@@ -279,7 +279,7 @@ TEST_CASE("every rule about a stranger's file has a file that breaks it, one sen
         const double took = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
         const std::size_t peak = resident("VmHWM:"), rise = peak > before ? peak - before : 0;
         must_say(said, rule);
-        CHECK(took < (memory_is_ours ? 1000 : 20000));
+        CHECK(took < (memory_is_ours ? 5000 : 60000));  // on a slow and busy machine; a second elsewhere
         const std::size_t most = 3 * bytes.size() + (std::size_t(64) << 20);
         if (memory_is_ours && fresh) CHECK(rise <= most - bytes.size());  // the file itself was there before
         char line[200];
