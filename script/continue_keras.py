@@ -72,8 +72,11 @@ class Model:
         self.batch_size = int(settings["batch_size"]) if "batch_size" in settings else None
         beside = os.path.join(os.path.dirname(path), "tokenizer.json")
         if self.tokenizer is None and os.path.exists(beside):
-            with open(beside, encoding="utf-8") as file:
-                self.tokenizer = json.load(file)
+            try:
+                with open(beside, encoding="utf-8") as file:
+                    self.tokenizer = json.load(file)
+            except (OSError, ValueError) as error:
+                refuse("'%s' cannot be read as a tokenizer (%s)." % (beside, error))
         if self.tokenizer is None:
             refuse("'%s' has no tokenizer inside, and there is no tokenizer.json beside it." % path)
         layers = config.get("config", {}).get("layers", [])
@@ -105,7 +108,9 @@ def ids_of(lines, tokenizer):
             line = line.translate({ord(sign): config["split"] for sign in config["filters"]})
             words = [word for word in line.split(config["split"]) if word]
         numbers = [index.get(word, unknown) for word in words]
-        yield [unknown if most and n is not None and n >= most else n for n in numbers if n is not None]
+        if most:
+            numbers = [unknown if n is not None and n >= most else n for n in numbers]
+        yield [n for n in numbers if n is not None]
 
 
 def examples_of(path, tokenizer, length, np):
@@ -117,7 +122,6 @@ def examples_of(path, tokenizer, length, np):
         refuse("the text '%s' cannot be read (%s)." % (path, error))
     rows, targets = [], []
     for ids in ids_of(lines, tokenizer):
-        ids = [n for n in ids if n is not None]
         for i in range(1, len(ids)):
             phrase = ids[max(0, i - length):i]
             rows.append([0] * (length - len(phrase)) + phrase)

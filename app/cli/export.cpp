@@ -67,9 +67,7 @@ int run(const Arguments& a) {
     if (code) checkApart(out, a.required("--model"));
     checkNoSession(code ? weights_beside(out) : out);
     if (!code) checkNoWeights(out);
-    if (const fs::path classes = classes_beside(out);
-        a.has("--classes") && fs::exists(classes) &&
-        read_file_part(classes, 0, class_module().size() + 1) != class_module())
+    if (const fs::path classes = classes_beside(out); a.has("--classes") && classes_are_foreign(classes))
         throw Error(classes.string() + " is there already and holds something else, and " + out.string() +
                     " needs a file of that name beside it; choose another folder.");
     const SavedModel model = load_model(a.required("--model"), h5Program());

@@ -4,7 +4,6 @@
 #include "app/models/experiment_draft.h"
 #include "app/models/text_format.h"
 #include "app/shell/undo_commands.h"
-#include "engine/core/atomic_file.h"
 #include "engine/core/error.h"
 #include "engine/core/settings.h"
 #include "engine/formats/keras_code.h"
@@ -580,8 +579,7 @@ void Workbench::exportForKeras(const std::filesystem::path& path, KerasExport ki
                     if (!own.empty() && std::filesystem::equivalent(file, own, none))
                         throw Error("This would take the place of " + own.filename().string() +
                                     ", which holds the whole session; give it another name.");
-                const bool there = std::filesystem::exists(beside, none) &&
-                                   (code || read_file_part(beside, 0, class_module().size() + 1) != class_module());
+                const bool there = code ? std::filesystem::exists(beside, none) : classes_are_foreign(beside);
                 if (there && replaces)
                     return [=, this] {
                         Q_EMIT working({});

@@ -28,10 +28,10 @@ inline constexpr std::uint64_t no_saved_step = (std::uint64_t(1) << 53) - 1;
 
 /// What is known of a run besides the session: what it is called, which file it came from.
 struct RunIdentity {
-    QString name;                              // of the lesson or the text; of a file where there is neither
-    const Lesson* lesson = nullptr;            // where the run is a lesson's own
-    std::filesystem::path file;                // where Save goes; empty: not saved yet
-    std::uint64_t saved_step = 0;              // up to which the file holds it
+    QString name;                    // of the lesson or the text; of a file where there is neither
+    const Lesson* lesson = nullptr;  // where the run is a lesson's own
+    std::filesystem::path file;      // where Save goes; empty: not saved yet
+    std::uint64_t saved_step = 0;    // up to which the file holds it
     std::optional<Experiment> saved_settings;  // as the file holds them; nothing: not known
     FileMark file_mark;
     std::uint64_t saved_as = 0;  // counts what was read or written: with the same one the same content of a file

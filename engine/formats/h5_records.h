@@ -35,7 +35,7 @@ enum class H5Rule : std::uint8_t {
     twice,  // an object under two names, as in a loop
     deep,   // more groups, one in the other, than any model needs
     long_path,
-    many,  // more objects than any model needs
+    many,   // more objects than any model needs
     memory,
     count
 };

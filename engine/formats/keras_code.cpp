@@ -217,6 +217,12 @@ std::filesystem::path classes_beside(const std::filesystem::path& model) {
     return model.parent_path() / "moe_layers.py";
 }
 
+bool classes_are_foreign(const std::filesystem::path& classes) {
+    std::error_code none;
+    return std::filesystem::exists(classes, none) &&
+           read_file_part(classes, 0, class_module().size() + 1) != class_module();
+}
+
 std::filesystem::path save_keras_code(const std::filesystem::path& file, const SavedModel& model) {
     const std::filesystem::path weights = weights_beside(file);
     const std::string code = keras_code(model, file.filename().string(), weights.filename().string());

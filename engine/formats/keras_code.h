@@ -20,6 +20,9 @@ std::filesystem::path weights_beside(const std::filesystem::path& code);
 /// Where save_class_model() puts the classes of `model`: moe_layers.py in its folder.
 std::filesystem::path classes_beside(const std::filesystem::path& model);
 
+/// Whether what lies there is not these classes. Throws Error where it cannot be read.
+bool classes_are_foreign(const std::filesystem::path& classes);
+
 /// `file` as keras_code() writes it, and the model at weights_beside() it, which is returned. Each is replaced
 /// atomically.
 std::filesystem::path save_keras_code(const std::filesystem::path& file, const SavedModel& model);

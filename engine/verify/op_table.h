@@ -208,7 +208,7 @@ struct Row {
     Call backward;                  // empty: nothing to differentiate
     std::vector<Wrt> wrt;
     double slope_tolerance = 1e-10;  // NMSE against the reference in double, of what `backward` writes
-    bool has_kink = false;     // points near zero are skipped in the gradient check
+    bool has_kink = false;           // points near zero are skipped in the gradient check
 };
 
 /// `in_place`: y takes the memory of x, as training has it where the slope shows in y.
