@@ -77,20 +77,25 @@ bool hasDisplay() {
     return set("DISPLAY") || set("WAYLAND_DISPLAY") || set("QT_QPA_PLATFORM");
 }
 
+/// Before its options are: they may be right for the command that was meant.
+void requireFile(const std::filesystem::path& file) {
+    std::error_code ignored;
+    if (std::filesystem::exists(file, ignored)) return;
+    const std::string word = file.string();
+    // Where it looks like a path a file is missing; else a command is misspelt.
+    if (word.find_first_of("./") != std::string::npos) throw Error("There is no file " + word + ".");
+    throw UsageError("'" + word + "' is neither a command nor a file.");
+}
+
 int openWindow(int argc, char** argv, std::span<const std::string_view> given) {
+    if (!given.empty() && !given[0].empty() && given[0][0] != '-') requireFile(given[0]);
     const Arguments a(windowCommand(), given);
     if (a.words().size() > 1)
         throw UsageError("The window opens one file, and here are " + std::to_string(a.words().size()) + ".");
     WindowRequest request;
     if (!a.words().empty()) {
         request.file = a.words().front();
-        std::error_code ignored;
-        if (!std::filesystem::exists(request.file, ignored)) {
-            const std::string word = request.file.string();
-            // Where it looks like a path a file is missing; else a command is misspelt.
-            if (word.find_first_of("./") != std::string::npos) throw Error("There is no file " + word + ".");
-            throw UsageError("'" + word + "' is neither a command nor a file.");
-        }
+        requireFile(request.file);
     }
     request.lesson = a.value("--lesson").value_or("");
     request.lessons = a.value("--lessons").value_or("");

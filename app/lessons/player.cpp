@@ -4,8 +4,24 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace moe::app {
+
+namespace {
+
+constexpr std::size_t named_in_full = 8, one_by_one = 26, groups = 8;
+
+/// How many experts are one option: more than the alphabet has letters nobody picks from.
+std::size_t expertsTogether(std::size_t experts) {
+    return experts <= one_by_one ? 1 : (experts + groups - 1) / groups;
+}
+
+QString groupName(std::size_t first, std::size_t last) {
+    return first == last ? expertName(first) : QStringLiteral("%1\u2013%2").arg(expertName(first), expertName(last));
+}
+
+}  // namespace
 
 LessonPlayer::LessonPlayer(const Lesson* lesson) : lesson_(lesson), guesses_(lesson ? lesson->steps.size() : 0) {}
 
@@ -35,9 +51,11 @@ bool LessonPlayer::goBack() {
 QStringList LessonPlayer::options(const Snapshot& snapshot) const {
     if (!step() || !step()->guess) return {};
     if (step()->guess->kind != Guess::Kind::expert) return step()->guess->options;
+    const std::size_t experts = snapshot.experiment.model.num_experts, together = expertsTogether(experts);
     QStringList names;
-    for (std::size_t e = 0; e < std::min<std::size_t>(snapshot.experiment.model.num_experts, 8); ++e)
-        names << tr("Expert %1").arg(expertName(e));
+    for (std::size_t e = 0; e < experts; e += together)
+        names << (experts <= named_in_full ? tr("Expert %1").arg(expertName(e))
+                                           : groupName(e, std::min(experts, e + together) - 1));
     return names;
 }
 
@@ -46,14 +64,25 @@ void LessonPlayer::guess(int option) {
 }
 
 QString LessonPlayer::revealExpert(const std::vector<float>& shares, std::size_t said) const {
-    if (said >= shares.size()) return {};
+    const std::size_t together = expertsTogether(shares.size()), first = said * together;
+    if (first >= shares.size()) return {};
+    const std::size_t last = std::min(shares.size(), first + together) - 1;
     const auto percent = [](float share) { return QString::number(std::lround(100 * share)); };
     const std::size_t best = std::size_t(std::max_element(shares.begin(), shares.end()) - shares.begin());
-    QString text = tr("You said %1. It has %2 %.").arg(expertName(said), percent(shares[said]));
-    text += u' ';
-    text += shares[said] >= shares[best] ? tr("No other has more.")
-                                         : tr("%1 has the most: %2 %.").arg(expertName(best), percent(shares[best]));
-    return text;
+    const QString most = tr("%1 has the most: %2 %.").arg(expertName(best), percent(shares[best]));
+    if (together > 1) {
+        const float all =
+            std::accumulate(shares.begin() + std::ptrdiff_t(first), shares.begin() + std::ptrdiff_t(last + 1), 0.f);
+        return tr("You said %1. Together they have %2 %.").arg(groupName(first, last), percent(all)) + u' ' + most;
+    }
+    return tr("You said %1. It has %2 %.").arg(expertName(first), percent(shares[first])) + u' ' +
+           (shares[first] >= shares[best] ? tr("No other has more.") : most);
+}
+
+void LessonPlayer::expertsChanged(std::size_t before, std::size_t now) {
+    if (before == now || std::max(expertsTogether(before), expertsTogether(now)) == 1) return;
+    for (std::size_t i = 0; i < count(); ++i)
+        if (lesson_->steps[i].guess && lesson_->steps[i].guess->kind == Guess::Kind::expert) guesses_[i].reset();
 }
 
 QString LessonPlayer::reveal(const Snapshot& snapshot) const {
@@ -71,7 +100,7 @@ QString LessonPlayer::reveal(const Snapshot& snapshot) const {
         }
         case Guess::Answer::load:
             if (snapshot.load.size() != experts)
-                return tr("You said %1. Train first: nothing has run yet.").arg(expertName(said));
+                return tr("You said %1. Train first: nothing has run yet.").arg(options(snapshot).value(int(said)));
             return revealExpert(snapshot.load, said);
         case Guess::Answer::next_word: {
             const QString word = guess.options.value(int(said));

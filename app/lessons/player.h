@@ -30,11 +30,13 @@ public:
     bool goOn();
     bool goBack();
 
-    /// The options of this step's guess; experts by name.
+    /// The options of this step's guess; experts by name, "A" to "Z" where they are many, in groups where more.
     QStringList options(const Snapshot& snapshot) const;
     /// What was guessed at this step; an option may be changed as long as the learner likes.
     std::optional<int> guessed() const { return guesses_.empty() ? std::nullopt : guesses_[index_]; }
     void guess(int option);
+    /// A guess at a group of experts means nothing among others.
+    void expertsChanged(std::size_t before, std::size_t now);
     const std::vector<std::optional<int>>& guesses() const { return guesses_; }
 
     /// "You said B. It has 44 %.": what was said, and what the running model says to it. Empty before the guess.

@@ -19,8 +19,8 @@ const std::vector<ExperimentField>& ExperimentDraft::fields() {
             {"num_experts", Kind::whole, tr("Experts"), {}, true},
             {"router", Kind::gate, tr("Gate"), {}, true},
             {"top_k", Kind::whole, tr("Experts that run"), {}, true},
-            {"embedding_dim", Kind::whole, tr("Word width"), {}, true},
-            {"hidden_dim", Kind::whole, tr("Expert width"), {}, true},
+            {"embedding_dim", Kind::whole, tr("Embedding width"), {}, true},
+            {"hidden_dim", Kind::whole, tr("Hidden width"), {}, true},
             {"activation", Kind::activation, tr("Activation"), {}, true},
             {"mask_zero", Kind::truth, tr("Leave padding out"), {}, true},
             {"learning_rate", Kind::real, tr("Learning rate"), {}, false},
@@ -105,7 +105,7 @@ QString corpusSentence(const Corpus& corpus) {
     const auto counted = [](std::size_t n, const QString& one, const QString& many) {
         return n == 1 ? one : many.arg(countText(n));
     };
-    return tr("%1, %2, %3. The longest phrase has %4.")
+    return tr("%1, %2, %3. The longest phrase to go on from has %4.")
         .arg(counted(corpus.lines(), tr("1 line"), tr("%1 lines")),
              counted(corpus.tokenizer().vocabulary() - 1, tr("1 word"), tr("%1 different words")),
              counted(corpus.examples(), tr("1 example"), tr("%1 examples")),

@@ -69,7 +69,7 @@ Experiment resolvedFor(Experiment experiment, const Corpus& corpus);
 /// Throws Error where the sizes leave 64 bits.
 ExperimentCost costOf(const Experiment& experiment, const Corpus& corpus);
 
-/// "4 lines, 10 different words, 12 examples. The longest phrase has 4 words."
+/// "4 lines, 10 different words, 12 examples. The longest phrase to go on from has 4 words."
 QString corpusSentence(const Corpus& corpus);
 
 /// A running model's experiment without what its corpus gave it: for another corpus.

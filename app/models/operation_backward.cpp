@@ -11,10 +11,6 @@ namespace {
 
 using Kind = OperationColumn::Kind;
 
-QString text(const char* utf8) {
-    return QString::fromUtf8(utf8);
-}
-
 OperationColumn gradientBar() {
     return {QString(), Kind::bar, true};
 }
@@ -26,11 +22,14 @@ void PageBuilder::vocabularyScoresBackward() {
     const std::size_t target = targetOr(0), w = pickedIn("d_logits", target);
     page_.question = tr("How should each word's score move, so that “%1” becomes more likely?")
                          .arg(shownText(elidedWord(word(target))));
-    page_.formula = text("∂L/∂s_{w} = ( q_{w} − t_{w} ) / N     ∂L/∂y = Σ_{w} ∂L/∂s_{w} U_{w}");
+    page_.formula = formula("∂L/∂s_{w} = ( q_{w} − t_{w} ) / N     ∂L/∂y = Σ_{w} ∂L/∂s_{w} U_{w}");
     shapes(QStringLiteral("(%1)").arg(V_), QStringLiteral("(%1)").arg(D_));
     page_.heading = tr("word");
-    page_.columns = {
-        {text("q_{w}")}, {text("t_{w}")}, {text("∂L/∂s_{w}")}, gradientBar(), {tr("the score should"), Kind::words}};
+    page_.columns = {{formula("q_{w}")},
+                     {formula("t_{w}")},
+                     {formula("∂L/∂s_{w}")},
+                     gradientBar(),
+                     {tr("the score should"), Kind::words}};
     double most = 0;
     for (const std::size_t i : listedWords()) most = std::max(most, std::abs(at(ds, i)));
     for (const std::size_t i : listedWords()) {
@@ -42,13 +41,13 @@ void PageBuilder::vocabularyScoresBackward() {
                          : at(ds, i) > 0 ? tr("fall")
                                          : tr("stay"))};
     }
-    page_.strips = {strip(text("∂L/∂s"), "d_logits", 0, ds), strip(text("∂L/∂y"), "d_mixed", 0, dy)};
+    page_.strips = {strip(formula("∂L/∂s"), "d_logits", 0, ds), strip(formula("∂L/∂y"), "d_mixed", 0, dy)};
     for (OperationRow& r : page_.rows) {
         const bool right = r.cells[1].text == QStringLiteral("1");
         settle({&r.cells[0]}, [&] { return gives((shown(r.cells[0]) - right) / double(N_), r.cells[2]); },
                {&r.cells[2]});
     }
-    page_.worked = {gradientLine(text("∂L/∂s_{%1}").arg(literal(w)),
+    page_.worked = {gradientLine(formula("∂L/∂s_{%1}").arg(literal(w)),
                                  {(Shown::number(at(q, w)) - Shown::exact(w == target ? 1 : 0)) / Shown::exact(N_)},
                                  at(ds, w))};
     page_.notice = tr("They add up to 0: the right word rises, the others fall.") + u' ' + ofTheBatch();
@@ -58,23 +57,23 @@ void PageBuilder::vocabularyScoresBackward() {
 
 void PageBuilder::weightedSumToExperts() {
     page_.question = tr("How much of the gradient does each expert get?");
-    page_.formula = text("∂L/∂y_{e} = g_{e} · ∂L/∂y");
+    page_.formula = formula("∂L/∂y_{e} = g_{e} · ∂L/∂y");
     shapes(QStringLiteral("(%1)").arg(D_), QStringLiteral("(%1, %2)").arg(K_).arg(D_));
     const Values g = value("expert_weights"), dy = value("d_mixed"), all = value("d_answers");
     const std::size_t picked = pickedIn("d_answers"), k = picked / D_, d = picked % D_;
     page_.heading = tr("expert");
-    page_.columns = {{text("g_{e}")}, {text("|∂L/∂y_{e}|")}, {text("∂L/∂y_{e}"), Kind::strip}};
+    page_.columns = {{formula("g_{e}")}, {formula("|∂L/∂y_{e}|")}, {formula("∂L/∂y_{e}"), Kind::strip}};
     for (const Visitor& v : visitors()) {
         OperationRow& r = expertRow(v, true);
         if (!v.visit) continue;
         const Values own = value("d_answers", *v.visit);
         r.cells = {number(at(g, *v.visit), ref("expert_weights", *v.visit)), gradientNumber(lengthOf(own)),
-                   stripCell(text("∂L/∂y_{%1}").arg(expertLetter(v.expert)), "d_answers", *v.visit * D_, own)};
+                   stripCell(formula("∂L/∂y_{%1}").arg(expertLetter(v.expert)), "d_answers", *v.visit * D_, own)};
         r.cells[1].text = traceText(lengthOf(own));
     }
     othersRow();
-    page_.strips = {strip(text("∂L/∂y"), "d_mixed", 0, dy)};
-    page_.worked = {gradientLine(text("∂L/∂y_{%1, %2}").arg(expertLetter(expertOf(k)), QString::number(d)),
+    page_.strips = {strip(formula("∂L/∂y"), "d_mixed", 0, dy)};
+    page_.worked = {gradientLine(formula("∂L/∂y_{%1, %2}").arg(expertLetter(expertOf(k)), QString::number(d)),
                                  {Shown::number(at(g, k)) * Shown::gradient(at(dy, d))}, at(all, picked))};
     page_.notice =
         K_ == 1
@@ -88,14 +87,17 @@ void PageBuilder::weightedSumToExperts() {
 
 void PageBuilder::weightedSumToGate() {
     page_.question = tr("Would more of an expert's answer have helped?");
-    page_.formula = text("∂L/∂g_{e} = y_{e} · ∂L/∂y = Σ_{d} y_{e, d} ∂L/∂y_{d}");
+    page_.formula = formula("∂L/∂g_{e} = y_{e} · ∂L/∂y = Σ_{d} y_{e, d} ∂L/∂y_{d}");
     shapes(QStringLiteral("(%1), (%2, %1)").arg(D_).arg(K_), QStringLiteral("(%1)").arg(K_));
     const Values dy = value("d_mixed"), dg = value("d_expert_weights");
     std::size_t k = visitOf(pickedExpert(E_));
     if (k >= K_) k = largest(dg);
     page_.heading = tr("expert");
-    page_.columns = {
-        {text("|y_{e}|")}, {text("g_{e}")}, {text("∂L/∂g_{e}")}, gradientBar(), {tr("would help"), Kind::words}};
+    page_.columns = {{formula("|y_{e}|")},
+                     {formula("g_{e}")},
+                     {formula("∂L/∂g_{e}")},
+                     gradientBar(),
+                     {tr("would help"), Kind::words}};
     const double most = std::abs(at(dg, largest(dg)));
     for (const Visitor& v : visitors()) {
         OperationRow& r = expertRow(v, true);
@@ -109,13 +111,13 @@ void PageBuilder::weightedSumToGate() {
                                      : QStringLiteral("–"))};
     }
     othersRow();
-    page_.strips = {strip(text("∂L/∂y"), "d_mixed", 0, dy), strip(text("∂L/∂g"), "d_expert_weights", 0, dg)};
+    page_.strips = {strip(formula("∂L/∂y"), "d_mixed", 0, dy), strip(formula("∂L/∂g"), "d_expert_weights", 0, dg)};
     const Values y = value("answers", k);
     std::vector<Term> terms;
     for (std::size_t d = 0; d < D_; ++d)
         terms.emplace_back(Shown::number(at(y, d)) * Shown::gradient(at(dy, d)), at(y, d) * at(dy, d));
     page_.worked = {
-        gradientLine(text("∂L/∂g_{%1}").arg(expertLetter(expertOf(k))), {sumOf(terms, 2, at(dg, k))}, at(dg, k))};
+        gradientLine(formula("∂L/∂g_{%1}").arg(expertLetter(expertOf(k))), {sumOf(terms, 2, at(dg, k))}, at(dg, k))};
     page_.notice = K_ == 1 ? tr("It leads nowhere: with one chosen expert the weight is 1, whatever its score.")
                            : tr("Below 0: the answer points where the loss falls, so more of it would have helped.");
     page_.keras = QStringLiteral("dg = tape.gradient(loss, g)");
@@ -127,12 +129,12 @@ void PageBuilder::balanceToGate() {
     const double alpha = t_.experiment.model.balance_loss;
     const QString p = soft_ ? QStringLiteral("g") : QStringLiteral("p");
     page_.question = tr("Which experts does the balance loss want used less?");
-    page_.formula = text("∂B/∂%1_{e} = α E f_{e} / N").arg(p);
+    page_.formula = formula("∂B/∂%1_{e} = α E f_{e} / N").arg(p);
     shapes(tr("batch (%1, %2)").arg(N_).arg(E_), QStringLiteral("(%1)").arg(E_));
     const Values db = value("d_gate_probs_balance");
     const std::size_t e = pickedExpert(largestExpert(db));
     page_.heading = tr("expert");
-    page_.columns = {{text("f_{e}")}, {text("P_{e}")}, {text("∂B/∂%1_{e}").arg(p)}, gradientBar()};
+    page_.columns = {{formula("f_{e}")}, {formula("P_{e}")}, {formula("∂B/∂%1_{e}").arg(p)}, gradientBar()};
     const double most = std::abs(at(db, largest(db)));
     for (const Visitor& v : visitors()) {
         OperationRow& r = expertRow({v.expert, 0}, false);
@@ -149,10 +151,10 @@ void PageBuilder::balanceToGate() {
         });
     });
     othersRow(tr("in the strip below"));
-    page_.strips = {strip(text("∂B/∂%1").arg(p), "d_gate_probs_balance", 0, db)};
-    page_.aside = text("α = %1").arg(strength.text);
+    page_.strips = {strip(formula("∂B/∂%1").arg(p), "d_gate_probs_balance", 0, db)};
+    page_.aside = formula("α = %1").arg(strength.text);
     page_.worked = {gradientLine(
-        text("∂B/∂%1_{%2}").arg(p, expertLetter(e)),
+        formula("∂B/∂%1_{%2}").arg(p, expertLetter(e)),
         {Shown::number(alpha) * Shown::exact(E_) * Shown::number(balanceShare(e)) / Shown::exact(N_)}, at(db, e))};
     page_.notice =
         tr("The same for every example of the batch: the more often an expert was chosen, the stronger it is "
@@ -202,10 +204,10 @@ void PageBuilder::gateSoftmaxBackward() {
     page_.question = t_.targets.empty() ? QString()
                                         : tr("How should each gate score move, so that “%1” becomes more likely?")
                                               .arg(shownText(elidedWord(word(targetOr(0)))));
-    page_.formula = text("∂L/∂z_{e} = g_{e} ( ∂L/∂g_{e} − Σ_{j} g_{j} ∂L/∂g_{j} )");
+    page_.formula = formula("∂L/∂z_{e} = g_{e} ( ∂L/∂g_{e} − Σ_{j} g_{j} ∂L/∂g_{j} )");
     if (balanced_) {
         const QString q = soft_ ? QStringLiteral("g") : QStringLiteral("p");
-        page_.formula += text(" + %1_{e} ( ∂B/∂%1_{e} − Σ_{j} %1_{j} ∂B/∂%1_{j} )").arg(q);
+        page_.formula += formula(" + %1_{e} ( ∂B/∂%1_{e} − Σ_{j} %1_{j} ∂B/∂%1_{j} )").arg(q);
     }
     shapes(QStringLiteral("(%1)").arg(K_), QStringLiteral("(%1)").arg(E_));
     page_.heading = tr("expert");
@@ -213,14 +215,14 @@ void PageBuilder::gateSoftmaxBackward() {
     double balance_mean = 0;
     for (std::size_t e = 0; e < E_; ++e) balance_mean += at(p, e) * (balanced_ ? at(db, e) : 0);
     const std::size_t e = pickedExpert(largestExpert(dz)), k = visitOf(e);
-    page_.columns = {{text("g_{e}")}, {text("∂L/∂g_{e}")}};
+    page_.columns = {{formula("g_{e}")}, {formula("∂L/∂g_{e}")}};
     if (balanced_) {
         page_.columns.push_back({tr("by answers")});
         page_.columns.push_back({tr("by balance")});
     } else {
         page_.columns.push_back({tr("minus Σ")});
     }
-    page_.columns.push_back({text("∂L/∂z_{e}")});
+    page_.columns.push_back({formula("∂L/∂z_{e}")});
     page_.columns.push_back(gradientBar());
     page_.columns.push_back({tr("the score should"), Kind::words});
     const double most = std::abs(at(dz, largest(dz)));
@@ -248,20 +250,20 @@ void PageBuilder::gateSoftmaxBackward() {
     OperationCell sum = number(mean);
     settleSlopes(sum);
     othersRow(balanced_ ? tr("in the strip below") : QString());
-    page_.strips = {strip(text("∂L/∂z"), "d_gate_logits", 0, dz)};
-    page_.aside = text("Σ = %1").arg(sum.text);
+    page_.strips = {strip(formula("∂L/∂z"), "d_gate_logits", 0, dz)};
+    page_.aside = formula("Σ = %1").arg(sum.text);
     const double by_answers = k < K_ ? at(g, k) * (at(dg, k) - mean) : 0,
                  by_balance = balanced_ ? at(p, e) * (at(db, e) - balance_mean) : 0;
     const QString letter = expertLetter(e);
     if (k < K_)
-        page_.worked = {gradientLine(balanced_ ? tr("by answers") : text("∂L/∂z_{%1}").arg(letter),
+        page_.worked = {gradientLine(balanced_ ? tr("by answers") : formula("∂L/∂z_{%1}").arg(letter),
                                      {Shown::number(at(g, k)) * (Shown::gradient(at(dg, k)) - Shown::number(mean))},
                                      at(task, e))};
     if (balanced_)
-        page_.worked.push_back(gradientLine(text("∂L/∂z_{%1}").arg(letter),
+        page_.worked.push_back(gradientLine(formula("∂L/∂z_{%1}").arg(letter),
                                             {Shown::gradient(at(task, e)) + Shown::gradient(at(balance, e))},
                                             at(dz, e)));
-    if (page_.worked.empty()) page_.worked = {text("∂L/∂z_{%1} = 0").arg(letter)};
+    if (page_.worked.empty()) page_.worked = {formula("∂L/∂z_{%1} = 0").arg(letter)};
     if (K_ == 1)
         page_.notice =
             balanced_ && moves
@@ -289,14 +291,16 @@ void PageBuilder::gateSoftmaxBackward() {
 
 void PageBuilder::gateScoresBackward() {
     page_.question = tr("What should the gate see differently?");
-    page_.formula = text("∂L/∂x^{gate} = Σ_{e} ∂L/∂z_{e} W_{e}     ∂L/∂W_{d, e} = Σ_{n} x_{d} ∂L/∂z_{e}");
+    page_.formula = formula("∂L/∂x^{gate} = Σ_{e} ∂L/∂z_{e} W_{e}     ∂L/∂W_{d, e} = Σ_{n} x_{d} ∂L/∂z_{e}");
     shapes(QStringLiteral("(%1)").arg(E_), QStringLiteral("(%1)").arg(D_));
     const Values x = value("mean"), dz = value("d_gate_logits"), dx = value("d_mean_gate"),
                  W = parameter("gate/kernel"), dW = gradient("gate/kernel"), db = gradient("gate/bias");
     const std::size_t d = pickedIn("d_mean_gate");
     page_.heading = tr("expert");
-    page_.columns = {
-        {text("∂L/∂z_{e}")}, {text("∂L/∂z_{e} · W_{%1, e}").arg(d)}, {text("|∂L/∂W_{e}|")}, {text("∂L/∂b_{e}")}};
+    page_.columns = {{formula("∂L/∂z_{e}")},
+                     {formula("∂L/∂z_{e} · W_{%1, e}").arg(d)},
+                     {formula("|∂L/∂W_{e}|")},
+                     {formula("∂L/∂b_{e}")}};
     double sum = 0;
     std::vector<Term> terms;
     for (std::size_t e = 0; e < E_; ++e) {
@@ -314,8 +318,9 @@ void PageBuilder::gateScoresBackward() {
         r.cells[2].text = traceText(std::sqrt(column));
     }
     othersRow(tr("in the strip below"));
-    page_.strips = {strip(text("∂L/∂z"), "d_gate_logits", 0, dz), strip(text("∂L/∂x^{gate}"), "d_mean_gate", 0, dx)};
-    page_.worked = {gradientLine(text("∂L/∂x^{gate}_{%1}").arg(d), {sumOf(terms, 4, at(dx, d))}, at(dx, d))};
+    page_.strips = {strip(formula("∂L/∂z"), "d_gate_logits", 0, dz),
+                    strip(formula("∂L/∂x^{gate}"), "d_mean_gate", 0, dx)};
+    page_.worked = {gradientLine(formula("∂L/∂x^{gate}_{%1}").arg(d), {sumOf(terms, 4, at(dx, d))}, at(dx, d))};
     page_.notice =
         tr("The two columns at the right are what W and b learn: summed over the batch's %1 examples.").arg(N_);
     page_.keras = QStringLiteral("dW, db = tape.gradient(%1, [gate.kernel, gate.bias])")
@@ -325,14 +330,16 @@ void PageBuilder::gateScoresBackward() {
 
 void PageBuilder::expertOutputBackward() {
     page_.question = tr("What should each expert's hidden units do?");
-    page_.formula = text("∂L/∂h_{e} = V_{e} ∂L/∂y_{e}");
+    page_.formula = formula("∂L/∂h_{e} = V_{e} ∂L/∂y_{e}");
     shapes(QStringLiteral("(%1, %2)").arg(K_).arg(D_), QStringLiteral("(%1, %2)").arg(K_).arg(H_));
     const Values all = value("d_hidden"), V = parameter("experts/output/kernel"),
                  dV = gradient("experts/output/kernel");
     const std::size_t picked = pickedIn("d_hidden"), k = picked / H_, j = picked % H_;
     page_.heading = tr("expert");
-    page_.columns = {
-        {text("|∂L/∂y_{e}|")}, {text("|∂L/∂V_{e}|")}, {text("|∂L/∂h_{e}|")}, {text("∂L/∂h_{e}"), Kind::strip}};
+    page_.columns = {{formula("|∂L/∂y_{e}|")},
+                     {formula("|∂L/∂V_{e}|")},
+                     {formula("|∂L/∂h_{e}|")},
+                     {formula("∂L/∂h_{e}"), Kind::strip}};
     for (const Visitor& v : visitors()) {
         OperationRow& r = expertRow(v, true);
         if (!v.visit) continue;
@@ -344,7 +351,7 @@ void PageBuilder::expertOutputBackward() {
         };
         r.cells = {length(value("d_answers", *v.visit)),
                    length(dV.empty() ? Values() : dV.subspan(v.expert * H_ * D_, H_ * D_)), length(own),
-                   stripCell(text("∂L/∂h_{%1}").arg(expertLetter(v.expert)), "d_hidden", *v.visit * H_, own)};
+                   stripCell(formula("∂L/∂h_{%1}").arg(expertLetter(v.expert)), "d_hidden", *v.visit * H_, own)};
     }
     othersRow();
     const std::size_t e = expertOf(k);
@@ -356,7 +363,7 @@ void PageBuilder::expertOutputBackward() {
         sum += v * at(dy, d);
         terms.emplace_back(Shown::number(v) * Shown::gradient(at(dy, d)), v * at(dy, d));
     }
-    page_.worked = {gradientLine(text("∂L/∂h_{%1, %2}").arg(expertLetter(e), QString::number(j)),
+    page_.worked = {gradientLine(formula("∂L/∂h_{%1, %2}").arg(expertLetter(e), QString::number(j)),
                                  {sumOf(terms, 2, at(all, picked))}, at(all, picked))};
     page_.notice = tr("|∂L/∂V| is what the expert's output weights learn from the whole batch of %1 examples.").arg(N_);
     page_.keras = QStringLiteral("dh = tape.gradient(loss, h)");
@@ -369,7 +376,7 @@ void PageBuilder::expertHiddenBackward() {
     page_.question = activation_ == Activation::linear
                          ? tr("What passes back through the hidden units?")
                          : tr("What passes back through the %1?").arg(activationName(t_.experiment.model));
-    page_.formula = text("∂L/∂a_{e} = ∂L/∂h_{e} %1     ∂L/∂x^{experts} = Σ_{e} W_{e} ∂L/∂a_{e}")
+    page_.formula = formula("∂L/∂a_{e} = ∂L/∂h_{e} %1     ∂L/∂x^{experts} = Σ_{e} W_{e} ∂L/∂a_{e}")
                         .arg(relu ? tr("where h_{e} > 0, else 0") : slopeFormula());
     shapes(QStringLiteral("(%1, %2)").arg(K_).arg(H_), QStringLiteral("(%1)").arg(D_));
     const Values all = value("d_hidden_sums"), h = value("hidden"), dh = value("d_hidden"),
@@ -377,9 +384,9 @@ void PageBuilder::expertHiddenBackward() {
     const std::size_t picked = pickedIn("d_hidden_sums"), k = picked / H_, j = picked % H_;
     page_.heading = tr("expert");
     page_.columns = {{relu ? tr("units open") : tr("units above 0")},
-                     {text("|∂L/∂h_{e}|")},
-                     {text("|∂L/∂a_{e}|")},
-                     {text("∂L/∂a_{e}"), Kind::strip}};
+                     {formula("|∂L/∂h_{e}|")},
+                     {formula("|∂L/∂a_{e}|")},
+                     {formula("∂L/∂a_{e}"), Kind::strip}};
     for (const Visitor& v : visitors()) {
         OperationRow& r = expertRow(v, true);
         if (!v.visit) continue;
@@ -391,18 +398,19 @@ void PageBuilder::expertHiddenBackward() {
             return c;
         };
         r.cells = {plain(tr("%1 of %2").arg(open).arg(H_)), length(value("d_hidden", *v.visit)), length(own),
-                   stripCell(text("∂L/∂a_{%1}").arg(expertLetter(v.expert)), "d_hidden_sums", *v.visit * H_, own)};
+                   stripCell(formula("∂L/∂a_{%1}").arg(expertLetter(v.expert)), "d_hidden_sums", *v.visit * H_, own)};
     }
     othersRow();
-    page_.strips = {strip(text("∂L/∂x^{experts}"), "d_mean_experts", 0, dx)};
+    page_.strips = {strip(formula("∂L/∂x^{experts}"), "d_mean_experts", 0, dx)};
     const QString letter = expertLetter(expertOf(k));
     const double slope = activation_slope(activation_, at(value("hidden_sums"), picked));
-    page_.worked = {!relu               ? gradientLine(text("∂L/∂a_{%1, %2}").arg(letter, QString::number(j)),
-                                                       {Shown::gradient(at(dh, picked)) * Shown::number(slope)}, at(all, picked))
-                    : at(h, picked) > 0 ? text("∂L/∂a_{%1, %2} = ∂L/∂h_{%1, %2} = ~{%3}   h_{%1, %2} = %4 > 0")
-                                              .arg(letter, QString::number(j), traceText(at(all, picked), true),
-                                                   traceText(at(h, picked)))
-                                        : text("∂L/∂a_{%1, %2} = 0   h_{%1, %2} = 0").arg(letter, QString::number(j))};
+    page_.worked = {
+        !relu ? gradientLine(formula("∂L/∂a_{%1, %2}").arg(letter, QString::number(j)),
+                             {Shown::gradient(at(dh, picked)) * Shown::number(slope)}, at(all, picked))
+        : at(h, picked) > 0
+            ? formula("∂L/∂a_{%1, %2} = ∂L/∂h_{%1, %2} = ~{%3}   h_{%1, %2} = %4 > 0")
+                  .arg(letter, QString::number(j), traceText(at(all, picked), true), traceText(at(h, picked)))
+            : formula("∂L/∂a_{%1, %2} = 0   h_{%1, %2} = 0").arg(letter, QString::number(j))};
     page_.notice =
         relu ? tr("Units that were 0 on the way forward get no gradient on the way back; the others pass it on to x.")
              : slopeNotice();
@@ -414,7 +422,7 @@ void PageBuilder::expertHiddenBackward() {
 
 void PageBuilder::embeddingBackward() {
     page_.question = tr("What does each word's row of the embedding learn?");
-    page_.formula = text("∂L/∂x = ∂L/∂x^{experts} + ∂L/∂x^{gate}     ∂L/∂r_{t} = ∂L/∂x / %1").arg(averaged_);
+    page_.formula = formula("∂L/∂x = ∂L/∂x^{experts} + ∂L/∂x^{gate}     ∂L/∂r_{t} = ∂L/∂x / %1").arg(averaged_);
     shapes(QStringLiteral("(%1)").arg(D_), QStringLiteral("(%1, %2)").arg(T_).arg(D_));
     const Values rows = value("d_embedding_rows"), experts = value("d_mean_experts"), gate = value("d_mean_gate"),
                  table = gradient("embedding");
@@ -422,7 +430,7 @@ void PageBuilder::embeddingBackward() {
     if (first + D_ <= rows.size()) first += largest(rows.subspan(first, D_));
     const std::size_t picked = pickedIn("d_embedding_rows", first), t = picked / D_, d = picked % D_;
     page_.heading = tr("word");
-    page_.columns = {{text("|∂L/∂r_{t}|")}, {tr("row, whole batch")}, {text("∂L/∂r_{t}"), Kind::strip}};
+    page_.columns = {{formula("|∂L/∂r_{t}|")}, {tr("row, whole batch")}, {formula("∂L/∂r_{t}"), Kind::strip}};
     const auto row = [&](std::size_t position, const QString& label) {
         OperationRow r;
         r.label = label;
@@ -434,7 +442,7 @@ void PageBuilder::embeddingBackward() {
             return c;
         };
         r.cells = {length(own), length(table.size() >= (id + 1) * D_ ? table.subspan(id * D_, D_) : Values()),
-                   stripCell(text("∂L/∂r"), "d_embedding_rows", position * D_, own)};
+                   stripCell(formula("∂L/∂r"), "d_embedding_rows", position * D_, own)};
         r.current = position == t;
         page_.rows.push_back(std::move(r));
     };
@@ -452,7 +460,7 @@ void PageBuilder::embeddingBackward() {
     }
     for (std::size_t i = 0; i < phrase_.positions.size(); ++i) row(phrase_.positions[i], phrase_.words[i]);
     page_.worked = {
-        gradientLine(text("∂L/∂r_{%1, %2}").arg(literal(std::size_t(t_.ids[example_ * T_ + t])), QString::number(d)),
+        gradientLine(formula("∂L/∂r_{%1, %2}").arg(literal(std::size_t(t_.ids[example_ * T_ + t])), QString::number(d)),
                      {(Shown::gradient(at(experts, d)) + Shown::gradient(at(gate, d))) / Shown::exact(averaged_)},
                      at(rows, picked))};
     page_.aside = tr("experts %1, gate %2").arg(traceText(lengthOf(experts)), traceText(lengthOf(gate)));

@@ -9,10 +9,6 @@ namespace moe::app {
 
 namespace {
 
-QString text(const char* utf8) {
-    return QString::fromUtf8(utf8);
-}
-
 double largestOf(const std::vector<OperationRow>& rows, std::size_t column) {
     double most = 0;
     for (const OperationRow& r : rows)
@@ -24,10 +20,10 @@ double largestOf(const std::vector<OperationRow>& rows, std::size_t column) {
 
 void PageBuilder::embeddingRows() {
     page_.question = tr("Which numbers stand for each word of “%1”?").arg(elidedPhrase());
-    page_.formula = text("r_{t} = embedding[ id_{t} ]");
+    page_.formula = formula("r_{t} = embedding[ id_{t} ]");
     shapes(tr("(%1) ids").arg(T_), QStringLiteral("(%1, %2)").arg(T_).arg(D_));
     page_.heading = tr("word");
-    page_.columns = {{tr("id")}, {text("|r_{t}|")}, {text("r_{t}"), OperationColumn::Kind::strip}};
+    page_.columns = {{tr("id")}, {formula("|r_{t}|")}, {formula("r_{t}"), OperationColumn::Kind::strip}};
     const Values rows = value("embedding_rows");
     std::size_t first = phrase_.positions.empty() ? 0 : phrase_.positions.front() * D_;
     first +=
@@ -58,7 +54,7 @@ void PageBuilder::embeddingRows() {
     for (std::size_t i = 0; i < phrase_.positions.size(); ++i) row(phrase_.positions[i], phrase_.words[i]);
     const auto id = std::size_t(t_.ids[example_ * T_ + t]);
     const double result = at(rows, picked), table = at(parameter("embedding"), id * D_ + d);
-    page_.worked = {text("r_{%1, %2} = embedding[ %3, %2 ] = %4")
+    page_.worked = {formula("r_{%1, %2} = embedding[ %3, %2 ] = %4")
                         .arg(literal(id), QString::number(d), QString::number(id), traceText(result))};
     page_.notice = !phrase_.padding ? tr("Each word has a row of its own; the same word has the same row everywhere.")
                    : masked_
@@ -73,7 +69,7 @@ void PageBuilder::embeddingRows() {
 void PageBuilder::mean() {
     page_.question = tr("What does the model keep of “%1”?").arg(elidedPhrase());
     const bool one = averaged_ == 1;
-    page_.formula = text("x = ( Σ_{t} r_{t} ) / %1 %2")
+    page_.formula = formula("x = ( Σ_{t} r_{t} ) / %1 %2")
                         .arg(QString::number(averaged_), masked_ ? (one ? tr("word") : tr("words"))
                                                          : one   ? tr("place")
                                                                  : tr("places"));
@@ -81,7 +77,7 @@ void PageBuilder::mean() {
     const Values rows = value("embedding_rows"), x = value("mean");
     const std::size_t d = pickedIn("mean");
     page_.heading = tr("word");
-    page_.columns = {{text("r_{t, %1}").arg(d)}, {text("r_{t}"), OperationColumn::Kind::strip}};
+    page_.columns = {{formula("r_{t, %1}").arg(d)}, {formula("r_{t}"), OperationColumn::Kind::strip}};
     double sum = 0;
     std::vector<Term> terms;
     std::vector<double> times_of;
@@ -113,7 +109,7 @@ void PageBuilder::mean() {
         for (std::size_t i = 0; i < column.size(); ++i) together += times_of[i] * shown(*column[i]);
         return gives(together / double(averaged_), page_.rows.back().cells[0]);
     });
-    page_.worked = {line(text("x_{%1}").arg(d),
+    page_.worked = {line(formula("x_{%1}").arg(d),
                          {sumOf(terms, 4, at(x, d) * double(averaged_)) / Shown::exact(averaged_)}, at(x, d))};
     page_.notice =
         !masked_ && phrase_.padding == 1
@@ -132,10 +128,11 @@ void PageBuilder::mean() {
 
 void PageBuilder::gateScores() {
     page_.question = tr("How well does the phrase fit each expert, in the gate's eyes?");
-    page_.formula = text("z_{e} = Σ_{d} x_{d} W_{d, e} + b_{e}");
+    page_.formula = formula("z_{e} = Σ_{d} x_{d} W_{d, e} + b_{e}");
     shapes(QStringLiteral("(%1)").arg(D_), QStringLiteral("(%1)").arg(E_));
     page_.heading = tr("expert");
-    page_.columns = {{text("x · W_{e}")}, {text("b_{e}")}, {text("z_{e}")}, {QString(), OperationColumn::Kind::bar}};
+    page_.columns = {
+        {formula("x · W_{e}")}, {formula("b_{e}")}, {formula("z_{e}")}, {QString(), OperationColumn::Kind::bar}};
     const Values x = value("mean"), z = value("gate_logits"), W = parameter("gate/kernel"), b = parameter("gate/bias");
     const std::size_t e = pickedExpert(largestExpert(z));
     for (const Visitor& v : visitors()) {
@@ -150,7 +147,7 @@ void PageBuilder::gateScores() {
     for (OperationRow& r : page_.rows) r.cells.push_back(bar(*r.cells[2].value, most));
     othersRow(tr("their scores are in the strip below"));
     page_.strips = {strip(QStringLiteral("x"), "mean", 0, x), strip(QStringLiteral("z"), "gate_logits", 0, z)};
-    page_.worked = {line(text("z_{%1}").arg(expertLetter(e)),
+    page_.worked = {line(formula("z_{%1}").arg(expertLetter(e)),
                          {productsOf(x, W, e, E_, at(z, e) - at(b, e)) + Shown::number(at(b, e))}, at(z, e), true)};
     page_.notice = tr("A score may be any number; only the differences between the scores count in what follows.");
     page_.keras = QStringLiteral("gate = model.get_layer(\"gate\"); z = x @ gate.kernel + gate.bias");
@@ -161,11 +158,13 @@ void PageBuilder::gateSoftmax() {
     const QString g = soft_ ? QStringLiteral("g") : QStringLiteral("p");
     page_.question = soft_ ? tr("How much does the gate trust each expert?")
                            : tr("How likely would the gate send the phrase to each expert?");
-    page_.formula = text("%1_{e} = exp( z_{e} ) / Σ_{j} exp( z_{j} )").arg(g);
+    page_.formula = formula("%1_{e} = exp( z_{e} ) / Σ_{j} exp( z_{j} )").arg(g);
     shapes(QStringLiteral("(%1)").arg(E_), QStringLiteral("(%1)").arg(E_));
     page_.heading = tr("expert");
-    page_.columns = {
-        {text("z_{e}")}, {text("exp( z_{e} )")}, {text("%1_{e}").arg(g)}, {QString(), OperationColumn::Kind::bar}};
+    page_.columns = {{formula("z_{e}")},
+                     {formula("exp( z_{e} )")},
+                     {formula("%1_{e}").arg(g)},
+                     {QString(), OperationColumn::Kind::bar}};
     const Values z = value("gate_logits"), p = value("gate_probs");
     double sum = 0, shown = 0, most = 0;
     for (const float v : z) sum += std::exp(double(v));
@@ -192,8 +191,8 @@ void PageBuilder::gateSoftmax() {
         settle({&r.cells[0]}, [&] { return gives(std::exp(PageBuilder::shown(r.cells[0])), r.cells[1]); });
     othersRow(tr("together %1").arg(traceText(std::max(0.0, 1 - shown))));
     page_.strips = {strip(QStringLiteral("z"), "gate_logits", 0, z), strip(g, "gate_probs", 0, p)};
-    page_.aside = text("Σ = %1").arg(total.text);
-    page_.worked = {line(text("%1_{%2}").arg(g, expertLetter(e)),
+    page_.aside = formula("Σ = %1").arg(total.text);
+    page_.worked = {line(formula("%1_{%2}").arg(g, expertLetter(e)),
                          {Shown::exp(Shown::number(at(z, e))) / Shown::number(sum),
                           Shown::number(std::exp(at(z, e))) / Shown::number(sum)},
                          at(p, e))};
@@ -208,11 +207,12 @@ void PageBuilder::gateSoftmax() {
 
 void PageBuilder::topK() {
     page_.question = tr("Which experts are called, and with which weight?");
-    page_.formula = K_ == 1 ? text("g_{e} = p_{e} / p_{e} = 1   %1").arg(tr("for the largest p_{e}"))
-                            : text("g_{e} = p_{e} / Σ_{j} p_{j}   %1").arg(tr("j: the %1 largest").arg(K_));
+    page_.formula = K_ == 1 ? formula("g_{e} = p_{e} / p_{e} = 1   %1").arg(tr("for the largest p_{e}"))
+                            : formula("g_{e} = p_{e} / Σ_{j} p_{j}   %1").arg(tr("j: the %1 largest").arg(K_));
     shapes(QStringLiteral("(%1)").arg(E_), QStringLiteral("(%1)").arg(K_));
     page_.heading = tr("expert");
-    page_.columns = {{text("z_{e}")}, {text("p_{e}")}, {text("g_{e}")}, {QString(), OperationColumn::Kind::bar}};
+    page_.columns = {
+        {formula("z_{e}")}, {formula("p_{e}")}, {formula("g_{e}")}, {QString(), OperationColumn::Kind::bar}};
     const Values z = value("gate_logits"), p = value("gate_probs"), g = value("expert_weights");
     std::size_t k = visitOf(pickedExpert(E_));
     if (k >= K_) k = largest(g);
@@ -249,7 +249,7 @@ void PageBuilder::topK() {
         });
     othersRow();
     page_.strips = {strip(QStringLiteral("p"), "gate_probs", 0, p)};
-    page_.worked = {line(text("g_{%1}").arg(expertLetter(expertOf(k))),
+    page_.worked = {line(formula("g_{%1}").arg(expertLetter(expertOf(k))),
                          {Shown::number(at(p, expertOf(k))) / sumOf(terms, 4, chosen)}, at(g, k))};
     page_.notice =
         K_ == 1
@@ -267,8 +267,8 @@ void PageBuilder::expertHidden() {
     shapes(QStringLiteral("(%1)").arg(D_), QStringLiteral("(%1, %2)").arg(K_).arg(H_));
     page_.heading = tr("expert");
     page_.columns = {{relu ? tr("units at work") : tr("units above 0")},
-                     {text("|h_{e}|")},
-                     {text("h_{e}"), OperationColumn::Kind::strip}};
+                     {formula("|h_{e}|")},
+                     {formula("h_{e}"), OperationColumn::Kind::strip}};
     const Values x = value("mean"), all = value("hidden"), W = parameter("experts/hidden/kernel"),
                  b = parameter("experts/hidden/bias");
     const std::size_t picked = pickedIn("hidden", pickedIn("hidden_sums", largest(all))), k = picked / H_,
@@ -282,7 +282,7 @@ void PageBuilder::expertHidden() {
         working += on;
         r.cells.push_back(plain(tr("%1 of %2").arg(on).arg(H_)));
         r.cells.push_back(number(lengthOf(h)));
-        r.cells.push_back(stripCell(text("h_{%1}").arg(expertLetter(v.expert)), "hidden", *v.visit * H_, h));
+        r.cells.push_back(stripCell(formula("h_{%1}").arg(expertLetter(v.expert)), "hidden", *v.visit * H_, h));
     }
     othersRow();
     page_.strips = {strip(QStringLiteral("x"), "mean", 0, x)};
@@ -291,7 +291,7 @@ void PageBuilder::expertHidden() {
                  sum = at(value("hidden_sums"), picked);
     const QString unit = QStringLiteral("%1, %2").arg(expertLetter(e), QString::number(j));
     page_.worked = {
-        line(text("h_{%1} = ").arg(unit) + activationOf(text("x · W_{%1} + b").arg(unit)),
+        line(formula("h_{%1} = ").arg(unit) + activationOf(formula("x · W_{%1} + b").arg(unit)),
              {Shown::activated(activation_, productsOf(x, W, e * D_ * H_ + j, H_, sum - bias) + Shown::number(bias))},
              at(all, picked))};
     page_.notice = activationNotice();
@@ -305,10 +305,10 @@ void PageBuilder::expertHidden() {
 
 void PageBuilder::expertOutput() {
     page_.question = tr("What does each expert answer?");
-    page_.formula = text("y_{e} = h_{e} V_{e} + c_{e}");
+    page_.formula = formula("y_{e} = h_{e} V_{e} + c_{e}");
     shapes(QStringLiteral("(%1, %2)").arg(K_).arg(H_), QStringLiteral("(%1, %2)").arg(K_).arg(D_));
     page_.heading = tr("expert");
-    page_.columns = {{text("|h_{e}|")}, {text("|y_{e}|")}, {text("y_{e}"), OperationColumn::Kind::strip}};
+    page_.columns = {{formula("|h_{e}|")}, {formula("|y_{e}|")}, {formula("y_{e}"), OperationColumn::Kind::strip}};
     const Values all = value("answers"), W = parameter("experts/output/kernel"), b = parameter("experts/output/bias");
     const std::size_t picked = pickedIn("answers"), k = picked / D_, d = picked % D_;
     for (const Visitor& v : visitors()) {
@@ -317,13 +317,13 @@ void PageBuilder::expertOutput() {
         const Values y = value("answers", *v.visit);
         r.cells.push_back(number(lengthOf(value("hidden", *v.visit))));
         r.cells.push_back(number(lengthOf(y)));
-        r.cells.push_back(stripCell(text("y_{%1}").arg(expertLetter(v.expert)), "answers", *v.visit * D_, y));
+        r.cells.push_back(stripCell(formula("y_{%1}").arg(expertLetter(v.expert)), "answers", *v.visit * D_, y));
     }
     othersRow();
     const std::size_t e = expertOf(k);
     const double product = dot(value("hidden", k), W, e * H_ * D_ + d, D_), bias = at(b, e * D_ + d);
     page_.worked = {
-        line(text("y_{%1, %2} = h_{%1} · V_{%2} + c").arg(expertLetter(e), QString::number(d)),
+        line(formula("y_{%1, %2} = h_{%1} · V_{%2} + c").arg(expertLetter(e), QString::number(d)),
              {productsOf(value("hidden", k), W, e * H_ * D_ + d, D_, at(all, picked) - bias) + Shown::number(bias)},
              at(all, picked))};
     page_.notice = soft_ ? tr("Every expert answers every phrase; how much an answer counts is the gate's decision.")
@@ -335,15 +335,15 @@ void PageBuilder::expertOutput() {
 
 void PageBuilder::weightedSum() {
     page_.question = K_ == 1 ? tr("What becomes of the one answer?") : tr("How do the answers become one?");
-    page_.formula = text("y = Σ_{e} g_{e} y_{e}");
+    page_.formula = formula("y = Σ_{e} g_{e} y_{e}");
     shapes(QStringLiteral("(%1), (%1, %2)").arg(K_).arg(D_), QStringLiteral("(%1)").arg(D_));
     const Values g = value("expert_weights"), all = value("answers"), y = value("mixed");
     const std::size_t d = pickedIn("mixed");
     page_.heading = tr("expert");
-    page_.columns = {{text("g_{e}")},
-                     {text("y_{e, %1}").arg(d)},
-                     {text("g_{e} · y_{e, %1}").arg(d)},
-                     {text("y_{e}"), OperationColumn::Kind::strip}};
+    page_.columns = {{formula("g_{e}")},
+                     {formula("y_{e, %1}").arg(d)},
+                     {formula("g_{e} · y_{e, %1}").arg(d)},
+                     {formula("y_{e}"), OperationColumn::Kind::strip}};
     double sum = 0, most = 0, total = 0;
     std::size_t strongest = 0;
     std::vector<Term> terms;
@@ -362,7 +362,7 @@ void PageBuilder::weightedSum() {
         r.cells.push_back(signedNumber(at(all, k * D_ + d), ref("answers", k * D_ + d)));
         r.cells.push_back(signedNumber(at(g, k) * at(all, k * D_ + d)));
         r.cells.push_back(
-            stripCell(text("y_{%1}").arg(expertLetter(v.expert)), "answers", k * D_, value("answers", k)));
+            stripCell(formula("y_{%1}").arg(expertLetter(v.expert)), "answers", k * D_, value("answers", k)));
     }
     othersRow();
     OperationRow r;
@@ -382,7 +382,7 @@ void PageBuilder::weightedSum() {
             return gives(together, page_.rows.back().cells[2]);
         });
     for (OperationRow* row : parts) settleProduct(*row);
-    page_.worked = {line(text("y_{%1}").arg(d), {sumOf(terms, 4, at(y, d))}, at(y, d))};
+    page_.worked = {line(formula("y_{%1}").arg(d), {sumOf(terms, 4, at(y, d))}, at(y, d))};
     page_.notice = K_ == 1 ? tr("With one chosen expert and a weight of 1 the sum is its answer.")
                            : tr("Weight times length: %1 of what is added comes from expert %2.")
                                  .arg(percentText(total > 0 ? most / total : 0), expertLetter(strongest));
@@ -392,10 +392,11 @@ void PageBuilder::weightedSum() {
 
 void PageBuilder::vocabularyScores() {
     page_.question = tr("How well does each word of the vocabulary fit as the next one?");
-    page_.formula = text("s_{w} = y · U_{w} + c_{w}");
+    page_.formula = formula("s_{w} = y · U_{w} + c_{w}");
     shapes(QStringLiteral("(%1)").arg(D_), QStringLiteral("(%1)").arg(V_));
     page_.heading = tr("word");
-    page_.columns = {{text("y · U_{w}")}, {text("c_{w}")}, {text("s_{w}")}, {QString(), OperationColumn::Kind::bar}};
+    page_.columns = {
+        {formula("y · U_{w}")}, {formula("c_{w}")}, {formula("s_{w}")}, {QString(), OperationColumn::Kind::bar}};
     const Values y = value("mixed"), s = value("logits"), U = parameter("head/kernel"), c = parameter("head/bias");
     const std::size_t w = pickedIn("logits", targetOr(largest(s)));
     for (const std::size_t i : listedWords()) {
@@ -411,7 +412,7 @@ void PageBuilder::vocabularyScores() {
     for (OperationRow& r : page_.rows) r.cells.push_back(bar(*r.cells[2].value, most));
     page_.strips = {strip(QStringLiteral("y"), "mixed", 0, y), strip(QStringLiteral("s"), "logits", 0, s)};
     const double product = dot(y, U, w, V_);
-    page_.worked = {line(text("s_{%1} = y · U_{%1} + c_{%1}").arg(literal(w)),
+    page_.worked = {line(formula("s_{%1} = y · U_{%1} + c_{%1}").arg(literal(w)),
                          {productsOf(y, U, w, V_, at(s, w) - at(c, w)) + Shown::number(at(c, w))}, at(s, w), true)};
     page_.notice = tr("The highest score is the prediction. Every one of the %1 words gets a score; "
                       "the strip shows them all.")
@@ -426,12 +427,12 @@ void PageBuilder::softmaxLoss() {
     const std::size_t target = targetOr(largest(q)), w = pickedIn("probs", target);
     page_.question = trained ? tr("How surprised is the model by “%1”?").arg(shownText(elidedWord(word(target))))
                              : tr("How likely is each word?");
-    page_.formula = text("q_{w} = exp( s_{w} ) / Σ_{v} exp( s_{v} )");
-    if (trained) page_.formula += text("     L = −ln q_{target}");
+    page_.formula = formula("q_{w} = exp( s_{w} ) / Σ_{v} exp( s_{v} )");
+    if (trained) page_.formula += formula("     L = −ln q_{target}");
     shapes(QStringLiteral("(%1)").arg(V_),
            trained ? QStringLiteral("(%1), 1").arg(V_) : QStringLiteral("(%1)").arg(V_));
     page_.heading = tr("word");
-    page_.columns = {{text("s_{w}")}, {text("q_{w}")}, {QString(), OperationColumn::Kind::bar}};
+    page_.columns = {{formula("s_{w}")}, {formula("q_{w}")}, {QString(), OperationColumn::Kind::bar}};
     if (trained) page_.columns.push_back({QString(), OperationColumn::Kind::words});
     for (const std::size_t i : listedWords()) {
         wordRow(i);
@@ -445,14 +446,14 @@ void PageBuilder::softmaxLoss() {
     for (const float v : s) most = std::max(most, double(v));
     for (const float v : s) sum += std::exp(double(v) - most);
     const double total = std::exp(most) * sum, probability = std::exp(at(s, w) - most) / sum;
-    page_.worked = {
-        line(text("q_{%1}").arg(literal(w)), {Shown::exp(Shown::number(at(s, w))) / Shown::number(total)}, at(q, w))};
+    page_.worked = {line(formula("q_{%1}").arg(literal(w)),
+                         {Shown::exp(Shown::number(at(s, w))) / Shown::number(total)}, at(q, w))};
     const double loss = trained ? at(value("loss"), 0) : 0;
     if (trained) {
         page_.worked.push_back(at(q, target) > least_probability
-                                   ? line(text("L = −ln q_{%1}").arg(literal(target)),
+                                   ? line(formula("L = −ln q_{%1}").arg(literal(target)),
                                           {Shown::minusLn(Shown::number(at(q, target)))}, loss)
-                                   : line(text("L = ln Σ_{v} exp( s_{v} ) − s_{%1}").arg(literal(target)),
+                                   : line(formula("L = ln Σ_{v} exp( s_{v} ) − s_{%1}").arg(literal(target)),
                                           {Shown::ln(Shown::number(total)) - Shown::number(at(s, target))}, loss));
         page_.aside = tr("batch: mean L = %1").arg(traceText(t_.loss));
         page_.notice = tr("0 would be certainty. Guessing among %1 words costs ln %1 = %2.")
@@ -475,10 +476,11 @@ void PageBuilder::balanceLoss() {
     const double alpha = t_.experiment.model.balance_loss;
     const QString p = soft_ ? QStringLiteral("g") : QStringLiteral("p");
     page_.question = tr("Are the experts used alike by the batch's %1 examples?").arg(N_);
-    page_.formula = text("B = α E Σ_{e} f_{e} P_{e}");
+    page_.formula = formula("B = α E Σ_{e} f_{e} P_{e}");
     page_.shapes = tr("batch (%1, %2) · out 1").arg(N_).arg(E_);
     page_.heading = tr("expert");
-    page_.columns = {{text("f_{e}")}, {text("P_{e}")}, {text("f_{e} P_{e}")}, {QString(), OperationColumn::Kind::bar}};
+    page_.columns = {
+        {formula("f_{e}")}, {formula("P_{e}")}, {formula("f_{e} P_{e}")}, {QString(), OperationColumn::Kind::bar}};
     std::vector<double> parts(E_);
     std::vector<Term> terms;
     double sum = 0, most = 0;
@@ -499,7 +501,7 @@ void PageBuilder::balanceLoss() {
     page_.strips = {strip(p, "gate_probs", 0, value("gate_probs"))};
     page_.worked = {line(QStringLiteral("B"), {Shown::number(alpha) * Shown::exact(E_) * sumOf(terms, 4, sum)},
                          double(t_.balance))};
-    page_.aside = text("α = %1").arg(traceText(alpha));
+    page_.aside = formula("α = %1").arg(traceText(alpha));
     page_.notice = tr("f: share of the choices, P: mean of %1, both over the whole batch. Used alike, B is α = %2; all "
                       "on one expert, up to α E = %3.")
                        .arg(p, traceText(alpha), traceText(alpha * double(E_)));

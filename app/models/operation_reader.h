@@ -14,6 +14,11 @@
 
 namespace moe::app {
 
+/// Markup of operation_formula.h, in UTF-8.
+inline QString formula(const char* utf8) {
+    return QString::fromUtf8(utf8);
+}
+
 /// Builds the pages of operation_catalogue.h: reads a trace for one example. Flat indices as trace.h and state.h have
 /// them.
 class PageBuilder {

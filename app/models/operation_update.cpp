@@ -11,10 +11,6 @@ namespace {
 using Kind = OperationColumn::Kind;
 constexpr double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-7;  // Keras's defaults: engine/core/spec.h
 
-QString text(const char* utf8) {
-    return QString::fromUtf8(utf8);
-}
-
 const NamedArray* named(const std::vector<NamedArray>& arrays, const std::string& name) {
     const auto found = std::ranges::find(arrays, name, &NamedArray::name);
     return found == arrays.end() ? nullptr : &*found;
@@ -24,7 +20,7 @@ QString shapeText(const NamedArray& array) {
     QString shape = QString::number(array.shape[0]);
     for (std::size_t i = 1; i < 3; ++i)
         if (array.shape[i] > 1 || (i == 1 && array.shape[2] > 1))
-            shape += text(" × ") + QString::number(array.shape[i]);
+            shape += formula(" × ") + QString::number(array.shape[i]);
     return shape;
 }
 
@@ -40,15 +36,15 @@ std::size_t PageBuilder::largestOfTheGate(Values kernel) const {
 
 void PageBuilder::adam() {
     page_.question = tr("Which numbers of the model move, and how far?");
-    page_.formula = text("m ← m + ( g − m ) · .1     v ← v + ( g^{2} − v ) · .001     w ← w − r · m / ( √v + ε )");
+    page_.formula = formula("m ← m + ( g − m ) · .1     v ← v + ( g^{2} − v ) · .001     w ← w − r · m / ( √v + ε )");
     page_.shapes = tr("whole batch · %1 parameters").arg(countText([&] {
         std::size_t all = 0;
         for (const NamedArray& a : t_.gradients) all += a.values.size();
         return all;
     }()));
     page_.heading = tr("parameter");
-    page_.columns = {{QString(), Kind::words}, {text("|w|")},         {text("|g|")}, {text("|m|")}, {text("|v|")},
-                     {tr("|step|")},           {QString(), Kind::bar}};
+    page_.columns = {{QString(), Kind::words}, {formula("|w|")}, {formula("|g|")},      {formula("|m|")},
+                     {formula("|v|")},         {tr("|step|")},   {QString(), Kind::bar}};
     // The number that was picked, by its name without what it is of ("new_m:gate/kernel"); else the largest gradient.
     std::string name = "gate/kernel";
     std::optional<std::size_t> index;
@@ -113,12 +109,13 @@ void PageBuilder::adam() {
                  after = of(w) - rate * m / (std::sqrt(v) + epsilon);
     const QString t = QString::number(t_.step + 1);
     const auto oneMinus = [&](const char* base, double beta) {
-        return Shown::exact(1) - Shown::exact(text("%1^{%2}").arg(text(base), t), std::pow(beta, double(t_.step + 1)));
+        return Shown::exact(1) -
+               Shown::exact(formula("%1^{%2}").arg(formula(base), t), std::pow(beta, double(t_.step + 1)));
     };
-    const Shown tenth = Shown::exact(text(".1"), 1 - beta1), thousandth = Shown::exact(text(".001"), 1 - beta2),
+    const Shown tenth = Shown::exact(formula(".1"), 1 - beta1), thousandth = Shown::exact(formula(".001"), 1 - beta2),
                 old_m = Shown::number(of(m0)), old_v = Shown::number(of(v0)), g_now = Shown::gradient(gradient),
                 step = Shown::number(rate) * Shown::number(of(m1)) /
-                       (Shown::root(Shown::number(of(v1))) + Shown::exact(text("1e−7"), epsilon));
+                       (Shown::root(Shown::number(of(v1))) + Shown::exact(formula("1e−7"), epsilon));
     const bool places = t_.squares_places() && name == "embedding";
     const Shown squared = places ? Shown::number(t_.squared_gradient(name, *index)) : Shown::squared(g_now);
     const double moved = of(next) - of(w);
@@ -126,10 +123,10 @@ void PageBuilder::adam() {
                          {Shown::number(t_.experiment.train.learning_rate) * Shown::root(oneMinus(".999", beta2)) /
                           oneMinus(".9", beta1)},
                          rate) +
-                        text("   t = %1").arg(t),
+                        formula("   t = %1").arg(t),
                     line(QStringLiteral("m"), {old_m + (g_now - old_m) * tenth}, of(m1)),
                     line(QStringLiteral("v"), {old_v + (squared - old_v) * thousandth}, of(v1)) +
-                        (places ? text("   ") + tr("from the sum of the squares of its places") : QString()),
+                        (places ? formula("   ") + tr("from the sum of the squares of its places") : QString()),
                     line(QStringLiteral("w"),
                          {Shown::number(of(w)) - step, Shown::number(of(w)) + Shown::number(moved)}, of(next))};
     const auto parameterStrip = [&](const QString& title, const char* prefix, const NamedArray* a, bool of_gradient) {

@@ -9,7 +9,7 @@ namespace moe::app {
 
 namespace {
 
-QString say(const char* text) {
+QString inPath(const char* text) {
     return QCoreApplication::translate("ServingPath", text);
 }
 
@@ -35,19 +35,19 @@ std::vector<ServingStage> servingPath(const Snapshot& snapshot, std::size_t pref
     QStringList tokens, ids;
     for (std::size_t i = 0; i <= probe.prefix_words[prefix]; ++i) {
         const ProbeWord& word = probe.words[i];
-        tokens << (word.id == 0 ? say("%1 (unknown)").arg(shownText(word.text)) : shownText(word.text));
+        tokens << (word.id == 0 ? inPath("%1 (unknown)").arg(shownText(word.text)) : shownText(word.text));
         ids << (word.id == 0 ? QStringLiteral("–") : QString::number(word.id));
     }
     const WordProbability& best = probe.focused.top.front();
-    path.push_back({say("text"), u'“' + shownText(probe.text) + u'”'});
-    path.push_back({say("tokens"), tokens.join(QStringLiteral(" · "))});
-    path.push_back({say("ids"), ids.join(QStringLiteral(" · "))});
-    path.push_back({say("padded row"), rowText(probe.focused.row)});
-    path.push_back({say("probabilities"),
-                    say("%1 numbers, sum 1, largest %2")
+    path.push_back({inPath("text"), u'“' + shownText(probe.text) + u'”'});
+    path.push_back({inPath("tokens"), tokens.join(QStringLiteral(" · "))});
+    path.push_back({inPath("ids"), ids.join(QStringLiteral(" · "))});
+    path.push_back({inPath("padded row"), rowText(probe.focused.row)});
+    path.push_back({inPath("probabilities"),
+                    inPath("%1 numbers, sum 1, largest %2")
                         .arg(countText(snapshot.experiment.model.vocabulary), gateText(double(best.probability), 3))});
-    path.push_back({say("argmax id"), QString::number(best.id)});
-    path.push_back({say("word"), shownText(best.word)});
+    path.push_back({inPath("argmax id"), QString::number(best.id)});
+    path.push_back({inPath("word"), shownText(best.word)});
     return path;
 }
 

@@ -216,7 +216,7 @@ void CorpusDialog::examinePasted() {
         refuse({});
         return;
     }
-    examine(tr("pasted text"), [text] { return text; });
+    examine(tr("your text"), [text] { return text; });
 }
 
 void CorpusDialog::examine(const QString& name, std::function<std::string()> bytes) {

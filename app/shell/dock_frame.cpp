@@ -13,7 +13,7 @@ namespace moe::app {
 
 namespace {
 
-constexpr double margin = 16, radius = 10, title_size = 12.5, scope_size = 10.5;
+constexpr double frame_margin = 16, radius = 10, title_size = 12.5, scope_size = 10.5;
 
 }  // namespace
 
@@ -41,7 +41,8 @@ int PanelHeader::lineHeight() const {
 
 QSize PanelHeader::sizeHint() const {
     if (!upright_) return {0, lineHeight()};
-    return {int(std::ceil(QFontMetricsF(theme_.font(11)).horizontalAdvance(view_->title()) + theme_.px(margin))), 0};
+    return {int(std::ceil(QFontMetricsF(theme_.font(11)).horizontalAdvance(view_->title()) + theme_.px(frame_margin))),
+            0};
 }
 
 QSize PanelHeader::minimumSizeHint() const {
@@ -54,13 +55,13 @@ void PanelHeader::paintEvent(QPaintEvent*) {
     if (upright_) {
         painter.setFont(theme_.font(11));
         painter.setPen(theme_.muted);
-        painter.drawText(QRectF(theme_.px(margin), theme_.px(10), width(), theme_.px(16)), Qt::AlignLeft | Qt::AlignTop,
-                         view_->title());
+        painter.drawText(QRectF(theme_.px(frame_margin), theme_.px(10), width(), theme_.px(16)),
+                         Qt::AlignLeft | Qt::AlignTop, view_->title());
         return;
     }
     const QFont title_font = theme_.font(title_size, QFont::DemiBold), scope_font = theme_.font(scope_size);
     const QFontMetricsF title(title_font), scope(scope_font);
-    const QRectF line(theme_.px(margin), theme_.px(12), width() - theme_.px(2 * margin), title.height());
+    const QRectF line(theme_.px(frame_margin), theme_.px(12), width() - theme_.px(2 * frame_margin), title.height());
     painter.setFont(title_font);
     painter.setPen(theme_.ink);
     const QString value = view_->value();
@@ -112,7 +113,7 @@ DockFrame::DockFrame(const ViewInfo& info, SessionController& session, QWidget* 
 
 void DockFrame::setTheme(const Theme& theme) {
     theme_ = theme;
-    const int m = int(theme.px(margin)), little = int(theme.px(4));
+    const int m = int(theme.px(frame_margin)), little = int(theme.px(4));
     switch (area_) {
         case ViewArea::stage:
             content_->layout()->setContentsMargins(1, 1, 1, 1);

@@ -88,7 +88,7 @@ void ExperimentPanel::showSnapshot(const Snapshot& snapshot) {
         if (label->text() != text) label->setText(text);
         if (label->toolTip() != full) label->setToolTip(text == full ? QString() : full.toHtmlEscaped());
     };
-    set(0, countText(x.model.num_experts));
+    set(0, tr("%1, hidden width %2").arg(countText(x.model.num_experts), countText(x.model.hidden_dim)));
     set(1, gateName(x.model));
     set(2, QString::fromStdString(to_text(x.train.learning_rate)));
     set(3, ExperimentDraft::balanceText(x.model.balance_loss));

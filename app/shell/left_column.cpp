@@ -19,8 +19,6 @@ namespace moe::app {
 
 namespace {
 
-constexpr double column_width = 244;
-
 /// As tall as its content where there is room, and scrolling where there is none.
 class ContentHigh : public QScrollArea {
 public:

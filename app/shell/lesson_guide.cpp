@@ -21,7 +21,7 @@ void LessonGuide::carryOut(const LessonAction& action) {
     SessionController& session = bench_.session();
     switch (action.kind) {
         case LessonAction::Kind::play:
-            if (session.live().state != SessionState::running) Q_EMIT playAsked();
+            Q_EMIT playAsked();  // while it plays the button says "Pause"
             break;
         case LessonAction::Kind::pause:
             session.pause();

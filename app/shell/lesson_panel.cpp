@@ -19,7 +19,7 @@ namespace moe::app {
 
 namespace {
 
-constexpr double column_width = 244, column_text_width = 195;  // beside a scroll bar too
+constexpr double column_text_width = 195;  // beside a scroll bar too
 constexpr qint64 largest_picture = qint64(32) << 20;  // decoded bytes
 
 /// "Step 3 of 6" as a row of short lines.
@@ -69,8 +69,8 @@ QIcon expertIcon(std::size_t index, const Theme& theme) {
     return QIcon(pixmap);
 }
 
-/// Two buttons a row where both have room, else one.
-void fillRows(QVBoxLayout* rows, const std::vector<QPushButton*>& buttons, int width) {
+/// As many buttons a row as have room, at most `most`.
+void fillRows(QVBoxLayout* rows, const std::vector<QPushButton*>& buttons, int width, int most = 2) {
     const auto needs = [&](std::size_t i) {
         buttons[i]->ensurePolished();
         buttons[i]->setFocusPolicy(Qt::TabFocus);  // a click leaves the keys with the stage
@@ -79,9 +79,15 @@ void fillRows(QVBoxLayout* rows, const std::vector<QPushButton*>& buttons, int w
     for (std::size_t i = 0; i < buttons.size();) {
         auto* row = new QHBoxLayout;
         row->setSpacing(rows->spacing());
-        const bool pair = i + 1 < buttons.size() && needs(i) + rows->spacing() + needs(i + 1) <= width;
+        int left = width - needs(i);
         row->addWidget(buttons[i++], 1);
-        if (pair) row->addWidget(buttons[i++], 1);
+        for (; i < buttons.size() && row->count() < most; ++i) {
+            left -= rows->spacing() + needs(i);
+            if (left < 0) break;
+            row->addWidget(buttons[i], 1);
+        }
+        // The last of many are as wide as those above them.
+        if (most > 2 && row->count() < most && rows->count() > 0) row->addStretch(most - row->count());
         rows->addLayout(row);
     }
 }
@@ -89,8 +95,10 @@ void fillRows(QVBoxLayout* rows, const std::vector<QPushButton*>& buttons, int w
 void clearRows(QVBoxLayout* rows) {
     while (QLayoutItem* row = rows->takeAt(0)) {
         while (QLayoutItem* item = row->layout()->takeAt(0)) {
-            item->widget()->hide();
-            item->widget()->deleteLater();
+            if (QWidget* widget = item->widget()) {
+                widget->hide();
+                widget->deleteLater();
+            }
             delete item;
         }
         delete row;
@@ -256,10 +264,10 @@ LessonPanel::LessonPanel(QWidget* parent) : QWidget(parent) {
     column->addWidget(text_);
     column->addSpacing(8);
     column->addWidget(card_);
-    column->addSpacing(6);
-    column->addWidget(reveal_);
     column->addSpacing(8);
     column->addWidget(actions_);
+    column->addSpacing(6);
+    column->addWidget(reveal_);  // last: the answer pushes nothing away
     column->addStretch(1);
 }
 
@@ -279,7 +287,8 @@ void LessonPanel::resume(LessonPlayer player, bool anotherFollows, const std::st
 void LessonPanel::setTheme(const Theme& theme) {
     theme_ = theme;
     static_cast<ProgressLines*>(progress_)->set(player_.index(), player_.count(), theme);
-    const bool experts = player_.step() && player_.step()->guess && player_.step()->guess->kind == Guess::Kind::expert;
+    const bool experts = player_.step() && player_.step()->guess &&
+                         player_.step()->guess->kind == Guess::Kind::expert && option_buttons_.size() == experts_;
     for (std::size_t i = 0; i < option_buttons_.size() && experts; ++i) {
         option_buttons_[i]->setIcon(expertIcon(i, theme));
         option_buttons_[i]->setIconSize({int(theme.px(15)), int(theme.px(14))});
@@ -320,16 +329,19 @@ void LessonPanel::rebuild() {
             option_buttons_.push_back(b);
         }
         setTheme(theme_);
-        fillRows(options_, option_buttons_, int(theme_.px(column_text_width - 24)));
+        fillRows(options_, option_buttons_, int(theme_.px(column_text_width - 24)), options.size() > 8 ? 4 : 2);
     }
     clearRows(action_rows_);
+    play_buttons_.clear();
     std::vector<QPushButton*> acts;
     for (const LessonAction& action : step->actions) {
         auto* b = new QPushButton(action.label, actions_);
         setRole(b, "option");
         connect(b, &QPushButton::clicked, this, [this, action] { Q_EMIT actionAsked(action); });
+        if (action.kind == LessonAction::Kind::play) play_buttons_.emplace_back(b, action.label);
         acts.push_back(b);
     }
+    showPlaying();
     fillRows(action_rows_, acts, int(theme_.px(column_text_width)));
     actions_->setVisible(!step->actions.empty());
     next_->setText(player_.canGoOn() ? tr("Next") : tr("Next lesson"));
@@ -357,12 +369,14 @@ void LessonPanel::setStructure(const std::shared_ptr<const Snapshot>& snapshot) 
     snapshot_ = snapshot;
     const std::size_t experts = snapshot->experiment.model.num_experts;
     const bool others = experts != experts_;
+    if (experts_ > 0) player_.expertsChanged(experts_, experts);
     experts_ = experts;
     if (others && player_.step() && player_.step()->guess) rebuild();
 }
 
 void LessonPanel::setValues(const std::shared_ptr<const Snapshot>& snapshot) {
     snapshot_ = snapshot;
+    showPlaying();
     // The answer follows the training, but not to another phrase.
     if (player_.guessed() && snapshot->probe.text == answered_probe_) showReveal();
 }
@@ -375,6 +389,12 @@ void LessonPanel::showReveal() {
     const bool news = !text.isEmpty() && !reveal_->isVisible();
     reveal_->setVisible(!text.isEmpty());
     if (news) Q_EMIT revealAppeared(reveal_);
+}
+
+void LessonPanel::showPlaying() {
+    const bool playing = snapshot_->state == SessionState::running;
+    for (const auto& [button, words] : play_buttons_)
+        if (const QString text = playing ? tr("Pause") : words; button->text() != text) button->setText(text);
 }
 
 bool LessonPanel::revealSeen() const {

@@ -77,6 +77,7 @@ private:
     void enter();
     void rebuild();
     void showReveal();
+    void showPlaying();
 
     LessonPlayer player_;
     Theme theme_ = Theme::light();
@@ -89,6 +90,7 @@ private:
     LessonText* text_;
     QVBoxLayout *options_, *action_rows_;
     std::vector<QPushButton*> option_buttons_;
+    std::vector<std::pair<QPushButton*, QString>> play_buttons_;  // with their words while nothing plays
     QPushButton *next_, *back_;
 };
 

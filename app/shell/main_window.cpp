@@ -29,6 +29,7 @@
 #include <QDragEnterEvent>
 #include <QHBoxLayout>
 #include <QMimeData>
+#include <QScreen>
 #include <QVBoxLayout>
 
 namespace moe::app {
@@ -36,6 +37,8 @@ namespace moe::app {
 namespace {
 
 constexpr int rescale_pause = 60;  // milliseconds after the last change of size
+constexpr int frame_pause = 100;   // milliseconds
+constexpr int keep_pause = 2000;   // milliseconds between looks whether the window's state has changed
 constexpr int least_width = 1160, least_height = 640;
 
 }  // namespace
@@ -63,6 +66,9 @@ MainWindow::MainWindow(WindowOptions options, QWidget* parent)
     rescale_.setSingleShot(true);
     rescale_.setInterval(rescale_pause);
     connect(&rescale_, &QTimer::timeout, this, &MainWindow::applyTheme);
+    keep_.setInterval(keep_pause);
+    connect(&keep_, &QTimer::timeout, this, &MainWindow::keepState);
+    keep_.start();
     if (remembered_.maximized) setWindowState(Qt::WindowMaximized);
     showIdentity();
     showState();
@@ -357,10 +363,17 @@ WindowState MainWindow::presentState() const {
     WindowState state = remembered_;
     state.maximized = isMaximized();
     if (!isMaximized()) state.size = size();
-    state.arrangement = docks_->arrangement();
+    if (arranged_) state.arrangement = docks_->arrangement();
     state.theme = theme_choice_;
     state.reduced_motion = actions_->reducedMotion->isChecked();
     return state;
+}
+
+void MainWindow::keepState() {
+    const WindowState state = presentState();
+    if (state == kept_) return;
+    state.write(options_.settings);
+    kept_ = state;
 }
 
 void MainWindow::closeEvent(QCloseEvent* event) {
@@ -392,6 +405,18 @@ void MainWindow::showEvent(QShowEvent* event) {
     arranged_ = true;
     // Only now do the docks have the size that the arrangement was kept for.
     docks_->restoreArrangement(remembered_.arrangement);
+    // Only a moment later is the frame known that the desktop puts around the window.
+    QTimer::singleShot(frame_pause, this, &MainWindow::fitScreen);
+}
+
+void MainWindow::fitScreen() {
+    const QSize whole = screen()->size();
+    if (isMaximized() || isFullScreen() || width() > whole.width() || height() > whole.height()) return;
+    const QRect room = screen()->availableGeometry(), framed = frameGeometry();
+    if (framed.width() <= room.width() && framed.height() <= room.height()) return;
+    const QSize frame = framed.size() - size();
+    resize(size().boundedTo(room.size() - frame));
+    move(room.topLeft());
 }
 
 void MainWindow::changeEvent(QEvent* event) {

@@ -89,9 +89,12 @@ private:
     void showIdentity();
     void showState();
     WindowState presentState() const;
+    void keepState();
+    /// With its title bar it has room on the screen.
+    void fitScreen();
 
     WindowOptions options_;
-    WindowState remembered_;
+    WindowState remembered_, kept_;
     SessionController session_;
     Workbench* bench_;
     WindowActions* actions_;
@@ -109,6 +112,7 @@ private:
     Theme theme_;
     ThemeChoice theme_choice_ = ThemeChoice::system;
     QTimer rescale_;
+    QTimer keep_;  // what a window shows outlives a crash
     SessionState shown_state_ = SessionState::empty;
     bool leaving_ = false, arranged_ = false;
 };

@@ -23,7 +23,7 @@ namespace moe::app {
 
 namespace {
 
-constexpr double column_width = 244, best_row = 23.5, least_row = 18.5,
+constexpr double best_row = 23.5, least_row = 18.5,
                  heading = 23;               // a row gives way before the list scrolls
 constexpr std::size_t listed_examples = 24;  // around the present one, in the menu
 

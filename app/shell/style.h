@@ -9,6 +9,9 @@ class QWidget;
 
 namespace moe::app {
 
+/// Of the column on the left, before scale.
+inline constexpr double column_width = 244;
+
 /// The window's one style sheet, made from the theme. Widgets say what they are by the property "role":
 ///   labels: question, body, label, caption, heading, figure, error; buttons: primary, quiet, option, icon, play, link,
 ///   chip; surfaces: bar, column, card, notice, alarm.

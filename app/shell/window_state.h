@@ -21,6 +21,8 @@ struct WindowState {
     /// `settings` may be null: then these are the defaults, and nothing is kept.
     static WindowState read(QSettings* settings);
     void write(QSettings* settings) const;
+
+    bool operator==(const WindowState&) const = default;
 };
 
 }  // namespace moe::app

@@ -127,7 +127,7 @@ Workbench::Workbench(SessionController& session, H5Program h5, QObject* parent)
 bool Workbench::hasUnsavedTraining() const {
     const Snapshot& s = session_.live();
     // A lesson's run, and any that nothing was saved or brought in for, is had again by its seed.
-    const bool own = !identity_.file.empty() || !identity_.lesson;
+    const bool own = !identity_.file.empty() || !identity_.lesson || identity_.rescued;
     return own && s.step != identity_.saved_step && s.step > 0;
 }
 
@@ -239,6 +239,7 @@ void Workbench::restart(const Experiment& experiment, std::function<void(const Q
     identity.saved_settings.reset();
     identity.saved_as = 0;
     identity.devices.clear();
+    identity.rescued = false;
     start(std::move(setup), identity, tr("start of a new model"), std::move(done));
 }
 
@@ -262,6 +263,7 @@ void Workbench::reset() {
     session_.reset();
     if (planned_epochs_ > 0) session_.setTargetEpochs(planned_epochs_);  // "train on" was for the run before
     identity_.saved_step = identity_.file.empty() ? 0 : no_saved_step;
+    identity_.rescued = false;
     Q_EMIT identityChanged();
 }
 
@@ -468,6 +470,7 @@ void Workbench::finishReading(const std::shared_ptr<ReadFile>& read, bool restor
                     : restored      ? QString::fromStdString(loaded->title)
                                     : fileNameOf(read->path);
     identity.saved_as = ++contents_;
+    identity.rescued = restored;
     if (!restored) {
         if (!read->folder) identity.file = read->path;
         identity.saved_step = step;

@@ -37,6 +37,7 @@ struct RunIdentity {
     std::uint64_t saved_as = 0;  // counts what was read or written: with the same one the same content of a file
     std::uint64_t model = 0;     // counts models that were begun or opened; trained on from the past it is the same
     std::vector<std::string> devices;  // on which it was trained before
+    bool rescued = false;              // came back after a crash: worth a question, were it a lesson's own
     std::uint64_t session = 0;         // counts lessons and files that were opened: its notes go with it
 
     /// The file's name once there is a file.

@@ -1,6 +1,8 @@
 #pragma once
 #include "engine/core/error.h"
 
+#include <cstdint>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -15,6 +17,9 @@ Json parse_json(std::string_view text, const std::string& name);
 
 /// The field, or Error naming `name` and the key where it is missing.
 const Json& json_field(const Json& object, std::string_view key, const std::string& name);
+
+/// As `most` of json_whole(): any that fits.
+inline constexpr std::uint64_t json_any_whole = std::numeric_limits<std::uint64_t>::max();
 
 /// A whole number from 0 to `most`; Error naming `name` and `what` otherwise.
 std::uint64_t json_whole(const Json& value, std::uint64_t most, std::string_view what, const std::string& name);

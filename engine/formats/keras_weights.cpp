@@ -12,8 +12,6 @@ namespace moe {
 
 namespace {
 
-constexpr std::size_t widest = 65536;
-
 using Variable = KerasVariable;
 
 std::string numbered(const std::string& name, std::size_t number) {
@@ -150,8 +148,8 @@ private:
     void set_sizes(std::size_t experts, const std::vector<std::size_t>& hidden_kernel) {
         if (experts < 1 || experts > max_experts)
             refuse_mixture("has a number of experts outside of 1 to " + with_commas(max_experts));
-        if (hidden_kernel.size() != 2 || hidden_kernel[1] < 1 || hidden_kernel[1] > widest)
-            refuse_mixture("has experts whose hidden width is outside of 1 to " + with_commas(widest));
+        if (hidden_kernel.size() != 2 || hidden_kernel[1] < 1 || hidden_kernel[1] > keras_widest)
+            refuse_mixture("has experts whose hidden width is outside of 1 to " + with_commas(keras_widest));
         model_.spec.num_experts = experts;
         model_.spec.hidden_dim = hidden_kernel[1];
     }

@@ -29,7 +29,6 @@ constexpr std::size_t largest_tokenizer = std::size_t(1) << 28, largest_config =
                       largest_settings = std::size_t(1) << 24, largest_run = std::size_t(1) << 28,
                       largest_corpus = std::size_t(1) << 31, weights_slack = std::size_t(1) << 26;
 constexpr std::size_t file_start = 65536;  // enough to say what a file is
-constexpr std::uint64_t any_count = std::numeric_limits<std::uint64_t>::max();
 constexpr const char* experiment_member = "moe-lab/experiment.json";
 constexpr const char* run_member = "moe-lab/run.json";
 constexpr const char* tokenizer_member = "moe-lab/tokenizer.json";
@@ -137,7 +136,7 @@ void read_experiment(const std::string& text, const std::string& name, Experimen
 void read_run(const std::string& text, const std::string& name, SavedModel& model) {
     const Json json = read_member(text, run_member, run_version, name);
     const auto whole = [&](const Json& object, const char* key) {
-        return json_whole(json_field(object, key, name), any_count, key, name);
+        return json_whole(json_field(object, key, name), json_any_whole, key, name);
     };
     RunState& state = model.state;
     const std::uint64_t step = whole(json, "step");
@@ -233,7 +232,7 @@ std::string program_name() {
 }
 
 void check_version(const Json& json, std::uint64_t known, const std::string& name) {
-    const std::uint64_t version = json_whole(json_field(json, "version", name), any_count, "its version", name);
+    const std::uint64_t version = json_whole(json_field(json, "version", name), json_any_whole, "its version", name);
     if (version <= known) return;
     std::string writer = "a newer MoE Lab";
     if (const auto found = json.find("written_by"); found != json.end() && found->is_string())

@@ -8,7 +8,7 @@ namespace moe {
 
 namespace {
 
-constexpr std::uint64_t most = std::numeric_limits<std::uint32_t>::max();
+constexpr std::uint64_t most_words = std::numeric_limits<std::uint32_t>::max();
 
 // {"a": 1, "b": 2} as Python's json.dumps writes it.
 class Object {
@@ -102,7 +102,7 @@ Tokenizer read_tokenizer_json(std::string_view json, const std::string& name) {
 
     TokenizerOptions options;
     if (config.contains("num_words") && !config["num_words"].is_null())
-        options.num_words = json_whole(config["num_words"], most, "num_words", name);
+        options.num_words = json_whole(config["num_words"], most_words, "num_words", name);
     if (config.contains("filters") && config["filters"].is_null()) options.filters.clear();
     text(config, "filters", options.filters, name);
     truth(config, "lower", options.lower, name);
@@ -112,19 +112,19 @@ Tokenizer read_tokenizer_json(std::string_view json, const std::string& name) {
     if (options.split.empty() && !options.char_level)
         throw Error("'" + name + "': the tokenizer's split is empty, so it cannot find words.");
     const std::uint64_t documents =
-        config.contains("document_count") ? json_whole(config["document_count"], most, "document_count", name) : 0;
+        config.contains("document_count") ? json_whole(config["document_count"], most_words, "document_count", name) : 0;
 
     // One list at a time: of a large file each takes several times its bytes.
     for (const char* unused : {"index_docs", "index_word"}) config.erase(unused);
     std::unordered_map<std::string, std::uint64_t> docs;
     if (config.contains("word_docs"))
         for (const Json lines = taken(config, "word_docs", name); const auto& [word, count] : lines.items())
-            docs.emplace(word, json_whole(count, most, "a count in word_docs", name));
+            docs.emplace(word, json_whole(count, most_words, "a count in word_docs", name));
     std::vector<WordCount> words;
     for (const Json counts = taken(config, "word_counts", name); const auto& [word, count] : counts.items()) {
         const auto found = docs.find(word);
         words.push_back(
-            {word, json_whole(count, most, "a count in word_counts", name), found == docs.end() ? 0 : found->second});
+            {word, json_whole(count, most_words, "a count in word_counts", name), found == docs.end() ? 0 : found->second});
     }
     docs = {};
     std::unordered_map<std::string, std::int32_t> numbers;

@@ -9,7 +9,7 @@ namespace moe {
 
 namespace {
 
-constexpr std::size_t most_points = 4096, values_a_point = 3;
+constexpr std::size_t most_points_in_file = 4096, values_a_point = 3;
 
 }  // namespace
 
@@ -53,7 +53,7 @@ std::shared_ptr<const History> unpack_history(std::string_view bytes, const std:
     history->gate_steps = reader.u64("gate_step");
     history->gate = reader.floats("gate");
     const std::size_t n = steps.size();
-    check(n <= most_points && every.size() == 1 && every[0] > 0, "its curves have more points than a curve has");
+    check(n <= most_points_in_file && every.size() == 1 && every[0] > 0, "its curves have more points than a curve has");
     check(joined.size() == n && examples.size() == n && values.size() == n * values_a_point &&
               history->load.size() == n * E && reader.shape("load") == std::vector<std::size_t>({n, E}),
           "its curves are of different lengths");
@@ -62,7 +62,7 @@ std::shared_ptr<const History> unpack_history(std::string_view bytes, const std:
     };
     check(in_run(steps) && in_run(history->gate_steps), "its curves go on after the run's last step");
     const std::vector<std::size_t>& gate = reader.shape("gate");
-    check(gate.size() == 3 && gate[0] == history->gate_steps.size() && gate[2] == E && gate[0] <= most_points &&
+    check(gate.size() == 3 && gate[0] == history->gate_steps.size() && gate[2] == E && gate[0] <= most_points_in_file &&
               gate[1] <= max_sequence_length,
           "its gate curves are of different lengths");
     history->prefixes = gate[1];

@@ -19,7 +19,7 @@ constexpr const char *history_member = "moe-lab/history.safetensors", *notes_mem
 constexpr std::size_t largest_history = std::size_t(1) << 26, largest_window = std::size_t(1) << 16,
                       largest_text = std::size_t(1) << 31, largest_tokenizer = std::size_t(1) << 28,
                       most_guesses = 4096;
-constexpr std::uint64_t any_count = std::numeric_limits<std::int64_t>::max();
+constexpr std::uint64_t any_signed = std::numeric_limits<std::int64_t>::max();
 
 /// One flat JSON object, its fields in the order in which they are put.
 class ObjectText {
@@ -100,7 +100,7 @@ public:
     }
     std::uint64_t whole(const Json& in, const char* key) const {
         const Json* value = find(in, key);
-        return value ? json_whole(*value, any_count, key, name_) : 0;
+        return value ? json_whole(*value, any_signed, key, name_) : 0;
     }
     std::int64_t time(const Json& in, const char* key) const {
         const Json* value = find(in, key);

@@ -17,7 +17,7 @@ namespace {
 
 constexpr const char *commands_member = "moe-lab/commands.json",
                      *checkpoints_member = "moe-lab/checkpoints.safetensors";
-constexpr std::uint64_t commands_version = 1, any_count = std::numeric_limits<std::uint64_t>::max();
+constexpr std::uint64_t commands_version = 1;
 constexpr std::size_t largest_commands = std::size_t(1) << 24, largest_header = std::size_t(1) << 22,
                       most_checkpoints = 16'384;
 // Columns of the arrays below.
@@ -117,7 +117,7 @@ std::shared_ptr<const Timeline> unpack_timeline(const ZipReader& archive, const 
     auto timeline = std::make_shared<Timeline>();
     const Json json = parse_json(archive.read(commands_member, largest_commands), name + ": " + commands_member);
     check_version(json, commands_version, name);
-    const auto whole = [&](const Json& value, const char* what) { return json_whole(value, any_count, what, name); };
+    const auto whole = [&](const Json& value, const char* what) { return json_whole(value, json_any_whole, what, name); };
     timeline->start = present.experiment;
     read_settings(json_field(json, "start", name), name, timeline->start);
     timeline->start_target = whole(json_field(json, "start_epochs", name), "start_epochs");

@@ -8,11 +8,9 @@ namespace moe {
 
 namespace {
 
-constexpr const char* what = "A trace of this batch";
-
 std::size_t count_of(const TraceValue& value) {
     std::size_t count = 1;
-    for (const std::size_t size : value.shape) count = checked_product(what, {count, size});
+    for (const std::size_t size : value.shape) count = checked_product(trace_name, {count, size});
     return count;
 }
 
@@ -24,7 +22,7 @@ void append(std::vector<std::string>& to, TraceRecorder::Names names) {
 
 std::size_t planned_count(const std::vector<TraceValue>& plan) {
     std::size_t sum = 0;
-    for (const TraceValue& value : plan) sum = checked_sum(what, {sum, count_of(value)});
+    for (const TraceValue& value : plan) sum = checked_sum(trace_name, {sum, count_of(value)});
     return sum;
 }
 

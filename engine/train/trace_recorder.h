@@ -6,6 +6,9 @@
 
 namespace moe {
 
+/// What is said of sizes that no memory holds.
+inline constexpr const char* trace_name = "A trace of this batch";
+
 /// Fills a trace while the ops of a step go by. The plan names every value with its shape, in the order of the trace;
 /// what no op writes stays 0. One thread at a time.
 class TraceRecorder {

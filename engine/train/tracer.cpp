@@ -12,8 +12,6 @@ namespace moe {
 
 namespace {
 
-constexpr const char* what = "A trace of this batch";
-
 void check_size(const ModelSpec& spec, std::size_t examples, bool backward) {
     const std::size_t bytes = trace_bytes(spec, examples, backward);
     if (bytes > trace_memory_limit)
@@ -160,8 +158,8 @@ std::size_t trace_bytes(const ModelSpec& spec, std::size_t examples, bool backwa
     // Each value once in the workspace and once in the trace. Of each parameter: value, gradient and moments on the
     // device, the gradient and what the update makes of the three in the trace, a copy on its way.
     const std::size_t values = planned_count(PooledTrace::plan(spec, examples, backward));
-    const std::size_t parameters = checked_product(what, {parameter_count(spec), backward ? 9u : 2u});
-    return checked_product(what, {sizeof(float), checked_sum(what, {values, values, parameters})});
+    const std::size_t parameters = checked_product(trace_name, {parameter_count(spec), backward ? 9u : 2u});
+    return checked_product(trace_name, {sizeof(float), checked_sum(trace_name, {values, values, parameters})});
 }
 
 struct Tracer::Workspace : TraceWorkspace {

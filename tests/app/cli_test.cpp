@@ -68,6 +68,7 @@ private Q_SLOTS:
 
     void aWrongCommandLineIsTwoLinesAndTwo() {
         REFUSED(moelab({"trian"}), 2, "'trian' is neither a command nor a file");
+        REFUSED(moelab({"trian", "--corpus", "lines.txt"}), 2, "'trian' is neither a command nor a file");
         REFUSED(moelab({"--fast"}), 2, "'--fast'");
         REFUSED(moelab({"train", "--fast"}), 2, "no option '--fast'");
         REFUSED(moelab({"train", "--out"}), 2, "--out");

@@ -152,6 +152,39 @@ private Q_SLOTS:
         QVERIFY(player.goBack());
         QCOMPARE(*player.guessed(), 3);  // what was said stays said
     }
+
+    void everyExpertCanBeGuessed() {
+        const Lesson lesson = loadLesson(folderWith(tiny_lesson));
+        LessonPlayer player(&lesson);
+        Snapshot s;
+        const auto among = [&](std::size_t experts) {
+            s.experiment.model.num_experts = experts;
+            s.probe.focus = 0;
+            s.probe.prefix_words = {0};
+            s.probe.gate_weights.assign(experts, 0.5f / float(experts - 1));
+            s.probe.gate_weights.back() = 0.5f;
+            return player.options(s);
+        };
+        QCOMPARE(among(8).back(), QStringLiteral("Expert H"));
+        QCOMPARE(among(16).size(), 16);
+        QCOMPARE(among(16).back(), QStringLiteral("P"));
+        QCOMPARE(among(26).back(), QStringLiteral("Z"));
+        for (const std::size_t experts : {27u, 60u, 64u, 2048u}) {
+            QVERIFY(among(experts).size() <= 8);
+            player.guess(int(among(experts).size()) - 1);
+            const QString text = player.reveal(s);
+            QVERIFY2(text.startsWith(QStringLiteral("You said ") + among(experts).back()), qPrintable(text));
+            QVERIFY2(text.endsWith(QStringLiteral("%1 has the most: 50 %.").arg(expertName(experts - 1))),
+                     qPrintable(text));
+        }
+        QCOMPARE(among(64).front(), QStringLiteral("A\u2013H"));
+        QCOMPARE(among(64).back(), QStringLiteral("57\u201364"));
+        player.guess(1);
+        player.expertsChanged(4, 16);
+        QCOMPARE(*player.guessed(), 1);
+        player.expertsChanged(16, 64);  // "B" is no group
+        QVERIFY(!player.guessed());
+    }
 };
 
 }  // namespace moe::app

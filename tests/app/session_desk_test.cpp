@@ -496,6 +496,31 @@ private Q_SLOTS:
         QVERIFY(read_file(file) != saved);
     }
 
+    void restoredRunOfALessonIsNotLostUnasked() {
+        WindowFixture fixture;
+        fixture.autosave = quick(fixture);
+        auto window = fixture.window();
+        window->session().runSteps(6);
+        QTRY_VERIFY(window->session().live().step == 6 && window->session().resting());
+        QVERIFY(!window->bench().hasUnsavedWork());
+        QTest::qWait(400);
+        window.reset();
+
+        window = fixture.window();
+        window->desk().start();
+        QTRY_COMPARE(window->notice().kind(), Notice::Kind::offered);
+        press(&window->notice(), QStringLiteral("Restore"));
+        QTRY_COMPARE_WITH_TIMEOUT(window->session().live().step, 6u, 10000);
+        QTRY_VERIFY(!window->bench().busy());
+        QVERIFY(window->bench().identity().lesson);
+        QVERIFY(window->bench().hasUnsavedTraining());
+        // From here on it is what the play button gives.
+        window->bench().reset();
+        window->session().runSteps(2);
+        QTRY_VERIFY(window->session().live().step == 2 && window->session().resting());
+        QVERIFY(!window->bench().hasUnsavedTraining());
+    }
+
     void recentFilesAreListedAndMissingOnesSaid() {
         WindowFixture fixture;
         auto window = fixture.window();

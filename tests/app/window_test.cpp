@@ -319,6 +319,18 @@ private Q_SLOTS:
         QVERIFY(!window->column().showsEditor());
     }
 
+    void whatIsChosenOutlivesACrash() {
+        WindowFixture fixture;
+        auto window = fixture.window();
+        const QSettings file(fixture.path(QStringLiteral("window.ini")), QSettings::IniFormat);
+        window->setThemeChoice(ThemeChoice::dark);
+        QTRY_COMPARE(file.value(QStringLiteral("theme")).toString(), QStringLiteral("dark"));
+        window->actions().reducedMotion->setChecked(true);
+        QTRY_VERIFY(file.value(QStringLiteral("reduced_motion")).toBool());
+        window.reset();  // without closing it
+        QVERIFY(fixture.window()->actions().reducedMotion->isChecked());
+    }
+
     void arrangementThemeAndLessonComeBack() {
         WindowFixture fixture;
         QSize stage;

@@ -2,6 +2,7 @@
 #include "engine/session/training_session.h"
 #include "engine/train/trainer.h"
 #include "tests/support/small_corpus.h"
+#include "tests/support/thorough.h"
 
 #include <doctest/doctest.h>
 
@@ -13,13 +14,6 @@ using namespace moe;
 using namespace moe::test;
 
 namespace {
-
-// ThreadSanitizer slows every step by 20 times; races do not need long runs.
-#ifdef __SANITIZE_THREAD__
-constexpr bool thorough = false;
-#else
-constexpr bool thorough = true;
-#endif
 
 SessionOptions cpu(double speed = 0) {
     SessionOptions options;
