@@ -9,7 +9,7 @@ namespace {
 
 constexpr double design_width = 716, design_height = 392;  // the stage's place in a window of 1280x720
 constexpr double smallest_width = 560, smallest_height = 300;
-constexpr double margin = 16, top = 34, probe_height = 36;
+constexpr double side_margin = 16, top = 34, probe_height = 36;
 
 // Each column or gap: its width in the design, how much of it a narrow panel takes away, and its part of extra room.
 struct Stretch {
@@ -59,7 +59,7 @@ void FlowLayout::placeColumns() {
     // Many experts want a wider grid; the embedding strip has room to give.
     const double shift = spec_.num_experts > 26 ? 24 : 0;
     std::array<double, parts.size() + 1> x{};
-    x[0] = margin;
+    x[0] = side_margin;
     for (std::size_t i = 0; i < parts.size(); ++i) {
         double width = parts[i].width - parts[i].give * give + parts[i].take * std::max(0.0, extra);
         if (i == strip_part) width -= shift;
@@ -72,7 +72,7 @@ void FlowLayout::placeColumns() {
 
     // A caption may run up to the next one.
     const std::array<double, 7> starts = {
-        phrase.left, strip.left, gate.left, experts.left, sum.left, words.left, words.right + px(margin - 4)};
+        phrase.left, strip.left, gate.left, experts.left, sum.left, words.left, words.right + px(side_margin - 4)};
     for (std::size_t i = 0; i < captions_.size(); ++i)
         captions_[i] =
             QRectF(starts[i], px(10), starts[i + 1] - starts[i] - px(i + 1 < captions_.size() ? 4 : 0), px(20));
@@ -238,7 +238,7 @@ QRectF FlowLayout::wordBar(std::size_t rank) const {
 
 QRectF FlowLayout::wordSummary() const {
     QRectF bar = wordBar(listed_words_);
-    return bar.adjusted(0, px(1), px(margin - 6), px(1));
+    return bar.adjusted(0, px(1), px(side_margin - 6), px(1));
 }
 
 }  // namespace moe::app

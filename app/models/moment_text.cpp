@@ -11,7 +11,7 @@ namespace moe::app {
 
 namespace {
 
-QString say(const char* text) {
+QString sayMoment(const char* text) {
     return QCoreApplication::translate("Moment", text);
 }
 
@@ -26,8 +26,8 @@ bool isPast(const Snapshot& snapshot) {
 }
 
 QString momentText(const Snapshot& snapshot) {
-    if (!isPast(snapshot)) return say("step %1").arg(countText(snapshot.step));
-    return say("step %1 of %2").arg(countText(snapshot.step), countText(newestStep(snapshot)));
+    if (!isPast(snapshot)) return sayMoment("step %1").arg(countText(snapshot.step));
+    return sayMoment("step %1 of %2").arg(countText(snapshot.step), countText(newestStep(snapshot)));
 }
 
 double epochsAt(const Snapshot& snapshot) {

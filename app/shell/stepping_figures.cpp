@@ -17,7 +17,7 @@ namespace moe::app {
 
 namespace {
 
-QString say(const char* text) {
+QString sayFigure(const char* text) {
     return QCoreApplication::translate("moe::app::steppingFigures", text);
 }
 
@@ -48,18 +48,18 @@ std::vector<FigureSource> steppingFigures(SteppingControl& stepping, const Theme
     OperationView& operation = *page.operation();
     ProvenanceView& provenance = *page.provenance();
     const QString title = operation.page().title;
-    const QString scope = say("batch %1, example %2 of %3")
+    const QString scope = sayFigure("batch %1, example %2 of %3")
                               .arg(countText(stepper.trace()->step + 1), QString::number(stepper.example() + 1),
                                    QString::number(stepper.trace()->examples));
     const Table numbers = tableOf(title, operation.copyText());
     std::vector<FigureSource> figures{
-        widgetSource({QStringLiteral("operation"), say("Operation"), title, scope, numbers, theme}, operation),
-        widgetSource({QStringLiteral("batch-stage"), say("Stage of the batch"), title, scope, numbers, theme},
+        widgetSource({QStringLiteral("operation"), sayFigure("Operation"), title, scope, numbers, theme}, operation),
+        widgetSource({QStringLiteral("batch-stage"), sayFigure("Stage of the batch"), title, scope, numbers, theme},
                      *page.stage())};
     if (provenance.number())
         figures.push_back(
-            widgetSource({QStringLiteral("where-from"), say("Where a number comes from"), provenance.title(), scope,
-                          tableOf(provenance.title(), provenance.text()), theme},
+            widgetSource({QStringLiteral("where-from"), sayFigure("Where a number comes from"), provenance.title(),
+                          scope, tableOf(provenance.title(), provenance.text()), theme},
                          provenance));
     return figures;
 }

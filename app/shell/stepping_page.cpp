@@ -19,7 +19,7 @@ namespace moe::app {
 
 namespace {
 
-constexpr double margin = 16, gap = 12, origin_width = 368, time_height = 76;
+constexpr double page_margin = 16, gap = 12, origin_width = 368, time_panel_height = 76;
 constexpr double enough_for_time = 720;  // design pixels of the page's height
 
 }  // namespace
@@ -127,13 +127,13 @@ void SteppingPage::resizeEvent(QResizeEvent* event) {
 
 void SteppingPage::arrange() {
     const auto px = [this](double v) { return int(theme_.px(v)); };
-    const int m = px(margin), g = px(gap), width = this->width() - 2 * m;
+    const int m = px(page_margin), g = px(gap), width = this->width() - 2 * m;
     const bool with_time = time_ && height() >= theme_.px(enough_for_time);
     int bottom = height() - px(14);
     time_panel_->setVisible(with_time);
     if (with_time) {
-        time_panel_->setGeometry(m, bottom - px(time_height), width, px(time_height));
-        bottom -= px(time_height) + g;
+        time_panel_->setGeometry(m, bottom - px(time_panel_height), width, px(time_panel_height));
+        bottom -= px(time_panel_height) + g;
     }
     const int room = bottom - m - g;
     const int stage = std::clamp(room * 43 / 100, px(250), px(420));

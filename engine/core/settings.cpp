@@ -14,7 +14,7 @@ namespace moe {
 
 namespace {
 
-constexpr std::size_t largest_width = 65536, largest_batch = 65536, largest_vocabulary = 16'777'216;
+constexpr std::size_t largest_batch = 65536;
 
 [[noreturn]] void refuse(std::string_view key, std::string_view value, std::string_view range) {
     throw UsageError("The setting " + std::string(key) + " cannot be '" + std::string(value) + "': it takes " +

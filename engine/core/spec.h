@@ -6,7 +6,7 @@
 namespace moe {
 
 inline constexpr std::size_t max_sequence_length = 512;  // longer prefixes keep their end
-inline constexpr std::size_t max_experts = 2048;
+inline constexpr std::size_t max_experts = 2048, largest_width = 65536, largest_vocabulary = 16'777'216;
 
 /// What is built. Every size is a field; plain data, compared by value. Letters: design.md section 3.
 struct ModelSpec {

@@ -26,12 +26,12 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-class Descriptor {
+class PipeEnd {
 public:
-    explicit Descriptor(int number) : number_(number) {}
-    Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-    Descriptor& operator=(Descriptor&&) = delete;
-    ~Descriptor() { close(); }
+    explicit PipeEnd(int number) : number_(number) {}
+    PipeEnd(PipeEnd&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+    PipeEnd& operator=(PipeEnd&&) = delete;
+    ~PipeEnd() { close(); }
 
     int number() const { return number_; }
     bool valid() const { return number_ >= 0; }
@@ -44,9 +44,9 @@ private:
 };
 
 // The child's own standard descriptors are 0 to 2; ours must be none of those.
-Descriptor beyond_standard(Descriptor given) {
+PipeEnd beyond_standard(PipeEnd given) {
     if (given.number() > STDERR_FILENO || !given.valid()) return given;
-    return Descriptor(fcntl(given.number(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+    return PipeEnd(fcntl(given.number(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
 }
 
 [[noreturn]] void cannot_start(const std::string& name, const char* what) {
@@ -55,8 +55,8 @@ Descriptor beyond_standard(Descriptor given) {
 }
 
 // The bytes as a file that is in memory alone and that nobody can change any more.
-Descriptor sealed(std::string_view image, const std::string& name) {
-    Descriptor file = beyond_standard(Descriptor(memfd_create("weights", MFD_CLOEXEC | MFD_ALLOW_SEALING)));
+PipeEnd sealed(std::string_view image, const std::string& name) {
+    PipeEnd file = beyond_standard(PipeEnd(memfd_create("weights", MFD_CLOEXEC | MFD_ALLOW_SEALING)));
     if (!file.valid()) cannot_start(name, "there is no memory to hand it over in");
     for (std::size_t at = 0; at < image.size();) {
         const ssize_t written = write(file.number(), image.data() + at, image.size() - at);
@@ -89,11 +89,11 @@ class Child {
 public:
     Child(const H5Program& program, std::string_view image, const std::string& name)
         : name_(name), program_(program), file_bytes_(image.size()), output_(-1) {
-        const Descriptor file = sealed(image, name);
+        const PipeEnd file = sealed(image, name);
         int ends[2];
         if (pipe2(ends, O_CLOEXEC) != 0) cannot_start(name, "there is no pipe");
-        output_.emplace(beyond_standard(Descriptor(ends[0])));
-        const Descriptor input = beyond_standard(Descriptor(ends[1]));
+        output_.emplace(beyond_standard(PipeEnd(ends[0])));
+        const PipeEnd input = beyond_standard(PipeEnd(ends[1]));
         if (!output_->valid() || !input.valid()) cannot_start(name, "there is no pipe");
         fcntl(output_->number(), F_SETPIPE_SZ, 1 << 20);  // fewer turns; without it the pipe is as it was
         start(file.number(), input.number());
@@ -245,7 +245,7 @@ private:
     const std::string& name_;
     const H5Program& program_;
     std::size_t file_bytes_;
-    std::optional<Descriptor> output_;
+    std::optional<PipeEnd> output_;
     pid_t id_ = 0;
     Clock::time_point until_;
     bool greeted_ = false;

@@ -8,7 +8,7 @@ namespace moe {
 
 namespace {
 
-constexpr std::size_t most_texts = 65536;
+constexpr std::size_t most_parts = 65536;
 
 std::string shape_text(const std::vector<std::size_t>& shape) {
     std::string text = "(";
@@ -89,7 +89,7 @@ std::vector<std::string> Hdf5Reader::texts(const std::string& path, const std::s
     std::vector<std::string> all;
     for (std::size_t piece = 0; piece < 1000; ++piece) {
         const std::optional<std::vector<std::string>> part = read_texts(path, attribute + std::to_string(piece));
-        if (!part || all.size() + part->size() > most_texts) break;
+        if (!part || all.size() + part->size() > most_parts) break;
         all.insert(all.end(), part->begin(), part->end());
     }
     return all;

@@ -12,9 +12,6 @@
 
 namespace moe {
 
-/// The widest layer that a file may have.
-inline constexpr std::size_t keras_widest = 65536;
-
 /// A layer (or operation) of a Keras functional model, used once.
 struct KerasNode {
     std::string class_name, name;

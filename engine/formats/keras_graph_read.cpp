@@ -13,7 +13,7 @@ namespace moe {
 
 namespace {
 
-constexpr std::size_t most_layers = 20'000, largest_vocabulary = 16'777'216;
+constexpr std::size_t most_layers = 20'000;
 
 // What the built-in form is made of. Anything else is refused by name, and nothing a file names is ever run.
 constexpr std::array known_classes = {
@@ -307,7 +307,8 @@ private:
             refuse(index, "does not run every expert on its own weights and bias");
         const Json& shape = config(index, "output_shape");
         if (!shape.is_array() || shape.size() != 2) refuse(index, "has no output shape of experts and width");
-        return {size(index, shape[0], max_experts, "a number of experts"), size(index, shape[1], keras_widest, "a width")};
+        return {size(index, shape[0], max_experts, "a number of experts"),
+                size(index, shape[1], largest_width, "a width")};
     }
 
     void match_bank(std::size_t index) {
@@ -444,7 +445,8 @@ private:
         if (size(model_.embedding, config(model_.embedding, "input_dim"), largest_vocabulary, "a vocabulary") !=
             spec.vocabulary)
             refuse(model_.embedding, "has another vocabulary than the last layer");
-        const std::size_t width = size(model_.embedding, config(model_.embedding, "output_dim"), keras_widest, "a width");
+        const std::size_t width =
+            size(model_.embedding, config(model_.embedding, "output_dim"), largest_width, "a width");
         if (spec.embedding_dim == 0) spec.embedding_dim = width;
         if (width != spec.embedding_dim) refuse(model_.embedding, "has another width than the experts' output");
         const Json& shape = has(node(tokens).config, "batch_shape") ? config(tokens, "batch_shape")

@@ -148,8 +148,8 @@ private:
     void set_sizes(std::size_t experts, const std::vector<std::size_t>& hidden_kernel) {
         if (experts < 1 || experts > max_experts)
             refuse_mixture("has a number of experts outside of 1 to " + with_commas(max_experts));
-        if (hidden_kernel.size() != 2 || hidden_kernel[1] < 1 || hidden_kernel[1] > keras_widest)
-            refuse_mixture("has experts whose hidden width is outside of 1 to " + with_commas(keras_widest));
+        if (hidden_kernel.size() != 2 || hidden_kernel[1] < 1 || hidden_kernel[1] > largest_width)
+            refuse_mixture("has experts whose hidden width is outside of 1 to " + with_commas(largest_width));
         model_.spec.num_experts = experts;
         model_.spec.hidden_dim = hidden_kernel[1];
     }

@@ -25,14 +25,11 @@ namespace moe {
 namespace {
 
 // What a member may hold, so that a stranger's file is refused by its sizes before anything is allocated.
-constexpr std::size_t largest_tokenizer = std::size_t(1) << 28, largest_config = std::size_t(1) << 24,
-                      largest_settings = std::size_t(1) << 24, largest_run = std::size_t(1) << 28,
-                      largest_corpus = std::size_t(1) << 31, weights_slack = std::size_t(1) << 26;
+constexpr std::size_t largest_config = std::size_t(1) << 24, largest_settings = std::size_t(1) << 24,
+                      largest_run = std::size_t(1) << 28, weights_slack = std::size_t(1) << 26;
 constexpr std::size_t file_start = 65536;  // enough to say what a file is
 constexpr const char* experiment_member = "moe-lab/experiment.json";
 constexpr const char* run_member = "moe-lab/run.json";
-constexpr const char* tokenizer_member = "moe-lab/tokenizer.json";
-constexpr const char* corpus_member = "moe-lab/corpus.txt";
 constexpr const char* initial_member = "moe-lab/initial.keras";
 
 /// Of one variable: the parameter's, or one expert's part of it.

@@ -14,7 +14,7 @@ static_assert(std::endian::native == std::endian::little, "the arrays are little
 
 namespace {
 
-constexpr std::size_t largest_header = std::size_t(4) << 20, header_grid = 8;
+constexpr std::size_t header_grid = 8;
 
 std::size_t width_of(std::string_view type) {
     if (type == "U8") return 1;
@@ -70,7 +70,7 @@ SafetensorsReader::SafetensorsReader(std::string_view image, std::string name) :
     std::uint64_t length = 0;
     if (image.size() < sizeof length) refuse("it ends before its header");
     std::memcpy(&length, image.data(), sizeof length);
-    if (length > largest_header || length > image.size() - sizeof length)
+    if (length > largest_safetensors_header || length > image.size() - sizeof length)
         refuse("its header says that it is " + format_bytes(std::size_t(length)) + " long");
     const Json header = parse_json(image.substr(sizeof length, std::size_t(length)), name_);
     const std::string_view data = image.substr(sizeof length + std::size_t(length));

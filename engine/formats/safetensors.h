@@ -8,6 +8,8 @@
 
 namespace moe {
 
+inline constexpr std::size_t largest_safetensors_header = std::size_t(4) << 20;  // bytes
+
 /// The bytes of a safetensors file: arrays of plain numbers by name, in the order in which they were added, each once.
 /// Equal arrays give equal bytes. Throws Error where a name comes twice.
 class SafetensorsWriter {

@@ -111,8 +111,9 @@ Tokenizer read_tokenizer_json(std::string_view json, const std::string& name) {
     if (std::string token; text(config, "oov_token", token, name)) options.oov_token = std::move(token);
     if (options.split.empty() && !options.char_level)
         throw Error("'" + name + "': the tokenizer's split is empty, so it cannot find words.");
-    const std::uint64_t documents =
-        config.contains("document_count") ? json_whole(config["document_count"], most_words, "document_count", name) : 0;
+    const std::uint64_t documents = config.contains("document_count")
+                                        ? json_whole(config["document_count"], most_words, "document_count", name)
+                                        : 0;
 
     // One list at a time: of a large file each takes several times its bytes.
     for (const char* unused : {"index_docs", "index_word"}) config.erase(unused);
@@ -123,8 +124,8 @@ Tokenizer read_tokenizer_json(std::string_view json, const std::string& name) {
     std::vector<WordCount> words;
     for (const Json counts = taken(config, "word_counts", name); const auto& [word, count] : counts.items()) {
         const auto found = docs.find(word);
-        words.push_back(
-            {word, json_whole(count, most_words, "a count in word_counts", name), found == docs.end() ? 0 : found->second});
+        words.push_back({word, json_whole(count, most_words, "a count in word_counts", name),
+                         found == docs.end() ? 0 : found->second});
     }
     docs = {};
     std::unordered_map<std::string, std::int32_t> numbers;

@@ -22,8 +22,8 @@ namespace {
 
 // A million words take about 60 MB. A tokenizer has six dictionaries, one inside the other.
 constexpr std::size_t largest_file = std::size_t(1) << 26, most_dictionaries = 64, deepest_marks = 16;
-constexpr std::uint32_t largest_text = 1 << 28;
-static_assert(largest_file < largest_text);
+constexpr std::uint32_t largest_value = 1 << 28;
+static_assert(largest_file < largest_value);
 constexpr std::size_t most_on_stack = 65536, most_wide_numbers = 65536;  // Python puts 1,000 entries down at a time
 constexpr std::uint32_t nothing = std::numeric_limits<std::uint32_t>::max();
 // A reference to a value is its place, or with this bit the whole number itself: five dictionaries in six hold those.
@@ -36,7 +36,7 @@ enum class Class : std::uint8_t { tokenizer, ordered_dict, default_dict, integer
 // that nothing here is ever walked deeper than a tokenizer is.
 struct Value {
     Value(Kind of, std::size_t bytes, std::size_t what)
-        : kind(of), size(bytes & (largest_text - 1)), number(std::uint32_t(what)) {}
+        : kind(of), size(bytes & (largest_value - 1)), number(std::uint32_t(what)) {}
 
     Kind kind : 4;
     std::uint32_t size : 28;  // of a text, in bytes; how many elements a tuple has

@@ -53,7 +53,8 @@ std::shared_ptr<const History> unpack_history(std::string_view bytes, const std:
     history->gate_steps = reader.u64("gate_step");
     history->gate = reader.floats("gate");
     const std::size_t n = steps.size();
-    check(n <= most_points_in_file && every.size() == 1 && every[0] > 0, "its curves have more points than a curve has");
+    check(n <= most_points_in_file && every.size() == 1 && every[0] > 0,
+          "its curves have more points than a curve has");
     check(joined.size() == n && examples.size() == n && values.size() == n * values_a_point &&
               history->load.size() == n * E && reader.shape("load") == std::vector<std::size_t>({n, E}),
           "its curves are of different lengths");

@@ -14,10 +14,8 @@ namespace moe {
 namespace {
 
 constexpr const char *history_member = "moe-lab/history.safetensors", *notes_member = "moe-lab/notes.txt",
-                     *window_member = "moe-lab/window.json", *corpus_member = "moe-lab/corpus.txt",
-                     *tokenizer_member = "moe-lab/tokenizer.json";
+                     *window_member = "moe-lab/window.json";
 constexpr std::size_t largest_history = std::size_t(1) << 26, largest_window = std::size_t(1) << 16,
-                      largest_text = std::size_t(1) << 31, largest_tokenizer = std::size_t(1) << 28,
                       most_guesses = 4096;
 constexpr std::uint64_t any_signed = std::numeric_limits<std::int64_t>::max();
 
@@ -181,7 +179,7 @@ void read_run_on_text(const ZipReader& archive, const SessionJson& in, const Run
 void read_text_beside(const std::filesystem::path& file, const std::string& text, SavedModel& model) {
     const std::filesystem::path beside = file.parent_path() / std::filesystem::path(text).filename();
     const ZipReader archive = ZipReader::on_disk(beside, beside.string());
-    model.corpus_text = archive.read(corpus_member, largest_text);
+    model.corpus_text = archive.read(corpus_member, largest_corpus);
     model.tokenizer =
         read_tokenizer_json(archive.read(tokenizer_member, largest_tokenizer), beside.string() + ": tokenizer.json");
 }

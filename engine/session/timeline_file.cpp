@@ -18,8 +18,7 @@ namespace {
 constexpr const char *commands_member = "moe-lab/commands.json",
                      *checkpoints_member = "moe-lab/checkpoints.safetensors";
 constexpr std::uint64_t commands_version = 1;
-constexpr std::size_t largest_commands = std::size_t(1) << 24, largest_header = std::size_t(1) << 22,
-                      most_checkpoints = 16'384;
+constexpr std::size_t largest_commands = std::size_t(1) << 24, most_checkpoints = 16'384;
 // Columns of the arrays below.
 constexpr std::size_t places = 3, sums = 2, counts = 2, records = 4, filled = 2;
 
@@ -38,7 +37,7 @@ std::shared_ptr<const Timeline> thinned(const Timeline& timeline, std::size_t bu
 std::size_t largest_checkpoints(const ModelSpec& model) {
     const std::size_t one = checked_sum("A checkpoint", {checked_product("A checkpoint", {12, parameter_count(model)}),
                                                          12 * model.num_experts, sizeof(Checkpoint)});
-    return checked_sum("The checkpoints", {2 * file_checkpoint_budget, one, largest_header});
+    return checked_sum("The checkpoints", {2 * file_checkpoint_budget, one, largest_safetensors_header});
 }
 
 /// Throws UsageError where nobody can have given that command.
@@ -117,7 +116,9 @@ std::shared_ptr<const Timeline> unpack_timeline(const ZipReader& archive, const 
     auto timeline = std::make_shared<Timeline>();
     const Json json = parse_json(archive.read(commands_member, largest_commands), name + ": " + commands_member);
     check_version(json, commands_version, name);
-    const auto whole = [&](const Json& value, const char* what) { return json_whole(value, json_any_whole, what, name); };
+    const auto whole = [&](const Json& value, const char* what) {
+        return json_whole(value, json_any_whole, what, name);
+    };
     timeline->start = present.experiment;
     read_settings(json_field(json, "start", name), name, timeline->start);
     timeline->start_target = whole(json_field(json, "start_epochs", name), "start_epochs");

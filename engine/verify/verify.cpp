@@ -17,7 +17,7 @@ namespace {
 constexpr double gradient_bound = 1e-8, loss_bound = 1e-3, value_bound = 1e-10;
 constexpr double step = 1e-3;  // of the differences: 4 points err by step^4, rounding by 1e-16 / step
 
-constexpr std::size_t most_numbers = 500;  // of one tensor that are checked; each costs four forward passes
+constexpr std::size_t most_checked = 500;  // of one tensor that are checked; each costs four forward passes
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
@@ -60,7 +60,7 @@ Deviation deviation(Backend<double>& backend, Tensor<double> variable, const std
         backend.upload(variable, x.data());
         return f.value();
     };
-    const std::size_t stride = x.size() / most_numbers + 1;
+    const std::size_t stride = x.size() / most_checked + 1;
     for (std::size_t i = 0; i < x.size(); i += stride) {
         const double centre = x[i];
         ++d.numbers;

@@ -176,6 +176,36 @@ TEST_CASE("no two headers define a type of the same name: the linker would merge
     CHECK(places.size() > 50);
 }
 
+TEST_CASE("no two sources have a constant or a type of one name: builds for tests compile several at a time") {
+    const std::regex constant("^(static )?(constexpr|const) "), name("(\\w+)(\\[\\w*\\])? = ");
+    const std::regex type("^(?:class|struct|enum class) (\\w+)(?: final)?(?: :[^;]*)? \\{");
+    std::map<std::string, std::string> first;  // "engine margin": where
+    std::string twice;
+    for (const Source& s : sources({"app", "engine"})) {
+        const bool alone = below(s.path, "app/cli/") || below(s.path, "app/export/") || below(s.path, "app/views/") ||
+                           below(s.path, "engine/h5/") || below(s.path, "engine/backend/cpu/kernels");
+        if (!s.path.ends_with(".cpp") || alone) continue;
+        const auto once = [&](const std::string& found) {
+            const auto [at, news] = first.insert({s.path.substr(0, s.path.find('/')) + " " + found, s.path});
+            if (!news && at->second != s.path) twice += found + ": " + at->second + " and " + s.path + "\n";
+        };
+        std::smatch found;
+        bool declares = false;
+        for (const std::string& line : s.lines) {
+            const std::string code = code_of(line);
+            declares = declares || std::regex_search(code, constant);
+            if (declares)
+                for (auto i = std::sregex_iterator(code.begin(), code.end(), name); i != std::sregex_iterator(); ++i)
+                    once((*i)[1]);
+            for (const char* end : {";", "{", "R\""})
+                if (code.find(end) != std::string::npos) declares = false;
+            if (std::regex_search(code, found, type)) once(found[1]);
+        }
+    }
+    CHECK(twice == "");
+    CHECK(first.size() > 100);
+}
+
 TEST_CASE("no file over 800 lines, and the main window under 500") {
     for (const Source& s : sources({"app", "engine", "tests"})) {
         CAPTURE(s.path);
