@@ -39,10 +39,16 @@ bool sameStructure(const Snapshot& a, const Snapshot& b) {
     return true;
 }
 
+/// The window's thread comes first.
+SessionOptions givingWay(SessionOptions options) {
+    options.gives_way = true;
+    return options;
+}
+
 }  // namespace
 
 SessionController::SessionController(SessionOptions options, QObject* parent)
-    : QObject(parent), session_(std::move(options)), live_(std::make_shared<const Snapshot>()), snapshot_(live_) {
+    : QObject(parent), session_(givingWay(std::move(options))), live_(std::make_shared<const Snapshot>()), snapshot_(live_) {
     clock_.setTimerType(Qt::PreciseTimer);
     clock_.setInterval(frame_milliseconds);
     connect(&clock_, &QTimer::timeout, this, &SessionController::pull);

@@ -50,7 +50,7 @@ ExperimentPanel::ExperimentPanel(QWidget* parent) : QWidget(parent) {
     auto* grid = new QGridLayout;
     grid->setVerticalSpacing(5);
     grid->setHorizontalSpacing(12);
-    const QString names[] = {tr("Experts"), tr("Gate"), tr("Learning rate"), tr("Balance loss")};
+    const QString names[] = {tr("Experts"), tr("Hidden width"), tr("Gate"), tr("Learning rate"), tr("Balance loss")};
     for (const QString& name : names) {
         const int row = int(rows_.size());
         grid->addWidget(plainLabel(name, "label", this), row, 0);
@@ -88,10 +88,11 @@ void ExperimentPanel::showSnapshot(const Snapshot& snapshot) {
         if (label->text() != text) label->setText(text);
         if (label->toolTip() != full) label->setToolTip(text == full ? QString() : full.toHtmlEscaped());
     };
-    set(0, tr("%1, hidden width %2").arg(countText(x.model.num_experts), countText(x.model.hidden_dim)));
-    set(1, gateName(x.model));
-    set(2, QString::fromStdString(to_text(x.train.learning_rate)));
-    set(3, ExperimentDraft::balanceText(x.model.balance_loss));
+    set(0, countText(x.model.num_experts));
+    set(1, countText(x.model.hidden_dim));
+    set(2, gateName(x.model));
+    set(3, QString::fromStdString(to_text(x.train.learning_rate)));
+    set(4, ExperimentDraft::balanceText(x.model.balance_loss));
 }
 
 ExperimentEditor::ExperimentEditor(QWidget* parent) : QWidget(parent) {

@@ -608,9 +608,9 @@ void StageScene::fillPart(QPainter& p, const QRectF& body, double radius, const 
 }
 
 void StageScene::paintWordOnPaper(QPainter& p, const QRectF& bar, const QRectF& filled, const QString& word,
-                                  const QString& number, const QColor& on_full, bool first) const {
+                                  double word_left, const QString& number, const QColor& on_full, bool first) const {
     const int weight = first ? QFont::DemiBold : QFont::Normal;
-    const QRectF place = bar.adjusted(px(10), 0, number.isEmpty() ? -px(4) : -px(38), 0);
+    const QRectF place = bar.adjusted(word_left, 0, number.isEmpty() ? -px(4) : -px(38), 0);
     const QFont type = font(10.5, weight);
     const QFontMetricsF metrics(type);
     const double right = place.left() + std::min(metrics.horizontalAdvance(word), place.width());
@@ -668,7 +668,7 @@ void StageScene::paintWords(QPainter& p) const {
         fillPart(p, bar, radius, filled, full);
         const QColor on_full = i == 0 ? theme_.textOn(full) : theme_.ink;
         if (on_paper_) {
-            paintWordOnPaper(p, bar, filled, word, numbers ? percentText(share) : QString(), on_full, i == 0);
+            paintWordOnPaper(p, bar, filled, word, word_left, numbers ? percentText(share) : QString(), on_full, i == 0);
             continue;
         }
         label(filled, on_full);

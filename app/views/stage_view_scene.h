@@ -118,7 +118,7 @@ private:
     void paintExpertCell(Surface s, std::size_t expert, double busiest) const;
     void paintSum(QPainter& p) const;
     void fillPart(QPainter& p, const QRectF& body, double radius, const QRectF& part, const QColor& color) const;
-    void paintWordOnPaper(QPainter& p, const QRectF& bar, const QRectF& filled, const QString& word,
+    void paintWordOnPaper(QPainter& p, const QRectF& bar, const QRectF& filled, const QString& word, double word_left,
                           const QString& number, const QColor& on_full, bool first) const;
     void paintWords(QPainter& p) const;
 

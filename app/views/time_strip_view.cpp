@@ -272,9 +272,10 @@ void TimeStripView::paintEvent(QPaintEvent*) {
     if (run().step == 0 || !history || history->points.empty()) {
         painter.setFont(theme_.font(11));
         painter.setPen(theme_.muted);
-        labels_.drawWrapped(painter, strip_,
-                            run().step == 0 ? tr("Press Space: loss and load are recorded here, step by step")
-                                            : tr("Loss and load are recorded from the next batch on"));
+        // In the row where the loss will be: nothing of the load lies below it.
+        labels_.draw(painter, loss_band_.adjusted(0, -2, 0, 2), Qt::AlignCenter,
+                     run().step == 0 ? tr("Press Space: loss and load are recorded here, step by step")
+                                     : tr("Loss and load are recorded from the next batch on"));
     } else {
         paintLoss(painter);
     }

@@ -1,6 +1,7 @@
 #include "engine/session/training_session.h"
 
 #include "engine/core/float_mode.h"
+#include "engine/core/priority.h"
 #include "engine/core/settings.h"
 #include "engine/session/live_run.h"
 #include "engine/session/promised.h"
@@ -41,7 +42,7 @@ public:
     explicit Worker(SessionOptions options)
         : options_(std::move(options)),
           speed_(options_.speed_limit),
-          viewer_({options_.backend.device, 1}, options_.memory_limit, options_.patience) {
+          viewer_({options_.backend.device, 1}, options_.memory_limit, options_.patience, options_.gives_way) {
         auto first = std::make_shared<Snapshot>();
         first->loss = first->accuracy = std::numeric_limits<double>::quiet_NaN();
         first->speed_limit = speed_;
@@ -244,7 +245,8 @@ public:
     void tell_viewer() {
         const bool known = run_ && shown_branch_ == branch_ && shown_step_ == run_->trainer->steps() &&
                            shown_timeline_ == run_->timeline.share();
-        if (!known || !viewer_.use()) publish();
+        const bool used = viewer_.use();  // from now on the present moment is shown to it, too
+        if (!known || !used) publish();
     }
 
     void publish() {
@@ -350,6 +352,7 @@ private:
 
     void loop(const std::stop_token& stop) {
         const FlushDenormals flush;
+        if (options_.gives_way) lower_thread_priority();
         std::unique_lock lock(mutex_);
         while (!stop.stop_requested()) {
             if (!queue_.empty()) {

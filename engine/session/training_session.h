@@ -44,6 +44,7 @@ struct SessionOptions {
     BackendOptions backend;
     double speed_limit = 0;        // steps per second; 0: as fast as it goes
     std::size_t memory_limit = 0;  // bytes; 0: default_memory_limit()
+    bool gives_way = false;        // its threads let a window's own run first where cores are short
     double patience = 5;           // seconds that a curve over the whole run may be replayed for; then checkpoints do
 };
 

@@ -1,6 +1,7 @@
 #include "engine/session/viewer.h"
 
 #include "engine/core/float_mode.h"
+#include "engine/core/priority.h"
 #include "engine/core/settings.h"
 #include "engine/session/history_builder.h"
 
@@ -31,9 +32,10 @@ std::uint64_t ViewFeed::clamped(std::uint64_t step) const {
     return std::clamp(step, timeline->first_step(), std::max(newest->step, timeline->first_step()));
 }
 
-Viewer::Viewer(BackendOptions options, std::size_t memory_limit, double patience)
+Viewer::Viewer(BackendOptions options, std::size_t memory_limit, double patience, bool gives_way)
     : options_(std::move(options)),
       patience_(patience),
+      gives_way_(gives_way),
       memory_limit_(memory_limit ? memory_limit : default_memory_limit()) {}
 
 Viewer::~Viewer() {
@@ -143,6 +145,7 @@ void Viewer::post(Task task, bool patient) {
 
 void Viewer::loop() {
     const FlushDenormals flush;
+    if (gives_way_) lower_thread_priority();
     std::unique_lock lock(mutex_);
     while (!stopping_) {
         if (!look_is_due() && tasks_.empty() && !gate_is_due()) {

@@ -47,8 +47,9 @@ struct GatePast {
 class Viewer {
 public:
     /// `memory_limit`: bytes that the run's model and the viewer's may take together; 0: default_memory_limit().
-    /// `patience`: seconds that a curve over the whole run may take; then the checkpoints have to do.
-    Viewer(BackendOptions options, std::size_t memory_limit, double patience);
+    /// `patience`: seconds that a curve over the whole run may take; then the checkpoints have to do. `gives_way`: as
+    /// SessionOptions has it.
+    Viewer(BackendOptions options, std::size_t memory_limit, double patience, bool gives_way);
     ~Viewer();  // stops after the present step and waits
     Viewer(const Viewer&) = delete;
     Viewer& operator=(const Viewer&) = delete;
@@ -112,6 +113,7 @@ private:
 
     const BackendOptions options_;
     const double patience_;
+    const bool gives_way_;
     const std::size_t memory_limit_;
     mutable std::mutex mutex_;
     std::condition_variable wake_;

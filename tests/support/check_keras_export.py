@@ -2,18 +2,21 @@
 
 For each case a model is trained here and exported in every form. Keras must open it (the file in built-in layers; the
 tutorial's classes with moe_layers.py; the code, which builds and loads), predict the same to 1e-5 and, trained on for 20
-epochs from the optimizer's state, have the losses that `moelab train --init` has. What Keras saves again must open here
-and predict the same. On TensorFlow training here squares each place of a word, as that does.
+epochs from the optimizer's state, have the losses that `moelab train --init` has. What Keras saves again must open here,
+predict the same, and hold the same bits: weights and the optimizer's. On TensorFlow training here squares each place of a word, as that does.
 
-usage: KERAS_BACKEND=jax python check_keras_export.py MOELAB WORK_FOLDER [CASE...]   (pip install keras jax)
+usage: KERAS_BACKEND=jax python check_keras_export.py MOELAB WORK_FOLDER [CASE...]   (pip install keras jax h5py)
 """
 import importlib.util
+import io
 import json
 import os
 import subprocess
 import sys
 import warnings
+import zipfile
 
+import h5py
 import keras
 import numpy as np
 
@@ -62,6 +65,20 @@ def predicted_here(model, index, phrases):
     return table
 
 
+def numbers(archive):
+    """Every array of the weights' file, the optimizer's too, by its place."""
+    found = {}
+    with h5py.File(io.BytesIO(zipfile.ZipFile(archive).read("model.weights.h5")), "r") as h5:
+        h5.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+def same_bits(folder, again):
+    moelab("export", "--model", again, "--keras", folder + "/back.keras")
+    ours, theirs = numbers(folder + "/layers.keras"), numbers(folder + "/back.keras")
+    return ours.keys() == theirs.keys() and all(ours[k].tobytes() == theirs[k].tobytes() for k in ours)
+
+
 def module(path):
     spec = importlib.util.spec_from_file_location(os.path.basename(path)[:-3], path)
     loaded = importlib.util.module_from_spec(spec)
@@ -97,11 +114,12 @@ def check(name, settings):
         again = folder + "/again-" + form + ".keras"
         model.save(again)
         back = float(abs(predicted_here(again, index, phrases) - here).max())
+        bits = same_bits(folder, again)
         loss = model.fit(rows, targets, batch_size=BATCH, epochs=EPOCHS, shuffle=False, verbose=0).history["loss"]
         apart = max(abs(a / b - 1) for a, b in zip(loss, losses))
-        good = good and off <= 1e-5 and back <= 1e-5 and apart <= 1e-3
-        print("%-15s %-8s prediction %.1e   saved again %.1e   loss of %d epochs %.1e" %
-              (name, form, off, back, EPOCHS, apart), flush=True)
+        good = good and off <= 1e-5 and back <= 1e-5 and bits and apart <= 1e-3
+        print("%-15s %-8s prediction %.1e   saved again %.1e, %s bits   loss of %d epochs %.1e" %
+              (name, form, off, back, "same" if bits else "OTHER", EPOCHS, apart), flush=True)
     said = subprocess.run([sys.executable, folder + "/next_word.py", "the", "dog"], capture_output=True, text=True).stdout
     word = json.loads(moelab("predict", "--model", folder, "--json", "the dog"))["predictions"][0]["word"]
     if not said.startswith(word + " "):

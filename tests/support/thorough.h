@@ -9,4 +9,11 @@ inline constexpr bool thorough = false;
 inline constexpr bool thorough = true;
 #endif
 
+// Where there is one thread there are no races to look for.
+#ifdef __SANITIZE_THREAD__
+inline constexpr bool one_thread = false;
+#else
+inline constexpr bool one_thread = true;
+#endif
+
 }  // namespace moe::test
