@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 namespace moe::app {
 
@@ -19,6 +20,17 @@ std::size_t expertsTogether(std::size_t experts) {
 
 QString groupName(std::size_t first, std::size_t last) {
     return first == last ? expertName(first) : QStringLiteral("%1\u2013%2").arg(expertName(first), expertName(last));
+}
+
+/// The experts, the first and the last, of the option that `said` is of.
+std::pair<std::size_t, std::size_t> saidExperts(std::size_t said, std::size_t experts) {
+    const std::size_t together = expertsTogether(experts), first = said / together * together;
+    return {first, std::min(experts, first + together) - 1};
+}
+
+QString saidName(std::size_t said, std::size_t experts) {
+    const auto [first, last] = saidExperts(said, experts);
+    return groupName(first, last);
 }
 
 }  // namespace
@@ -59,18 +71,24 @@ QStringList LessonPlayer::options(const Snapshot& snapshot) const {
     return names;
 }
 
-void LessonPlayer::guess(int option) {
-    if (step() && step()->guess && option >= 0) guesses_[index_] = option;
+void LessonPlayer::guess(int option, const Snapshot& snapshot) {
+    if (!step() || !step()->guess || option < 0) return;
+    const bool expert = step()->guess->kind == Guess::Kind::expert;
+    guesses_[index_] = expert ? option * int(expertsTogether(snapshot.experiment.model.num_experts)) : option;
+}
+
+std::optional<int> LessonPlayer::guessedOption(const Snapshot& snapshot) const {
+    if (!guessed() || step()->guess->kind != Guess::Kind::expert) return guessed();
+    return *guessed() / int(expertsTogether(snapshot.experiment.model.num_experts));
 }
 
 QString LessonPlayer::revealExpert(const std::vector<float>& shares, std::size_t said) const {
-    const std::size_t together = expertsTogether(shares.size()), first = said * together;
-    if (first >= shares.size()) return {};
-    const std::size_t last = std::min(shares.size(), first + together) - 1;
+    if (said >= shares.size()) return {};
+    const auto [first, last] = saidExperts(said, shares.size());
     const auto percent = [](float share) { return QString::number(std::lround(100 * share)); };
     const std::size_t best = std::size_t(std::max_element(shares.begin(), shares.end()) - shares.begin());
     const QString most = tr("%1 has the most: %2 %.").arg(expertName(best), percent(shares[best]));
-    if (together > 1) {
+    if (last > first) {
         const float all =
             std::accumulate(shares.begin() + std::ptrdiff_t(first), shares.begin() + std::ptrdiff_t(last + 1), 0.f);
         return tr("You said %1. Together they have %2 %.").arg(groupName(first, last), percent(all)) + u' ' + most;
@@ -80,7 +98,7 @@ QString LessonPlayer::revealExpert(const std::vector<float>& shares, std::size_t
 }
 
 void LessonPlayer::expertsChanged(std::size_t before, std::size_t now) {
-    if (before == now || std::max(expertsTogether(before), expertsTogether(now)) == 1) return;
+    if (expertsTogether(before) <= expertsTogether(now)) return;
     for (std::size_t i = 0; i < count(); ++i)
         if (lesson_->steps[i].guess && lesson_->steps[i].guess->kind == Guess::Kind::expert) guesses_[i].reset();
 }
@@ -100,7 +118,9 @@ QString LessonPlayer::reveal(const Snapshot& snapshot) const {
         }
         case Guess::Answer::load:
             if (snapshot.load.size() != experts)
-                return tr("You said %1. Train first: nothing has run yet.").arg(options(snapshot).value(int(said)));
+                return said < experts
+                           ? tr("You said %1. Train first: nothing has run yet.").arg(saidName(said, experts))
+                           : QString();
             return revealExpert(snapshot.load, said);
         case Guess::Answer::next_word: {
             const QString word = guess.options.value(int(said));

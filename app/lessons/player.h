@@ -32,10 +32,12 @@ public:
 
     /// The options of this step's guess; experts by name, "A" to "Z" where they are many, in groups where more.
     QStringList options(const Snapshot& snapshot) const;
-    /// What was guessed at this step; an option may be changed as long as the learner likes.
+    /// What was guessed at this step: the option, or the first expert of one; it may be changed as long as the learner
+    /// likes.
     std::optional<int> guessed() const { return guesses_.empty() ? std::nullopt : guesses_[index_]; }
-    void guess(int option);
-    /// A guess at a group of experts means nothing among others.
+    void guess(int option, const Snapshot& snapshot);
+    std::optional<int> guessedOption(const Snapshot& snapshot) const;
+    /// A guess at a group of experts is none at one of them.
     void expertsChanged(std::size_t before, std::size_t now);
     const std::vector<std::optional<int>>& guesses() const { return guesses_; }
 

@@ -15,7 +15,7 @@ constexpr double side_margin = 16, top = 34, probe_height = 36;
 struct Stretch {
     double width, give, take;
 };
-enum Part { pill, gap_a, strip_part, gap_b, bars, digits, flow_in, expert_part, flow_out, circle, gap_c, word_part };
+enum Piece { pill, gap_a, strip_part, gap_b, bars, digits, flow_in, expert_part, flow_out, circle, gap_c, word_part };
 constexpr std::array<Stretch, 12> parts = {{{88, 18, .12},
                                             {18, 8, .02},
                                             {124, 50, .22},
@@ -66,7 +66,7 @@ void FlowLayout::placeColumns() {
         if (i == expert_part) width += shift;
         x[i + 1] = x[i] + width;
     }
-    const auto column = [&](Part part) { return FlowColumn{px(x[part]), px(x[part + 1])}; };
+    const auto column = [&](Piece part) { return FlowColumn{px(x[part]), px(x[part + 1])}; };
     phrase = column(pill), strip = column(strip_part), gate = column(bars), numbers = column(digits);
     experts = column(expert_part), sum = column(circle), words = column(word_part);
 
@@ -239,6 +239,12 @@ QRectF FlowLayout::wordBar(std::size_t rank) const {
 QRectF FlowLayout::wordSummary() const {
     QRectF bar = wordBar(listed_words_);
     return bar.adjusted(0, px(1), px(side_margin - 6), px(1));
+}
+
+double wordStart(double filled, double length, double left, double right, double gap) {
+    const double behind = filled + gap;
+    const bool cut = behind > left && filled < left + length + gap;
+    return cut && behind + length <= right ? behind : left;
 }
 
 }  // namespace moe::app

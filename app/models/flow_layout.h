@@ -116,4 +116,8 @@ private:
     std::size_t listed_words_ = 0;
 };
 
+/// Where a word on a bar begins that is filled up to `filled`: at `left`, or `gap` behind the fill where its end would
+/// cut the word and there is room up to `right`. All from the bar's left end.
+double wordStart(double filled, double length, double left, double right, double gap);
+
 }  // namespace moe::app

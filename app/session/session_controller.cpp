@@ -48,7 +48,10 @@ SessionOptions givingWay(SessionOptions options) {
 }  // namespace
 
 SessionController::SessionController(SessionOptions options, QObject* parent)
-    : QObject(parent), session_(givingWay(std::move(options))), live_(std::make_shared<const Snapshot>()), snapshot_(live_) {
+    : QObject(parent),
+      session_(givingWay(std::move(options))),
+      live_(std::make_shared<const Snapshot>()),
+      snapshot_(live_) {
     clock_.setTimerType(Qt::PreciseTimer);
     clock_.setInterval(frame_milliseconds);
     connect(&clock_, &QTimer::timeout, this, &SessionController::pull);

@@ -19,7 +19,7 @@ namespace moe::app {
 
 namespace {
 
-constexpr double column_text_width = 195;  // beside a scroll bar too
+constexpr double column_text_width = 195;             // beside a scroll bar too
 constexpr qint64 largest_picture = qint64(32) << 20;  // decoded bytes
 
 /// "Step 3 of 6" as a row of short lines.
@@ -76,6 +76,7 @@ void fillRows(QVBoxLayout* rows, const std::vector<QPushButton*>& buttons, int w
         buttons[i]->setFocusPolicy(Qt::TabFocus);  // a click leaves the keys with the stage
         return buttons[i]->sizeHint().width();
     };
+    int before = 0;  // buttons in the row above
     for (std::size_t i = 0; i < buttons.size();) {
         auto* row = new QHBoxLayout;
         row->setSpacing(rows->spacing());
@@ -87,7 +88,9 @@ void fillRows(QVBoxLayout* rows, const std::vector<QPushButton*>& buttons, int w
             row->addWidget(buttons[i], 1);
         }
         // The last of many are as wide as those above them.
-        if (most > 2 && row->count() < most && rows->count() > 0) row->addStretch(most - row->count());
+        if (most > 2 && i == buttons.size() && rows->count() > 0 && row->count() < before)
+            row->addStretch(before - row->count());
+        before = row->count();
         rows->addLayout(row);
     }
 }
@@ -317,9 +320,9 @@ void LessonPanel::rebuild() {
             auto* b = new QPushButton(options[i], card_);
             setRole(b, "option");
             b->setCheckable(true);
-            b->setChecked(player_.guessed() == i);
+            b->setChecked(player_.guessedOption(*snapshot_) == i);
             connect(b, &QPushButton::clicked, this, [this, i] {
-                player_.guess(i);
+                player_.guess(i, *snapshot_);
                 answered_probe_ = snapshot_->probe.text;
                 for (std::size_t k = 0; k < option_buttons_.size(); ++k) option_buttons_[k]->setChecked(int(k) == i);
                 showReveal();
@@ -338,11 +341,13 @@ void LessonPanel::rebuild() {
         auto* b = new QPushButton(action.label, actions_);
         setRole(b, "option");
         connect(b, &QPushButton::clicked, this, [this, action] { Q_EMIT actionAsked(action); });
-        if (action.kind == LessonAction::Kind::play) play_buttons_.emplace_back(b, action.label);
         acts.push_back(b);
+        if (action.kind != LessonAction::Kind::play) continue;
+        play_buttons_.emplace_back(b, action.label);
+        if (tr("Pause").size() > action.label.size()) b->setText(tr("Pause"));  // room for either
     }
-    showPlaying();
     fillRows(action_rows_, acts, int(theme_.px(column_text_width)));
+    showPlaying();
     actions_->setVisible(!step->actions.empty());
     next_->setText(player_.canGoOn() ? tr("Next") : tr("Next lesson"));
     next_->setVisible(player_.canGoOn() || another_follows_);
@@ -376,7 +381,6 @@ void LessonPanel::setStructure(const std::shared_ptr<const Snapshot>& snapshot) 
 
 void LessonPanel::setValues(const std::shared_ptr<const Snapshot>& snapshot) {
     snapshot_ = snapshot;
-    showPlaying();
     // The answer follows the training, but not to another phrase.
     if (player_.guessed() && snapshot->probe.text == answered_probe_) showReveal();
 }
@@ -391,10 +395,14 @@ void LessonPanel::showReveal() {
     if (news) Q_EMIT revealAppeared(reveal_);
 }
 
+void LessonPanel::setPlaying(bool playing) {
+    playing_ = playing;
+    showPlaying();
+}
+
 void LessonPanel::showPlaying() {
-    const bool playing = snapshot_->state == SessionState::running;
     for (const auto& [button, words] : play_buttons_)
-        if (const QString text = playing ? tr("Pause") : words; button->text() != text) button->setText(text);
+        if (const QString text = playing_ ? tr("Pause") : words; button->text() != text) button->setText(text);
 }
 
 bool LessonPanel::revealSeen() const {

@@ -63,6 +63,8 @@ public:
     void setStructure(const std::shared_ptr<const Snapshot>& snapshot);
     /// The reveal follows the running model.
     void setValues(const std::shared_ptr<const Snapshot>& snapshot);
+    /// Whether the run goes on, whatever moment is shown: then its play buttons say "Pause".
+    void setPlaying(bool playing);
     QString revealed() const;
     bool revealSeen() const;  // all of it is on the screen
 
@@ -83,7 +85,7 @@ private:
     Theme theme_ = Theme::light();
     std::shared_ptr<const Snapshot> snapshot_ = std::make_shared<const Snapshot>();
     std::size_t experts_ = 0;
-    bool another_follows_ = false;
+    bool another_follows_ = false, playing_ = false;
     std::string answered_probe_;  // the phrase that the guess was about
     QLabel *place_, *question_, *prompt_, *reveal_;
     QWidget *progress_, *card_, *actions_, *walk_;

@@ -47,6 +47,7 @@ MainWindow::MainWindow(WindowOptions options, QWidget* parent)
     : QMainWindow(parent),
       options_(std::move(options)),
       remembered_(WindowState::read(options_.settings)),
+      kept_(remembered_),
       session_(options_.session),
       bench_(new Workbench(session_, options_.h5, this)),
       actions_(new WindowActions(this)),
@@ -319,6 +320,7 @@ void MainWindow::showState() {
     const bool any = s.state != SessionState::empty;
     // From a moment of a finished run training goes on.
     const bool finished = s.state == SessionState::finished && !session_.lookedAt();
+    column_->lesson()->setPlaying(s.state == SessionState::running);
     actions_->play->setEnabled(any);
     actions_->reset->setEnabled(any);
     const QString more = tr("Train %1 epochs more").arg(countText(s.experiment.train.epochs));
@@ -372,7 +374,7 @@ WindowState MainWindow::presentState() const {
 void MainWindow::keepState() {
     const WindowState state = presentState();
     if (state == kept_) return;
-    state.write(options_.settings);
+    state.write(options_.settings, &kept_);
     kept_ = state;
 }
 
@@ -410,12 +412,12 @@ void MainWindow::showEvent(QShowEvent* event) {
 }
 
 void MainWindow::fitScreen() {
-    const QSize whole = screen()->size();
-    if (isMaximized() || isFullScreen() || width() > whole.width() || height() > whole.height()) return;
-    const QRect room = screen()->availableGeometry(), framed = frameGeometry();
-    if (framed.width() <= room.width() && framed.height() <= room.height()) return;
-    const QSize frame = framed.size() - size();
-    resize(size().boundedTo(room.size() - frame));
+    // A platform without a screen has one of 800x800 that no window of ours fits.
+    if (isMaximized() || isFullScreen() || QGuiApplication::platformName() == QLatin1String("offscreen")) return;
+    const QRect room = screen()->availableGeometry();
+    const QSize fits = fittedSize(size(), frameGeometry().size() - size(), room.size());
+    if (fits == size()) return;
+    resize(fits);
     move(room.topLeft());
 }
 

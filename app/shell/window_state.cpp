@@ -38,15 +38,23 @@ WindowState WindowState::read(QSettings* settings) {
     return state;
 }
 
-void WindowState::write(QSettings* settings) const {
+void WindowState::write(QSettings* settings, const WindowState* before) const {
     if (!settings) return;
-    settings->setValue(QStringLiteral("window/size"), size);
-    settings->setValue(QStringLiteral("window/maximized"), maximized);
-    settings->setValue(QStringLiteral("window/arrangement"), arrangement);
-    settings->setValue(QStringLiteral("reduced_motion"), reduced_motion);
-    settings->setValue(QStringLiteral("lesson"), lesson);
-    settings->setValue(QStringLiteral("theme"), nameOf(theme));
+    const auto put = [&](const char* key, const auto& value, bool changed) {
+        if (!before || changed) settings->setValue(QLatin1String(key), value);
+    };
+    const WindowState none, &was = before ? *before : none;
+    put("window/size", size, size != was.size);
+    put("window/maximized", maximized, maximized != was.maximized);
+    put("window/arrangement", arrangement, arrangement != was.arrangement);
+    put("reduced_motion", reduced_motion, reduced_motion != was.reduced_motion);
+    put("lesson", lesson, lesson != was.lesson);
+    put("theme", nameOf(theme), theme != was.theme);
     settings->sync();
+}
+
+QSize fittedSize(const QSize& size, const QSize& frame, const QSize& room) {
+    return size.boundedTo((room - frame).expandedTo({1, 1}));
 }
 
 }  // namespace moe::app

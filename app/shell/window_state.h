@@ -20,9 +20,13 @@ struct WindowState {
 
     /// `settings` may be null: then these are the defaults, and nothing is kept.
     static WindowState read(QSettings* settings);
-    void write(QSettings* settings) const;
+    /// With `before`: only what differs from it, for other windows write, too.
+    void write(QSettings* settings, const WindowState* before = nullptr) const;
 
     bool operator==(const WindowState&) const = default;
 };
+
+/// The largest size up to `size` that has room in `room` with a frame that adds `frame` to it.
+QSize fittedSize(const QSize& size, const QSize& frame, const QSize& room);
 
 }  // namespace moe::app

@@ -115,9 +115,13 @@ double ProvenanceBody::layoutParts(const std::vector<ProvenancePart>& parts, dou
     const QFont font = theme_.font(line_size);
     const QFontMetricsF metrics(font);
     const double left = x, row = theme_.px(row_height);
-    for (const ProvenancePart& part : parts) {
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        const ProvenancePart& part = parts[i];
         const double wide = tabularWidth(metrics, part.text);
-        if (x > left && x + wide > right) x = left + theme_.px(10), y += row;
+        // A bracket that closes does not stand alone.
+        const bool closed = i + 1 < parts.size() && parts[i + 1].text.trimmed() == QStringLiteral(")");
+        const double with = closed ? wide + tabularWidth(metrics, parts[i + 1].text) : wide;
+        if (x > left && x + with > right) x = left + theme_.px(10), y += row;
         const QRectF place(x, y, wide, row);
         if (part.link) links_.push_back({place, part.link, {}});
         if (painter) {

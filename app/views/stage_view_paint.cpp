@@ -644,12 +644,9 @@ void StageScene::paintWords(QPainter& p) const {
         filled.setWidth(std::max(px(2), bar.width() * share));
         empty.setLeft(filled.right());
         const bool numbers = bar.width() >= px(96);
-        // A word that the bar's end would cut stands behind it, where there is room.
-        const double room = bar.width() - px(numbers ? 38 : 4), behind = filled.width() + px(5);
         const double length =
             QFontMetricsF(font(10.5, i == 0 ? QFont::DemiBold : QFont::Normal)).horizontalAdvance(word);
-        const bool cut = filled.width() < px(10) + length + px(3);
-        const double word_left = cut && behind > px(10) && behind + length <= room ? behind : px(10);
+        const double word_left = wordStart(filled.width(), length, px(10), bar.width() - px(numbers ? 38 : 4), px(5));
         const auto label = [&](const QRectF& clip, const QColor& ink) {
             if (clip.width() <= 0) return;
             p.save();
@@ -668,7 +665,8 @@ void StageScene::paintWords(QPainter& p) const {
         fillPart(p, bar, radius, filled, full);
         const QColor on_full = i == 0 ? theme_.textOn(full) : theme_.ink;
         if (on_paper_) {
-            paintWordOnPaper(p, bar, filled, word, word_left, numbers ? percentText(share) : QString(), on_full, i == 0);
+            paintWordOnPaper(p, bar, filled, word, word_left, numbers ? percentText(share) : QString(), on_full,
+                             i == 0);
             continue;
         }
         label(filled, on_full);

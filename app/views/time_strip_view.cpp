@@ -272,10 +272,15 @@ void TimeStripView::paintEvent(QPaintEvent*) {
     if (run().step == 0 || !history || history->points.empty()) {
         painter.setFont(theme_.font(11));
         painter.setPen(theme_.muted);
-        // In the row where the loss will be: nothing of the load lies below it.
-        labels_.draw(painter, loss_band_.adjusted(0, -2, 0, 2), Qt::AlignCenter,
-                     run().step == 0 ? tr("Press Space: loss and load are recorded here, step by step")
-                                     : tr("Loss and load are recorded from the next batch on"));
+        const QString hint = run().step == 0 ? tr("Press Space: loss and load are recorded here, step by step")
+                                             : tr("Loss and load are recorded from the next batch on");
+        // In the row of the loss, where nothing of the load lies below it, if that has room for a line.
+        const QRectF row = loss_band_.adjusted(0, -2, 0, 2);
+        const QFontMetricsF metrics(painter.font());
+        if (row.height() >= metrics.ascent() && metrics.horizontalAdvance(hint) <= row.width())
+            labels_.draw(painter, row, Qt::AlignCenter, hint);
+        else
+            labels_.drawWrapped(painter, strip_, hint);
     } else {
         paintLoss(painter);
     }

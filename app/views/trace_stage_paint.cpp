@@ -1,4 +1,5 @@
 // Painting of TraceStageScene: from left to right what the example meets.
+#include "app/models/flow_layout.h"
 #include "app/models/operation_formula.h"
 #include "app/models/operation_motion.h"
 #include "app/models/operation_numbers.h"
@@ -552,11 +553,16 @@ void TraceStageScene::paintHead() {
                 : tabularWidth(QFontMetricsF(theme_.font(smallest_type, turned ? QFont::DemiBold : QFont::Normal)),
                                number) +
                       px(10);
+        const QFont type = theme_.font(10.5, target ? QFont::DemiBold : QFont::Normal);
+        const double end = std::max(px(2.5), bar.width() * double(probs[w])), left = px(8);
+        const double behind =
+            wordStart(end, QFontMetricsF(type).horizontalAdvance(word), left, bar.width() - digits, px(5));
+        const double word_left = left + (behind - left) * softened;
         const auto label = [&](const QRectF& clip, const QColor& color, const QColor& digit_color) {
             if (clip.width() <= 0) return;
             p.save();
             p.setClipRect(clip);
-            text(bar.adjusted(px(8), 0, -digits, 0), Qt::AlignLeft | Qt::AlignVCenter, word, 10.5,
+            text(bar.adjusted(word_left, 0, -digits, 0), Qt::AlignLeft | Qt::AlignVCenter, word, 10.5,
                  target ? QFont::DemiBold : QFont::Normal, color);
             text(bar.adjusted(0, 0, -px(6), 0), Qt::AlignRight | Qt::AlignVCenter, number, smallest_type,
                  turned ? QFont::DemiBold : QFont::Normal, digit_color);

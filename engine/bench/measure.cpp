@@ -12,10 +12,6 @@ static double seconds_of(clockid_t clock) {
     return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
 }
 
-double thread_seconds() {
-    return seconds_of(CLOCK_THREAD_CPUTIME_ID);
-}
-
 double process_seconds() {
     return seconds_of(CLOCK_PROCESS_CPUTIME_ID);
 }

@@ -1,10 +1,10 @@
 #pragma once
+#include "engine/core/thread_time.h"
+
 #include <cstddef>
 
 namespace moe {
 
-/// Processor time of the calling thread in seconds: a busy machine does not lengthen it. Right where one thread works.
-double thread_seconds();
 /// Processor time of all threads of the program in seconds.
 double process_seconds();
 /// Time on the wall in seconds.

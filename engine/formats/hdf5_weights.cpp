@@ -41,12 +41,12 @@ void silence() {
     H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
 }
 
-[[noreturn]] void cannot_write(const std::string& what) {
+[[noreturn]] void cannot_make(const std::string& what) {
     throw Error("The weights cannot be packed in memory (" + what + "); close some programs and save again.");
 }
 
 void check(bool fine, const std::string& what) {
-    if (!fine) cannot_write(what);
+    if (!fine) cannot_make(what);
 }
 
 // The folder of "a/b/c" is "a/b".

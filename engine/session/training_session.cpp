@@ -3,6 +3,7 @@
 #include "engine/core/float_mode.h"
 #include "engine/core/priority.h"
 #include "engine/core/settings.h"
+#include "engine/core/thread_time.h"
 #include "engine/session/live_run.h"
 #include "engine/session/promised.h"
 #include "engine/session/viewer.h"
@@ -11,7 +12,6 @@
 #include <chrono>
 #include <cmath>
 #include <condition_variable>
-#include <ctime>
 #include <deque>
 #include <limits>
 #include <mutex>
@@ -28,12 +28,6 @@ constexpr const char *closed = "The session was closed before it came to that.",
                      *another_run =
                          "Another model was opened, or the run went on from elsewhere, meanwhile; nothing was changed.";
 
-/// Processor time of this thread: other programs do not lengthen it.
-double thread_seconds() {
-    timespec t{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
-}
 }  // namespace
 
 /// Everything below "worker thread" runs on it alone; the mutex guards the queue, the slot and the resting flag.

@@ -120,6 +120,17 @@ private Q_SLOTS:
         QCOMPARE(l.expertBox(0, 0.1).center(), l.expertBox(0, 0.4).center());
     }
 
+    void wordsStandBesideTheFillThatWouldCutThem() {
+        for (double filled = 0; filled <= 100; filled += 0.5) {
+            const double at = wordStart(filled, 30, 8, 80, 5);
+            const bool beside = at >= filled + 5 || at + 30 + 5 <= filled, no_room = filled + 5 + 30 > 80;
+            QVERIFY2(at == 8 || beside, qPrintable(QString::number(filled)));
+            QVERIFY2(at >= 8 && at + 30 <= 80, qPrintable(QString::number(filled)));
+            // Never over the end of the fill, unless there is room neither before nor behind it.
+            if (filled > 8) QVERIFY2(beside || no_room, qPrintable(QString::number(filled)));
+        }
+    }
+
     void ribbonsOfNeighboursNeverOverlapAtTheGate() {
         for (const double height : {5.0, 12.0, 24.0, 48.0, 72.0})
             for (const std::size_t e : {1, 2, 4, 8}) {

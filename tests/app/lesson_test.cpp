@@ -142,9 +142,9 @@ private Q_SLOTS:
         QCOMPARE(player.options(s).size(), 4);
         QVERIFY(!player.canGoBack());
         QCOMPARE(player.reveal(s), QString());  // nothing before the guess
-        player.guess(1);
+        player.guess(1, s);
         QCOMPARE(player.reveal(s), QStringLiteral("You said B. It has 44 %. No other has more."));
-        player.guess(3);
+        player.guess(3, s);
         QCOMPARE(player.reveal(s), QStringLiteral("You said D. It has 39 %. B has the most: 44 %."));
         QVERIFY(player.goOn());
         QVERIFY(!player.guessed());
@@ -171,19 +171,39 @@ private Q_SLOTS:
         QCOMPARE(among(26).back(), QStringLiteral("Z"));
         for (const std::size_t experts : {27u, 60u, 64u, 2048u}) {
             QVERIFY(among(experts).size() <= 8);
-            player.guess(int(among(experts).size()) - 1);
+            player.guess(int(among(experts).size()) - 1, s);
+            QCOMPARE(*player.guessedOption(s), int(among(experts).size()) - 1);
             const QString text = player.reveal(s);
             QVERIFY2(text.startsWith(QStringLiteral("You said ") + among(experts).back()), qPrintable(text));
             QVERIFY2(text.endsWith(QStringLiteral("%1 has the most: 50 %.").arg(expertName(experts - 1))),
                      qPrintable(text));
         }
-        QCOMPARE(among(64).front(), QStringLiteral("A\u2013H"));
+        QCOMPARE(among(57).back(), QStringLiteral("57"));  // a group of one
+        player.guess(7, s);
+        QCOMPARE(player.reveal(s), QStringLiteral("You said 57. It has 50 %. No other has more."));
         QCOMPARE(among(64).back(), QStringLiteral("57\u201364"));
-        player.guess(1);
-        player.expertsChanged(4, 16);
-        QCOMPARE(*player.guessed(), 1);
-        player.expertsChanged(16, 64);  // "B" is no group
+        QCOMPARE(among(64).front(), QStringLiteral("A\u2013H"));
+        among(16);
+        player.guess(12, s);  // "M"
+        player.expertsChanged(16, 64);
+        among(64);
+        QVERIFY(player.reveal(s).startsWith(QStringLiteral("You said I\u2013P")));
+        player.expertsChanged(64, 16);  // nobody said "M" of those
         QVERIFY(!player.guessed());
+    }
+
+    void guessBeyondTheExpertsThatAreLeftIsNotShown() {
+        Lesson lesson = loadLesson(folderWith(tiny_lesson));
+        lesson.steps[0].guess->answer = Guess::Answer::load;
+        LessonPlayer player(&lesson);
+        Snapshot s;
+        s.experiment.model.num_experts = 16;
+        player.guess(15, s);
+        QCOMPARE(player.reveal(s), QStringLiteral("You said P. Train first: nothing has run yet."));
+        s.experiment.model.num_experts = 4;
+        QCOMPARE(player.reveal(s), QString());
+        player.guess(1, s);
+        QCOMPARE(player.reveal(s), QStringLiteral("You said B. Train first: nothing has run yet."));
     }
 };
 

@@ -503,6 +503,7 @@ private Q_SLOTS:
         window->session().runSteps(6);
         QTRY_VERIFY(window->session().live().step == 6 && window->session().resting());
         QVERIFY(!window->bench().hasUnsavedWork());
+        QTRY_VERIFY(window->desk().autosaver().written() > 0);
         QTest::qWait(400);
         window.reset();
 
@@ -519,6 +520,9 @@ private Q_SLOTS:
         window->session().runSteps(2);
         QTRY_VERIFY(window->session().live().step == 2 && window->session().resting());
         QVERIFY(!window->bench().hasUnsavedTraining());
+        window->bench().undoStack().undo();
+        QTRY_VERIFY(window->session().live().step == 6 && !window->bench().busy());
+        QVERIFY(window->bench().hasUnsavedTraining());
     }
 
     void recentFilesAreListedAndMissingOnesSaid() {

@@ -319,6 +319,53 @@ private Q_SLOTS:
         QVERIFY(!window->column().showsEditor());
     }
 
+    void windowFitsTheScreenWithItsFrame() {
+        const QSize frame(2, 26);
+        QCOMPARE(fittedSize({1280, 720}, frame, {1280, 720}), QSize(1278, 694));
+        QCOMPARE(fittedSize({1920, 1000}, frame, {1366, 740}), QSize(1364, 714));
+        QCOMPARE(fittedSize({1280, 720}, frame, {1920, 1080}), QSize(1280, 720));
+        QCOMPARE(fittedSize({1280, 720}, {}, {1280, 720}), QSize(1280, 720));
+    }
+
+    void anotherWindowsChoiceIsLeftAlone() {
+        const QTemporaryDir dir;
+        QSettings settings(dir.filePath(QStringLiteral("w.ini")), QSettings::IniFormat);
+        const WindowState before;
+        WindowState mine = before, theirs = before;
+        theirs.theme = ThemeChoice::dark;
+        theirs.write(&settings, &before);
+        mine.lesson = QStringLiteral("02");
+        mine.write(&settings, &before);
+        QCOMPARE(WindowState::read(&settings).theme, ThemeChoice::dark);
+        QCOMPARE(WindowState::read(&settings).lesson, QStringLiteral("02"));
+    }
+
+    void playButtonOfALessonSaysWhatItDoes() {
+        WindowFixture fixture;
+        writeText(fixture.path(QStringLiteral("lessons/91-first/lesson.json")),
+                  QByteArray(tiny_lesson)
+                      .replace("\"label\": \"One epoch\", \"epochs\": 1", "\"label\": \"Play\", \"play\": true"));
+        const auto window = fixture.window();
+        for (QPushButton* b : window->column().findChildren<QPushButton*>())
+            if (b->isVisible() && b->text() == QStringLiteral("Next")) b->click();
+        const auto shows = [&](const QString& text) {
+            for (const QPushButton* b : window->column().lesson()->findChildren<QPushButton*>())
+                if (b->isVisible() && b->text() == text) return true;
+            return false;
+        };
+        QVERIFY(shows(QStringLiteral("Play")) && !shows(QStringLiteral("Pause")));
+        window->session().setSpeed(20);
+        window->actions().play->trigger();
+        QTRY_VERIFY(shows(QStringLiteral("Pause")) && !shows(QStringLiteral("Play")));
+        QTRY_VERIFY(window->session().live().step > 2);
+        window->session().lookAt(1);  // it trains on
+        QTRY_VERIFY(window->session().lookedAt());
+        QTest::qWait(100);
+        QVERIFY(shows(QStringLiteral("Pause")));
+        window->session().pause();
+        QTRY_VERIFY(shows(QStringLiteral("Play")) && !shows(QStringLiteral("Pause")));
+    }
+
     void whatIsChosenOutlivesACrash() {
         WindowFixture fixture;
         auto window = fixture.window();

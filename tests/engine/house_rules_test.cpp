@@ -176,9 +176,13 @@ TEST_CASE("no two headers define a type of the same name: the linker would merge
     CHECK(places.size() > 50);
 }
 
-TEST_CASE("no two sources have a constant or a type of one name: builds for tests compile several at a time") {
+TEST_CASE(
+    "no two sources have a constant, a type or a function of one name: builds for tests compile several at a time") {
     const std::regex constant("^(static )?(constexpr|const) "), name("(\\w+)(\\[\\w*\\])? = ");
-    const std::regex type("^(?:class|struct|enum class) (\\w+)(?: final)?(?: :[^;]*)? \\{");
+    const std::regex type("^(?:class|struct|enum|enum class) (\\w+)(?: final)?(?: :[^;]*)? \\{");
+    const std::regex function(
+        "^(?!return|else)[\\w\\[\\]][\\w:<>&*, \\[\\]]*[ &*](\\w+)(\\([^;]*\\)) (?:const )?(?:noexcept )?\\{$");
+    const std::regex parameter("\\s*\\w+(?=\\s*[,)])");
     std::map<std::string, std::string> first;  // "engine margin": where
     std::string twice;
     for (const Source& s : sources({"app", "engine"})) {
@@ -200,6 +204,7 @@ TEST_CASE("no two sources have a constant or a type of one name: builds for test
             for (const char* end : {";", "{", "R\""})
                 if (code.find(end) != std::string::npos) declares = false;
             if (std::regex_search(code, found, type)) once(found[1]);
+            if (std::regex_search(code, found, function)) once(found[1].str() + std::regex_replace(found[2].str(), parameter, ""));
         }
     }
     CHECK(twice == "");

@@ -52,7 +52,7 @@ Timeline from_the_seed() {
 
 }  // namespace
 
-TEST_CASE("a run that went on from a moment it had looked at has its curves whole" * doctest::skip(!thorough)) {
+TEST_CASE("a run that went on from a moment it had looked at has its curves whole" * doctest::skip(!without_tsan)) {
     TrainingSession session(cpu()), fresh(cpu());
     session.open(many_experts()), fresh.open(many_experts());
     run(session, 3000);
@@ -67,7 +67,7 @@ TEST_CASE("a run that went on from a moment it had looked at has its curves whol
     check_same_curves(*session.take()->history, *fresh.take()->history);
 }
 
-TEST_CASE("a run that trains on while a moment is sought keeps its curves whole" * doctest::skip(!thorough)) {
+TEST_CASE("a run that trains on while a moment is sought keeps its curves whole" * doctest::skip(!without_tsan)) {
     TrainingSession session(cpu());
     session.set_checkpoint_budget(0);
     session.open(many_experts());
@@ -161,7 +161,7 @@ TEST_CASE("a run that diverged and went on has its past") {
     }
 }
 
-TEST_CASE("a run that diverged keeps every step of its curves that it keeps itself" * doctest::skip(!thorough)) {
+TEST_CASE("a run that diverged keeps every step of its curves that it keeps itself" * doctest::skip(!without_tsan)) {
     TrainingSession session(cpu()), fresh(cpu());
     session.open(tutorial()), fresh.open(tutorial());
     run(session, 4997), run(fresh, 4997);

@@ -288,7 +288,7 @@ TEST_CASE("equal sessions are equal files, and no file names a path unless it is
     CHECK(load_session(folder.path / "s.keras").place == s.place);
 }
 
-TEST_CASE("a session file cut off at any byte is one sentence" * doctest::skip(!one_thread)) {
+TEST_CASE("a session file cut off at any byte is one sentence" * doctest::skip(!without_tsan)) {
     const Folder folder;
     const fs::path file = folder.path / "cut.keras";
     const std::string bytes = pack_session(small_session());
@@ -489,7 +489,7 @@ TEST_CASE("a past that its text or its settings cannot have is one sentence") {
     must_say(with_command(target, "\"epochs\", -5]"), "a command of its past cannot be read");
 }
 
-TEST_CASE("what is saved can be opened: the limits of the reader hold for the writer" * doctest::skip(!one_thread)) {
+TEST_CASE("what is saved can be opened: the limits of the reader hold for the writer" * doctest::skip(!without_tsan)) {
     const Folder folder;
     const fs::path file = folder.path / "s.keras";
     constexpr std::size_t most_notes = std::size_t(1) << 22, most_window = std::size_t(1) << 16;

@@ -399,7 +399,7 @@ TEST_CASE("looking goes before the lines of a late phrase, and both come") {
     CHECK(session.looked_at()->history == history);
 }
 
-TEST_CASE("a neighbour of the moment looked at is near, before it as well as after it" * doctest::skip(!thorough)) {
+TEST_CASE("a neighbour of the moment looked at is near, before it as well as after it" * doctest::skip(!without_tsan)) {
     TrainingSession session(cpu());
     session.set_checkpoint_budget(0);
     session.open(tutorial());

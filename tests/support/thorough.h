@@ -9,11 +9,11 @@ inline constexpr bool thorough = false;
 inline constexpr bool thorough = true;
 #endif
 
-// Where there is one thread there are no races to look for.
+// What has no second thread, or takes minutes under ThreadSanitizer, is left out there.
 #ifdef __SANITIZE_THREAD__
-inline constexpr bool one_thread = false;
+inline constexpr bool without_tsan = false;
 #else
-inline constexpr bool one_thread = true;
+inline constexpr bool without_tsan = true;
 #endif
 
 }  // namespace moe::test
