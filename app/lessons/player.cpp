@@ -1,9 +1,9 @@
 #include "app/lessons/player.h"
 
+#include "app/models/text_format.h"
 #include "app/models/theme.h"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 #include <utility>
 
@@ -16,6 +16,11 @@ constexpr std::size_t named_in_full = 8, one_by_one = 26, groups = 8;
 /// How many experts are one option: more than the alphabet has letters nobody picks from.
 std::size_t expertsTogether(std::size_t experts) {
     return experts <= one_by_one ? 1 : (experts + groups - 1) / groups;
+}
+
+/// As the pictures round it, without its sign.
+QString percent(float share) {
+    return percentText(double(share)).chopped(2);
 }
 
 QString groupName(std::size_t first, std::size_t last) {
@@ -85,7 +90,6 @@ std::optional<int> LessonPlayer::guessedOption(const Snapshot& snapshot) const {
 QString LessonPlayer::revealExpert(const std::vector<float>& shares, std::size_t said) const {
     if (said >= shares.size()) return {};
     const auto [first, last] = saidExperts(said, shares.size());
-    const auto percent = [](float share) { return QString::number(std::lround(100 * share)); };
     const std::size_t best = std::size_t(std::max_element(shares.begin(), shares.end()) - shares.begin());
     const QString most = tr("%1 has the most: %2 %.").arg(expertName(best), percent(shares[best]));
     if (last > first) {
@@ -130,11 +134,11 @@ QString LessonPlayer::reveal(const Snapshot& snapshot) const {
                 return QString::fromStdString(w.word) == word;
             });
             const QString first = QString::fromStdString(top.front().word);
-            const QString share = QString::number(std::lround(100 * top.front().probability));
+            const QString share = percent(top.front().probability);
             if (found == top.begin()) return tr("You said “%1”. So does the model, with %2 %.").arg(word, share);
             if (found == top.end()) return tr("You said “%1”. The model says “%2” with %3 %.").arg(word, first, share);
             return tr("You said “%1”. It has %2 %; “%3” has %4 %.")
-                .arg(word, QString::number(std::lround(100 * found->probability)), first, share);
+                .arg(word, percent(found->probability), first, share);
         }
         case Guess::Answer::option:
             return int(said) == guess.right_option

@@ -12,7 +12,6 @@
 #include <QPushButton>
 #include <QScrollArea>
 #include <QStackedLayout>
-#include <QTimer>
 #include <QVBoxLayout>
 
 namespace moe::app {
@@ -72,9 +71,6 @@ LeftColumn::LeftColumn(QWidget* parent) : QFrame(parent) {
     lesson_ = new LessonPanel(nullptr);
     lesson_scroll_ = scrolled(lesson_, page);
     experiment_ = new ExperimentPanel(page);
-    connect(lesson_, &LessonPanel::revealAppeared, this, [this](QWidget* reveal) {
-        QTimer::singleShot(0, reveal, [this, reveal] { lesson_scroll_->ensureWidgetVisible(reveal, 0, 8); });
-    });
     auto* line = new QFrame(page);
     setRole(line, "line");
     auto* line_row = new QHBoxLayout;
@@ -100,7 +96,7 @@ LeftColumn::LeftColumn(QWidget* parent) : QFrame(parent) {
     run_->hide();
     column->addWidget(run_);
     column->addWidget(lesson_scroll_);
-    column->addWidget(lesson_->walk());
+    column->addWidget(lesson_->foot());
     column->addStretch(1);
     column->addLayout(line_row);
     column->addWidget(experiment_);

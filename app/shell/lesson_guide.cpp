@@ -30,10 +30,13 @@ void LessonGuide::carryOut(const LessonAction& action) {
             bench_.train([&session] { session.runSteps(1); });
             break;
         case LessonAction::Kind::epochs:
-            if (session.live().state == SessionState::finished && !session.lookedAt())
-                session.trainOn(std::uint64_t(action.number));
-            else
-                bench_.train([&session, n = std::uint64_t(action.number)] { session.runEpochs(n); });
+            bench_.train([&session, n = std::uint64_t(action.number)] {
+                const Snapshot& s = session.live();
+                if (s.epoch + n > s.target_epochs)
+                    session.trainOn(n);  // beyond what was planned
+                else
+                    session.runEpochs(n);
+            });
             break;
         case LessonAction::Kind::reset:
             bench_.reset();

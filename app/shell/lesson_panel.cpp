@@ -222,13 +222,12 @@ LessonPanel::LessonPanel(QWidget* parent) : QWidget(parent) {
     card->setSpacing(8);
     card->addWidget(prompt_);
     card->addLayout(options_);
-    reveal_ = label("body");
-    setRole(reveal_, "reveal");
     actions_ = new QWidget(this);
     action_rows_ = new QVBoxLayout(actions_);
     action_rows_->setContentsMargins(0, 0, 0, 0);
     action_rows_->setSpacing(6);
-    walk_ = new QWidget(this);
+    foot_ = new QWidget(this);
+    walk_ = new QWidget(foot_);
     next_ = new QPushButton(tr("Next"), walk_);
     setRole(next_, "primary");
     back_ = new QPushButton(tr("Back"), walk_);
@@ -249,6 +248,16 @@ LessonPanel::LessonPanel(QWidget* parent) : QWidget(parent) {
         if (player_.goBack()) enter();
     });
 
+    reveal_ = label("body");
+    setRole(reveal_, "reveal");
+    auto* answer = new QHBoxLayout;
+    answer->setContentsMargins(20, 6, 20, 0);
+    answer->addWidget(reveal_);
+    auto* foot = new QVBoxLayout(foot_);
+    foot->setContentsMargins(0, 0, 0, 0);
+    foot->setSpacing(0);
+    foot->addLayout(answer);
+    foot->addWidget(walk_);
     // The way on stands below the text and does not scroll with it.
     auto* walk = new QHBoxLayout(walk_);
     walk->setContentsMargins(20, 6, 20, 12);
@@ -269,8 +278,6 @@ LessonPanel::LessonPanel(QWidget* parent) : QWidget(parent) {
     column->addWidget(card_);
     column->addSpacing(8);
     column->addWidget(actions_);
-    column->addSpacing(6);
-    column->addWidget(reveal_);  // last: the answer pushes nothing away
     column->addStretch(1);
 }
 
@@ -283,7 +290,8 @@ void LessonPanel::setLesson(const Lesson* lesson, bool anotherFollows) {
 void LessonPanel::resume(LessonPlayer player, bool anotherFollows, const std::string& probe) {
     another_follows_ = anotherFollows;
     player_ = std::move(player);
-    answered_probe_ = probe;
+    rememberQuestion();
+    if (player_.step() && player_.step()->phrase.isEmpty()) asked_phrase_ = probe;
     rebuild();
 }
 
@@ -301,7 +309,7 @@ void LessonPanel::setTheme(const Theme& theme) {
 void LessonPanel::rebuild() {
     const LessonStep* step = player_.step();
     setVisible(step != nullptr);
-    walk_->setVisible(step != nullptr);
+    foot_->setVisible(step != nullptr);
     if (!step) return;
     // The bar may name the run's file.
     place_->setText(
@@ -323,7 +331,8 @@ void LessonPanel::rebuild() {
             b->setChecked(player_.guessedOption(*snapshot_) == i);
             connect(b, &QPushButton::clicked, this, [this, i] {
                 player_.guess(i, *snapshot_);
-                answered_probe_ = snapshot_->probe.text;
+                rememberQuestion();
+                if (!asksThis()) Q_EMIT stepEntered(*player_.step());
                 for (std::size_t k = 0; k < option_buttons_.size(); ++k) option_buttons_[k]->setChecked(int(k) == i);
                 showReveal();
                 Q_EMIT guessed();
@@ -366,6 +375,7 @@ void LessonPanel::rebuild() {
 }
 
 void LessonPanel::enter() {
+    rememberQuestion();
     rebuild();
     if (player_.step()) Q_EMIT stepEntered(*player_.step());
 }
@@ -381,18 +391,31 @@ void LessonPanel::setStructure(const std::shared_ptr<const Snapshot>& snapshot) 
 
 void LessonPanel::setValues(const std::shared_ptr<const Snapshot>& snapshot) {
     snapshot_ = snapshot;
-    // The answer follows the training, but not to another phrase.
-    if (player_.guessed() && snapshot->probe.text == answered_probe_) showReveal();
+    if (player_.guessed()) showReveal();
 }
 
+void LessonPanel::rememberQuestion() {
+    const LessonStep* step = player_.step();
+    if (!step) return;
+    asked_phrase_ = step->phrase.isEmpty() ? snapshot_->probe.text : step->phrase.toStdString();
+    asked_focus_ = step->focus < 0 ? snapshot_->probe.focus : std::size_t(step->focus);
+}
+
+bool LessonPanel::asksThis() const {
+    const Guess::Answer answer = player_.step()->guess->answer;
+    if (answer != Guess::Answer::gate && answer != Guess::Answer::next_word) return true;
+    const std::size_t prefixes = snapshot_->probe.prefix_words.size();
+    return snapshot_->probe.text == asked_phrase_ &&
+           (prefixes == 0 || snapshot_->probe.focus == std::min(asked_focus_, prefixes - 1));
+}
+
+// The answer follows the training, but not to another phrase.
 void LessonPanel::showReveal() {
-    QString text = player_.reveal(*snapshot_);
+    QString text = player_.guessed() && asksThis() ? player_.reveal(*snapshot_) : QString();
     if (!text.isEmpty() && !player_.step()->guess->afterwards.isEmpty())
         text += u' ' + player_.step()->guess->afterwards;
     if (reveal_->text() != text) reveal_->setText(text);
-    const bool news = !text.isEmpty() && !reveal_->isVisible();
     reveal_->setVisible(!text.isEmpty());
-    if (news) Q_EMIT revealAppeared(reveal_);
 }
 
 void LessonPanel::setPlaying(bool playing) {

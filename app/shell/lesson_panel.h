@@ -57,8 +57,8 @@ public:
     void resume(LessonPlayer player, bool anotherFollows, const std::string& probe);
     const LessonPlayer& player() const { return player_; }
     void setTheme(const Theme& theme);
-    /// Next and Back: the column puts them below the part that scrolls.
-    QWidget* walk() const { return walk_; }
+    /// The answer, Next and Back: the column puts them below the part that scrolls, so that nothing there moves.
+    QWidget* foot() const { return foot_; }
     /// Another model: the options of a guess may be other ones.
     void setStructure(const std::shared_ptr<const Snapshot>& snapshot);
     /// The reveal follows the running model.
@@ -73,22 +73,24 @@ Q_SIGNALS:
     void actionAsked(const LessonAction& action);
     void nextLessonAsked();                // from the last step
     void guessed();
-    void revealAppeared(QWidget* reveal);  // it must be seen, wherever the column is scrolled
 
 private:
     void enter();
     void rebuild();
     void showReveal();
     void showPlaying();
+    void rememberQuestion();
+    bool asksThis() const;  // whether the picture is of what was asked
 
     LessonPlayer player_;
     Theme theme_ = Theme::light();
     std::shared_ptr<const Snapshot> snapshot_ = std::make_shared<const Snapshot>();
     std::size_t experts_ = 0;
     bool another_follows_ = false, playing_ = false;
-    std::string answered_probe_;  // the phrase that the guess was about
+    std::string asked_phrase_;    // that the guess is about
+    std::size_t asked_focus_ = 0;  // and up to which of its words
     QLabel *place_, *question_, *prompt_, *reveal_;
-    QWidget *progress_, *card_, *actions_, *walk_;
+    QWidget *progress_, *card_, *actions_, *walk_, *foot_;
     LessonText* text_;
     QVBoxLayout *options_, *action_rows_;
     std::vector<QPushButton*> option_buttons_;

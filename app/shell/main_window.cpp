@@ -156,7 +156,18 @@ void MainWindow::connectTransport() {
     connect(actions_->themeDark, &QAction::triggered, this, [this] { setThemeChoice(ThemeChoice::dark); });
     connect(actions_->reducedMotion, &QAction::toggled, docks_, &DockArea::setReducedMotion);
     actions_->reducedMotion->setChecked(remembered_.reduced_motion);
-    connect(menu_, &WindowMenu::lessonAsked, this, [this](std::size_t i) { openLesson(options_.lessons.lessons[i]); });
+    connect(menu_, &WindowMenu::lessonAsked, this, [this](std::size_t i) {
+        const Lesson* lesson = &options_.lessons.lessons[i];
+        if (bench_->identity().lesson == lesson)  // the same from its beginning
+            connect(
+                bench_, &Workbench::opened, this,
+                [this, lesson] {
+                    if (bench_->identity().lesson == lesson)
+                        column_->lesson()->setLesson(lesson, lesson != &options_.lessons.lessons.back());
+                },
+                Qt::SingleShotConnection);
+        openLesson(*lesson);
+    });
     connect(actions_->menu, &QAction::triggered, transport_, &TransportBar::showMenu);
     connect(actions_->keys, &QAction::triggered, this, [this] { showKeys(*actions_, this); });
     connect(actions_->about, &QAction::triggered, this,
@@ -175,7 +186,10 @@ void MainWindow::connectColumn() {
         column_->showEditor(true);
     });
     connect(column_->experiment(), &ExperimentPanel::ownTextAsked, models_, [this] { models_->ownText(); });
-    connect(column_->editor(), &ExperimentEditor::closed, this, [this] { column_->showEditor(false); });
+    connect(column_->editor(), &ExperimentEditor::closed, this, [this] {
+        column_->showEditor(false);
+        toPicture();
+    });
     connect(column_->editor(), &ExperimentEditor::liveChanged, this,
             [this](const char* key, const QString&, const QString& after) { bench_->setLive(key, after); });
     connect(column_->editor(), &ExperimentEditor::restartAsked, this, [this](const Experiment& experiment) {
@@ -310,13 +324,15 @@ void MainWindow::showValues() {
     column_->experiment()->showSnapshot(s);
     column_->lesson()->setValues(session_.sharedSnapshot());
     if (column_->showsEditor()) column_->editor()->follow(presentExperiment(s));
-    if (s.state != shown_state_) showState();
+    // Each failure is another branch: a second one is said, too.
+    if (s.state != shown_state_ || s.branch != shown_branch_) showState();
     setWindowModified(bench_->isChanged());
 }
 
 void MainWindow::showState() {
     const Snapshot& s = session_.live();
     shown_state_ = s.state;
+    shown_branch_ = s.branch;
     const bool any = s.state != SessionState::empty;
     // From a moment of a finished run training goes on.
     const bool finished = s.state == SessionState::finished && !session_.lookedAt();

@@ -114,6 +114,7 @@ private:
     QTimer rescale_;
     QTimer keep_;  // what a window shows outlives a crash
     SessionState shown_state_ = SessionState::empty;
+    std::uint64_t shown_branch_ = 0;
     bool leaving_ = false, arranged_ = false;
 };
 

@@ -383,6 +383,7 @@ void Workbench::applyLive(const char* key, const QString& value) {
 
 void Workbench::applySettings(const std::vector<std::pair<std::string, std::string>>& wanted) {
     Experiment experiment = presentExperiment(session_.live());
+    const std::uint64_t epochs = experiment.train.epochs;
     bool fresh = false;
     std::vector<std::pair<const char*, QString>> live;
     try {
@@ -399,6 +400,8 @@ void Workbench::applySettings(const std::vector<std::pair<std::string, std::stri
         return;
     }
     if (fresh) {
+        // "Train on" was for the run before.
+        if (planned_epochs_ > 0 && experiment.train.epochs == epochs) experiment.train.epochs = planned_epochs_;
         restart(experiment, [this](const QString& error) {
             if (!error.isEmpty()) Q_EMIT refused(error);
         });

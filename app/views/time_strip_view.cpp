@@ -105,7 +105,11 @@ void TimeStripView::resizeEvent(QResizeEvent* event) {
 void TimeStripView::arrange() {
     const double caption = QFontMetricsF(theme_.font(caption_size)).height() + theme_.px(5);
     const bool side = width() >= theme_.px(least_for_side) && run().state != SessionState::empty;
-    const double room = side ? theme_.px(side_width + side_gap) : 0;
+    const double name = QFontMetricsF(theme_.font(caption_size)).horizontalAdvance(tr("step")) + theme_.px(8);
+    // As wide as the run's longest number: none is cut.
+    const double digits = tabularWidth(QFontMetricsF(field_->font()), QString::number(run().newest_step));
+    const double beside = std::max(theme_.px(side_width), name + digits + theme_.px(20));
+    const double room = side ? beside + theme_.px(side_gap) : 0;
     strip_ = QRectF(0.5, theme_.px(grip), std::max(1.0, width() - 1.0 - room),
                     std::max(8.0, height() - caption - theme_.px(grip)));
     const double gap = theme_.px(3);
@@ -113,10 +117,9 @@ void TimeStripView::arrange() {
     loss_band_.setHeight(std::max(1.0, strip_.height() * loss_share - gap));
     load_band_ = strip_;
     load_band_.setTop(strip_.top() + strip_.height() * loss_share);
-    side_ = side ? QRectF(width() - theme_.px(side_width), 0, theme_.px(side_width), height()) : QRectF();
+    side_ = side ? QRectF(width() - beside, 0, beside, height()) : QRectF();
     field_->setVisible(side);
     if (!side) return;
-    const double name = QFontMetricsF(theme_.font(caption_size)).horizontalAdvance(tr("step")) + theme_.px(8);
     const int field_height = std::min(field_->sizeHint().height(), int(height() - caption));
     field_->setGeometry(int(side_.left() + name), 0, int(side_.width() - name), field_height);
     back_->setTheme(theme_);

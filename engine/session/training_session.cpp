@@ -162,12 +162,23 @@ public:
         due_ = Clock::now();
     }
 
+    /// What made training stop may be gone with it.
+    void forgive() {
+        if (state_ != SessionState::failed || !run_) return;
+        state_ = resting_state();
+        message_.clear();
+    }
+
     void set_learning_rate(double rate) {
-        if (run_) run_->trainer->set_learning_rate(rate);
+        if (!run_) return;
+        run_->trainer->set_learning_rate(rate);
+        forgive();
     }
 
     void set_balance_loss(double weight) {
-        if (run_) run_->trainer->set_balance_loss(weight);
+        if (!run_) return;
+        run_->trainer->set_balance_loss(weight);
+        forgive();
     }
 
     // A workspace is planned for one batch size: another one is the same state in a new workspace.

@@ -107,7 +107,8 @@ StepResult Trainer::step() {
                          " (learning rate " + to_text(experiment_.train.learning_rate) + "); the state of step " +
                          with_commas(step_) + " is kept, a smaller learning rate helps.");
     }
-    if (!has_good_ || step_ % good_interval == 0) keep_good();
+    if (!has_good_ || settings_changed_ || step_ % good_interval == 0) keep_good();
+    settings_changed_ = false;
 
     backend_.fill(load_sum_, 0.0f);
     backend_.accumulate_load(load_sum_, context.mixture.routing.expert_weights, context.mixture.routing.expert_indices);
@@ -242,10 +243,12 @@ RunState Trainer::state() const {
 
 void Trainer::set_learning_rate(double rate) {
     experiment_.train.learning_rate = rate;
+    settings_changed_ = true;
 }
 
 void Trainer::set_balance_loss(double weight) {
     experiment_.model.balance_loss = weight;
+    settings_changed_ = true;
     model_.set_balance_weight(weight);
 }
 

@@ -104,6 +104,7 @@ private:
 
     std::shared_ptr<Checkpoint> good_;  // never null
     bool has_good_ = false;
+    bool settings_changed_ = false;  // what was learned under those before is kept, should these not do
 };
 
 /// The experiment with vocabulary and max_seq_len taken from the corpus where they are 0. Throws Error where the corpus

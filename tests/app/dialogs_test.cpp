@@ -277,7 +277,7 @@ private Q_SLOTS:
                     if (b->isCheckable() && b->isVisible()) b->click();
                 checkRoom(&window, QStringLiteral("%1, step %2").arg(lesson.id).arg(i + 1));
                 if (QTest::currentTestFailed()) return;
-                window.column().lesson()->walk()->findChild<QPushButton*>()->click();
+                window.column().lesson()->foot()->findChild<QPushButton*>()->click();
             }
         }
     }

@@ -101,7 +101,7 @@ private Q_SLOTS:
                                         .arg(lesson.id)
                                         .arg(i + 1)
                                         .arg(QString::fromLatin1(w->metaObject()->className()));
-                    // What is revealed may need more room than there is; then the column scrolls to it by itself.
+                    // With an answer below it the part that scrolls may be short; the answer itself is seen.
                     const bool seen = window->column().lesson()->revealSeen();
                     if (guessed ? !seen && step.guess : over > 0)
                         tall << QStringLiteral("%1, step %2%3: %4 px too tall")

@@ -138,6 +138,14 @@ private Q_SLOTS:
         const QString revealed = window->column().lesson()->revealed();
         QVERIFY2(revealed.startsWith(QStringLiteral("You said B. It has %1 %.").arg(std::lround(100 * weight))),
                  qPrintable(revealed));
+        // It is of what was asked: of other words nothing is said.
+        const std::size_t focus = s.probe.focus;
+        window->session().setFocusedPrefix(focus + 1);
+        QTRY_COMPARE(window->column().lesson()->revealed(), QString());
+        window->session().setFocusedPrefix(focus);
+        QTRY_VERIFY(!window->column().lesson()->revealed().isEmpty());
+        window->session().setProbe(QStringLiteral("fine thank"), 1);
+        QTRY_COMPARE(window->column().lesson()->revealed(), QString());
     }
 
     void undoOfARestartBringsTheSameBits() {
@@ -484,6 +492,17 @@ private Q_SLOTS:
         QVERIFY(undo && buttonNamed(notice, QStringLiteral("Reset")));
         undo->click();
         QTRY_COMPARE(session.snapshot().experiment.train.learning_rate, 0.001);
+        QTRY_COMPARE(session.snapshot().state, SessionState::paused);
+        QVERIFY(!notice->isVisible());
+        // What was learned until the setting changed is all there.
+        QCOMPARE(session.snapshot().step, 2u);
+        // A second time it is said again.
+        window->bench().setLive("learning_rate", QStringLiteral("1e9"));
+        window->actions().play->trigger();
+        QTRY_VERIFY_WITH_TIMEOUT(notice->isVisible() && notice->kind() == Notice::Kind::failed, 20000);
+        window->actions().play->trigger();
+        QTest::qWait(200);
+        QTRY_VERIFY_WITH_TIMEOUT(notice->isVisible() && notice->kind() == Notice::Kind::failed, 20000);
     }
 
     void finishedOffersToTrainOn() {

@@ -266,3 +266,22 @@ TEST_CASE("training takes the bytes that were announced") {
         }
 }
 #endif
+
+TEST_CASE("a setting with which training cannot go on costs nothing of what was learned before it") {
+    const auto backend = make_backend({"cpu", 1});
+    for (const int steps : {0, 20, 64, 100}) {
+        CAPTURE(steps);
+        Trainer trainer(*backend, tutorial_experiment(), tutorial_corpus());
+        for (int i = 0; i < steps; ++i) trainer.step();
+        Checkpoint before, after;
+        trainer.keep(before);
+        trainer.set_learning_rate(1e9);
+        CHECK_THROWS_AS(
+            [&] {
+                for (int i = 0; i < 50; ++i) trainer.step();
+            }(),
+            Divergence);
+        trainer.keep(after);
+        CHECK(after == before);
+    }
+}

@@ -147,8 +147,7 @@ TEST_CASE("a run that diverged and went on has its past") {
     session.wait();
     REQUIRE(session.take()->state == SessionState::failed);
     const std::uint64_t good = session.take()->step;
-    REQUIRE(good > 100);
-    REQUIRE(good <= 300);
+    CHECK(good == 300);  // all that was learned before the rate
     session.set_learning_rate(1e-3);
     run(session, 100);
     run(fresh, good + 100);
@@ -165,15 +164,12 @@ TEST_CASE("a run that diverged keeps every step of its curves that it keeps itse
     TrainingSession session(cpu()), fresh(cpu());
     session.open(tutorial()), fresh.open(tutorial());
     run(session, 4997), run(fresh, 4997);
-    REQUIRE(session.take()->history->steps_per_point == 8);              // three steps are in the making
-    for (TrainingSession* s : {&session, &fresh}) s->set_batch_size(5);  // a new workspace has its good state here
-    run(session, 1);
+    REQUIRE(session.take()->history->steps_per_point == 8);  // three steps are in the making
     session.set_learning_rate(1e9);
     session.play();
     session.wait();
     REQUIRE(session.take()->state == SessionState::failed);
     REQUIRE(session.take()->step == 4997);
-    fresh.wait();
     check_same_curves(*session.take()->history, *fresh.take()->history);
 }
 
