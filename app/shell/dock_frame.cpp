@@ -109,6 +109,9 @@ DockFrame::DockFrame(const ViewInfo& info, SessionController& session, QWidget* 
                     (upright ? DockWidgetVerticalTitleBar : NoDockWidgetFeatures));
         setTitleBarWidget(header_);
     }
+    connect(this, &QDockWidget::visibilityChanged, this, [this](bool visible) {
+        if (visible) view_->uncovered();
+    });
 }
 
 void DockFrame::setTheme(const Theme& theme) {

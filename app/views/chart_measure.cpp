@@ -62,7 +62,8 @@ void MeasureView::takeFocus() {
 
 void MeasureView::refreshSoon() {
     stale_ = true;
-    if (!isVisible()) {
+    // A tab behind another one counts as visible to Qt: it lies beside the window.
+    if (!isVisible() || visibleRegion().isEmpty()) {
         adopt();  // the table is always the newest
         return;
     }
@@ -92,6 +93,10 @@ void MeasureView::refreshNow() {
 
 void MeasureView::ensureFresh() {
     if (stale_ && !later_.isActive()) refreshNow();
+}
+
+void MeasureView::uncovered() {
+    if (stale_ && isVisible()) refreshNow();
 }
 
 void MeasureView::showEvent(QShowEvent* event) {

@@ -46,6 +46,7 @@ protected:
     /// The prefix as its text: "hello world".
     QString prefixText(std::size_t prefix) const;
 
+    void uncovered() override;
     void themeChanged() override { refreshNow(); }
     void showEvent(QShowEvent* event) override;
     void changeEvent(QEvent* event) override;

@@ -299,7 +299,7 @@ void TimeStripView::paintLoss(QPainter& painter) {
         const QPointF at(xOf(p.x()), loss_band_.bottom() - p.y() / top * loss_band_.height());
         curve.elementCount() ? curve.lineTo(at) : curve.moveTo(at);
     }
-    painter.strokePath(curve, QPen(theme_.ink, theme_.px(1.25), Qt::SolidLine, Qt::RoundCap, Qt::RoundJoin));
+    painter.strokePath(curve, QPen(theme_.ink, theme_.px(1.25), Qt::SolidLine, Qt::FlatCap, Qt::BevelJoin));
     // What the curve is, with its value at the handle; where training has not been yet, else over the curve's low end.
     const double value = measureAt(snapshot(), Measure::loss);
     painter.setFont(theme_.font(caption_size));

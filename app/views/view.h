@@ -32,6 +32,9 @@ public:
     }
     const Theme& theme() const { return theme_; }
 
+    /// Its tab was behind another one, and it may have left out what nobody could see.
+    virtual void uncovered() {}
+
 Q_SIGNALS:
     void headerChanged();  // title, scope or value
 

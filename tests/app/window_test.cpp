@@ -8,6 +8,7 @@
 #include "app/shell/transport_bar.h"
 #include "app/shell/window_actions.h"
 #include "app/shell/workbench.h"
+#include "app/views/chart_panel.h"
 #include "engine/core/settings.h"
 #include "window_fixture.h"
 
@@ -325,6 +326,24 @@ private Q_SLOTS:
         start->click();
         QTRY_COMPARE(window->session().snapshot().experiment.model.router, std::string("top_k"));
         QVERIFY(!window->column().showsEditor());
+    }
+
+    void pictureBehindAnotherTabCostsNothingAndIsNewWhenItComes() {
+        WindowFixture fixture;
+        const auto window = fixture.window();
+        DockFrame *gate = window->docks().dock(QStringLiteral("gate")),
+                  *word = window->docks().dock(QStringLiteral("next_word"));
+        QVERIFY(gate && word);
+        const auto* chart = gate->findChild<ChartPanel*>();
+        QVERIFY(chart);
+        word->raise();
+        QTest::qWait(100);
+        window->session().runSteps(20);
+        QTRY_VERIFY(window->session().live().step == 20 && window->session().resting());
+        QTest::qWait(150);
+        QVERIFY(chart->chart()->series().isEmpty());
+        gate->raise();
+        QTRY_VERIFY(!chart->chart()->series().isEmpty());
     }
 
     void windowFitsTheScreenWithItsFrame() {
