@@ -156,7 +156,6 @@ int run(const Arguments& a) {
         a.whole("--steps", 1, std::numeric_limits<unsigned long long>::max() / 2);
     const fs::path out = a.required("--out");
     Plan plan = planOf(a);
-    checkFolder(out);
 
     const StopSignals signals;
     EpochLog log;
@@ -170,6 +169,7 @@ int run(const Arguments& a) {
     setup.state = std::move(plan.state);
     session.open(std::move(setup));
     session.wait();
+    checkFolder(out);  // makes it: of a model that cannot be there is none
     const std::shared_ptr<const Snapshot> start = session.take();
     sayWhatIsTrained(*corpus, *start);
 

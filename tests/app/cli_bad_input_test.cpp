@@ -81,6 +81,11 @@ private Q_SLOTS:
         REFUSED(train("four.txt", {"--set", "learning_rate=0,1"}), 2, "learning_rate");
         REFUSED(train("four.txt", {"--set", "router=switch"}), 2, "soft");
         REFUSED(train("four.txt", {"--set", "router=top_k", "--set", "top_k=5"}), 1, "top_k is 5");
+        // No folder is left of a model that cannot be.
+        REFUSED(moelab({"train", "--corpus", at("four.txt"), "--out", at("never"), "--set", "router=top_k", "--set",
+                        "top_k=5"}),
+                1, "top_k is 5");
+        QVERIFY(!QFileInfo::exists(at("never")));
     }
 
     void hugeSizesAreRefusedBeforeTheyAreAllocated() {
