@@ -1,8 +1,7 @@
 #include "app/session/session_controller.h"
 
 #include "engine/core/error.h"
-
-#include <time.h>
+#include "engine/core/thread_time.h"
 
 #include <algorithm>
 #include <chrono>
@@ -18,12 +17,6 @@ constexpr int frame_milliseconds = 16, slowest_frame = 66;
 constexpr double drawing_share =
     0.5;  // of the GUI thread: the rest answers the user and leaves the machine to training
 constexpr int quiet_frames_before_rest = 6, frames_for_first_snapshot = 10;
-
-double threadMilliseconds() {
-    timespec t{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return double(t.tv_sec) * 1e3 + double(t.tv_nsec) * 1e-6;
-}
 
 template <class T>
 bool isReady(const std::future<T>& future) {
@@ -169,7 +162,7 @@ void SessionController::wake() {
 
 // The interval follows what the last frames' drawing took, on whatever machine.
 void SessionController::pace() {
-    const double now = threadMilliseconds();
+    const double now = 1e3 * thread_seconds();
     if (cpu_at_last_pull_ >= 0) frame_cost_ += (now - cpu_at_last_pull_ - frame_cost_) * 0.2;
     cpu_at_last_pull_ = now;
     const int interval = std::clamp(int(frame_cost_ / drawing_share), frame_milliseconds, slowest_frame);

@@ -403,7 +403,7 @@ void MainWindow::closeEvent(QCloseEvent* event) {
         });
         return;
     }
-    presentState().write(options_.settings);
+    keepState();
     desk_->leaveInPeace();
     session_.pause();
     event->accept();

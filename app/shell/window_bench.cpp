@@ -5,6 +5,7 @@
 #include "app/shell/workbench.h"
 #include "app/views/stage_bench.h"
 #include "engine/core/error.h"
+#include "engine/core/thread_time.h"
 
 #include <QApplication>
 #include <QElapsedTimer>
@@ -13,7 +14,6 @@
 #include <QTimer>
 
 #include <sys/resource.h>
-#include <time.h>
 
 #include <algorithm>
 #include <chrono>
@@ -47,15 +47,9 @@ double cpuSeconds() {
     return seconds(used.ru_utime) + seconds(used.ru_stime);
 }
 
-double thisThreadSeconds() {
-    timespec t{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return double(t.tv_sec) + double(t.tv_nsec) * 1e-9;
-}
-
 /// Of every thread but this one: the training's.
 double trainingSeconds() {
-    return cpuSeconds() - thisThreadSeconds();
+    return cpuSeconds() - thread_seconds();
 }
 
 struct Rate {

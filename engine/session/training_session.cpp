@@ -188,6 +188,7 @@ public:
         setup.state = run_->trainer->state();
         setup.state->experiment.train.batch_size = batch;
         replace_run(std::move(setup));
+        forgive();
     }
 
     void set_checkpoint_budget(std::size_t bytes) {

@@ -204,7 +204,8 @@ TEST_CASE(
             for (const char* end : {";", "{", "R\""})
                 if (code.find(end) != std::string::npos) declares = false;
             if (std::regex_search(code, found, type)) once(found[1]);
-            if (std::regex_search(code, found, function)) once(found[1].str() + std::regex_replace(found[2].str(), parameter, ""));
+            if (std::regex_search(code, found, function))
+                once(found[1].str() + std::regex_replace(found[2].str(), parameter, ""));
         }
     }
     CHECK(twice == "");

@@ -3,7 +3,8 @@
 For each case a model is trained here and exported in every form. Keras must open it (the file in built-in layers; the
 tutorial's classes with moe_layers.py; the code, which builds and loads), predict the same to 1e-5 and, trained on for 20
 epochs from the optimizer's state, have the losses that `moelab train --init` has. What Keras saves again must open here,
-predict the same, and hold the same bits: weights and the optimizer's. On TensorFlow training here squares each place of a word, as that does.
+predict the same, and hold the same bits: weights and the optimizer's. On TensorFlow training here squares each place of
+a word, as that does.
 
 usage: KERAS_BACKEND=jax python check_keras_export.py MOELAB WORK_FOLDER [CASE...]   (pip install keras jax h5py)
 """
