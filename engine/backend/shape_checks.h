@@ -51,7 +51,7 @@ private:
     Seen& seen(char letter) {
         for (std::size_t i = 0; i < count_; ++i)
             if (seen_[i].letter == letter) return seen_[i];
-        if (count_ == most_letters) fail("has more letters than a shape check remembers.");
+        if (count_ >= most_letters) fail("has more letters than a shape check remembers.");
         Seen& fresh = seen_[count_++];
         fresh.letter = letter;
         fresh.name = nullptr;

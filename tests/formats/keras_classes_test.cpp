@@ -13,6 +13,7 @@
 #include "engine/train/trainer.h"
 #include "tests/support/read_sessions.h"
 #include "tests/support/refusal.h"
+#include "tests/support/thorough.h"
 
 #include <doctest/doctest.h>
 
@@ -475,11 +476,11 @@ TEST_CASE("a damaged file of Keras's, classes or legacy, is one sentence or a mo
     for (const std::string name :
          {"classes/gate_first-3.3.3-deflated.keras", "classes/gate_first-3.15.1-deflated.keras"}) {
         const std::string whole = read_file(data + name);
-        for (std::size_t end = 0; end < whole.size(); ++end, ++cuts) {
+        for (std::size_t end = 0; end < whole.size(); end += moe::test::thorough ? 1 : 5, ++cuts) {
             CAPTURE(end);
             CHECK(refusal([&] { read_keras(std::string_view(whole).substr(0, end), "m"); }) != "read");
         }
-        for (int i = 0; i < 4000; ++i, ++mutants) {
+        for (int i = 0; i < (moe::test::thorough ? 4000 : 1000); ++i, ++mutants) {
             std::string damaged = whole;
             damaged[rng.below(whole.size())] ^= static_cast<char>(1 << rng.below(8));
             read += refusal([&] { read_keras(damaged, "m"); }) == "read";

@@ -1,4 +1,5 @@
 #include "engine/session/history_builder.h"
+#include "tests/support/thorough.h"
 
 #include <doctest/doctest.h>
 
@@ -64,7 +65,8 @@ TEST_CASE("a resumed history goes on where it was, and a rewound one forgets") {
     CHECK(resumed.publish().load.size() == 256);
 }
 
-TEST_CASE("a marked step can be gone back to without losing a step, wherever points were closed or joined since") {
+TEST_CASE("a marked step can be gone back to without losing a step, wherever points were closed or joined since" *
+          doctest::skip(!moe::test::without_tsan)) {
     for (const std::size_t experts : {std::size_t(2), std::size_t(2048)})
         for (std::uint64_t there = 1; there < 600; there += 7)
             for (const std::uint64_t further : {0, 1, 5, 63}) {

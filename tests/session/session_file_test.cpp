@@ -208,7 +208,7 @@ TEST_CASE("a session comes back whole and trains on to the same bits") {
     }
 }
 
-TEST_CASE("the past can be looked at after opening, whatever was thinned, and trained on from") {
+TEST_CASE("the past can be looked at after opening, whatever was thinned, and trained on from" * doctest::skip(!without_tsan)) {
     const Folder folder;
     const fs::path file = folder.path / "long.keras";
     TrainingSession session(cpu());
