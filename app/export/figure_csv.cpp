@@ -2,6 +2,7 @@
 #include "app/export/figure_data.h"
 #include "app/models/moment_text.h"
 #include "app/models/run_series.h"
+#include "app/models/run_settings.h"
 #include "app/models/serving_path.h"
 #include "app/models/text_format.h"
 #include "engine/core/error.h"
@@ -125,9 +126,10 @@ void csvHead(CsvWriter& csv, const QString& what, const Snapshot& snapshot, cons
     csv.note(QStringLiteral("MoE Lab %1: %2").arg(QLatin1String(MOELAB_VERSION), what));
     if (!options.corpusName.isEmpty()) csv.note(QStringLiteral("corpus: ") + options.corpusName);
     if (!snapshot.probe.text.empty()) csv.note(QStringLiteral("text: ") + QString::fromStdString(snapshot.probe.text));
+    const Experiment experiment = presentExperiment(snapshot);
     for (const Setting& setting : settings())
         csv.note(QLatin1String(setting.key.data(), qsizetype(setting.key.size())) + u'=' +
-                 QString::fromStdString(setting.get(snapshot.experiment)));
+                 QString::fromStdString(setting.get(experiment)));
     csv.note(QStringLiteral("epoch: %1").arg(snapshot.epoch));
     csv.note(QStringLiteral("step: %1").arg(snapshot.step));
     if (isPast(snapshot)) csv.note(QStringLiteral("newest step of the run: %1").arg(newestStep(snapshot)));

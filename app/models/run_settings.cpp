@@ -35,6 +35,12 @@ QString activationName(const ModelSpec& spec) {
     return spec.activation == "linear" ? say("linear") : QString::fromUtf8(title.data(), qsizetype(title.size()));
 }
 
+Experiment presentExperiment(const Snapshot& snapshot) {
+    Experiment experiment = snapshot.experiment;
+    if (snapshot.target_epochs > 0) experiment.train.epochs = snapshot.target_epochs;
+    return experiment;
+}
+
 std::vector<RunSetting> runSettings(const Snapshot& snapshot, const QString& corpusName) {
     const ModelSpec& model = snapshot.experiment.model;
     const TrainSpec& train = snapshot.experiment.train;

@@ -15,6 +15,9 @@ struct RunSetting {
 /// What made the numbers of this snapshot: corpus, gate, sizes, seed, learning rate, and how far it has trained.
 std::vector<RunSetting> runSettings(const Snapshot& snapshot, const QString& corpusName);
 
+/// The experiment of the snapshot with the number of epochs that it runs to at that moment.
+Experiment presentExperiment(const Snapshot& snapshot);
+
 /// "soft (all run)", "top 2 of 4".
 QString gateName(const ModelSpec& spec);
 

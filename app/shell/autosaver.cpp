@@ -1,4 +1,5 @@
 #include "app/shell/autosaver.h"
+#include "app/models/run_settings.h"
 
 namespace moe::app {
 

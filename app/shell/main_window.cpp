@@ -1,6 +1,7 @@
 #include "app/shell/main_window.h"
 
 #include "app/models/experiment_draft.h"
+#include "app/models/run_settings.h"
 #include "app/models/text_format.h"
 #include "app/shell/dock_area.h"
 #include "app/shell/experiment_panel.h"

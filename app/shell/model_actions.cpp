@@ -1,5 +1,6 @@
 #include "app/shell/model_actions.h"
 
+#include "app/models/run_settings.h"
 #include "app/models/text_format.h"
 #include "app/shell/corpus_dialog.h"
 

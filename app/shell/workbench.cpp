@@ -2,6 +2,7 @@
 
 #include "app/lessons/loader.h"
 #include "app/models/experiment_draft.h"
+#include "app/models/run_settings.h"
 #include "app/models/text_format.h"
 #include "app/shell/undo_commands.h"
 #include "engine/core/error.h"
@@ -109,12 +110,6 @@ struct Workbench::ReadFile {
 
 QString RunIdentity::title() const {
     return file.empty() ? name : fileNameOf(file);
-}
-
-Experiment presentExperiment(const Snapshot& snapshot) {
-    Experiment experiment = snapshot.experiment;
-    if (snapshot.target_epochs > 0) experiment.train.epochs = snapshot.target_epochs;
-    return experiment;
 }
 
 // Undo keeps as many models as an eighth of the memory holds, at least the last one.

@@ -50,9 +50,6 @@ struct KeptRun {
     RunIdentity identity;
 };
 
-/// The experiment of the snapshot with the number of epochs that it now runs to.
-Experiment presentExperiment(const Snapshot& snapshot);
-
 /// The run on the bench: starts, restarts and undoes runs, opens and saves them. Knows no widget. GUI thread.
 class Workbench : public QObject {
     Q_OBJECT

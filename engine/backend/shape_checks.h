@@ -49,13 +49,17 @@ private:
 
     /// The first tensor with this letter; a fresh one where there was none.
     Seen& seen(char letter) {
-        for (std::size_t i = 0; i < count_; ++i)
-            if (seen_[i].letter == letter) return seen_[i];
-        if (count_ >= most_letters) fail("has more letters than a shape check remembers.");
-        Seen& fresh = seen_[count_++];
-        fresh.letter = letter;
-        fresh.name = nullptr;
-        return fresh;
+        for (std::size_t i = 0; i < most_letters; ++i) {
+            Seen& s = seen_[i];
+            if (i == count_) {
+                ++count_;
+                s.letter = letter;
+                s.name = nullptr;
+                return s;
+            }
+            if (s.letter == letter) return s;
+        }
+        fail("has more letters than a shape check remembers.");
     }
 
     void check(const char* name, const Shape& shape, bool memory, const char* signature) {

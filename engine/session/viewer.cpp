@@ -280,7 +280,7 @@ void Viewer::recall(const ViewFeed& feed) {
         std::uint64_t step = first;
         if (!past_.steps.empty() && past_.interval < timeline.interval &&
             step_seconds_ * double(last - past_.steps.back()) > patience_) {
-            past_.steps.resize(1), past_.weights.resize(width);
+            past_.steps.erase(past_.steps.begin() + 1, past_.steps.end()), past_.weights.resize(width);
             past_.base = 0, past_.interval = timeline.interval;  // the checkpoints have to do
         }
         if (!past_.steps.empty())

@@ -105,13 +105,14 @@ void ExportTest::heatmapCsvIsTheSnapshot() {
     test::Shape shape;
     shape.words = {"hello", "zebra", "world", "how"};
     shape.unknown = {1};
+    shape.target = 130;  // trained on: no longer the experiment's own 100
     const auto s = test::snapshot(shape);
     FigureOptions options;
     options.format = FigureFormat::csv;
     options.corpusName = QStringLiteral("four lines");
     const QByteArray bytes = renderFigure(FigureKind::heatmap, *s, options);
     QVERIFY(bytes.startsWith("# MoE Lab"));
-    for (const char* note : {"# corpus: four lines\n", "# num_experts=4\n", "# seed=1\n", "# step: 174\n",
+    for (const char* note : {"# corpus: four lines\n", "# num_experts=4\n", "# epochs=130\n", "# seed=1\n", "# step: 174\n",
                              "# unknown and left out: zebra\n"})
         QVERIFY2(bytes.contains(note), note);
     const auto rows = readCsv(bytes);

@@ -1,4 +1,5 @@
 #include "app/shell/session_desk.h"
+#include "app/models/run_settings.h"
 #include "app/shell/dock_area.h"
 #include "app/shell/left_column.h"
 #include "app/shell/lesson_panel.h"

@@ -1,4 +1,5 @@
 // What a window's file is called, whether it holds what the window shows, and what is dropped onto the window.
+#include "app/models/run_settings.h"
 #include "app/shell/corpus_dialog.h"
 #include "app/shell/left_column.h"
 #include "app/shell/lesson_panel.h"

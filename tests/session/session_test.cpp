@@ -7,8 +7,16 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <functional>
 #include <numeric>
+#include <sstream>
 #include <thread>
+
+#ifdef __linux__
+#include <sys/resource.h>
+#endif
 
 using namespace moe;
 using namespace moe::test;
@@ -165,6 +173,61 @@ TEST_CASE("a failure is a state with its cause; the last good state stays and ca
     CHECK(session.take()->state == SessionState::paused);
     CHECK(session.take()->message.empty());
 }
+
+TEST_CASE("each setting that a running model takes ends a failure: it may have been the cause") {
+    const std::vector<std::function<void(TrainingSession&)>> settings = {
+        [](TrainingSession& s) { s.set_learning_rate(1e-3); },
+        [](TrainingSession& s) { s.set_balance_loss(0.1); },
+        [](TrainingSession& s) { s.set_batch_size(3); },
+    };
+    for (const auto& set : settings) {
+        TrainingSession session(cpu());
+        SessionSetup setup = tutorial();
+        setup.experiment.train.learning_rate = 1e9;
+        session.open(setup);
+        session.play();
+        session.wait();
+        REQUIRE(session.take()->state == SessionState::failed);
+        const std::uint64_t good = session.take()->step;
+        set(session);
+        session.wait();
+        CHECK(session.take()->state == (good == 0 ? SessionState::ready : SessionState::paused));
+        CHECK(session.take()->message.empty());
+        CHECK(session.take()->step == good);
+    }
+}
+
+#ifdef __linux__
+TEST_CASE("a session that gives way runs below its window's priority, others beside it") {
+    // Field 19 of a thread's stat is its nice value; the name before it may hold blanks.
+    const auto below = [](int nice) {
+        int count = 0;
+        for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+            std::ifstream file(task.path() / "stat");
+            std::string line;
+            std::getline(file, line);
+            std::istringstream fields(line.substr(std::min(line.size(), line.rfind(')') + 1)));
+            std::string field;
+            for (int i = 3; i <= 19; ++i) fields >> field;
+            count += std::atoi(field.c_str()) > nice;
+        }
+        return count;
+    };
+    const int own = getpriority(PRIO_PROCESS, 0);
+    if (own > 18) return;  // lower there is not
+    for (const bool gives_way : {false, true}) {
+        SessionOptions options = cpu();
+        options.backend.threads = 2;
+        options.gives_way = gives_way;
+        TrainingSession session(options);
+        session.open(tutorial());
+        session.run_steps(2);
+        session.wait();
+        CHECK((below(own) >= 2) == gives_way);  // the trainer's two at least
+        CHECK(getpriority(PRIO_PROCESS, 0) == own);
+    }
+}
+#endif
 
 TEST_CASE("what cannot be opened leaves the present model as it was") {
     TrainingSession session(cpu());
