@@ -92,8 +92,7 @@ void ExpertLoadView::showLines() {
     ChartContent content;
     content.experts = numExperts();
     content.percent = true;
-    content.x_left = tr("step 0");
-    content.x_right = countText(newestStep(snapshot()));
+    content.x_left = tr("steps 0 to %1").arg(countText(newestStep(snapshot())));  // the button stands where the axis ends
     content.x_name = tr("step");
     content.x_max = std::max(1.0, double(newestStep(snapshot())));
     if (isPast(snapshot())) content.moment = double(snapshot().step);

@@ -130,8 +130,8 @@ void GateLinesView::showLines() {
         content.x_min = first;
         content.x_max = double(newest);
         if (isPast(snapshot()) && snapshot().step >= run->gate_steps.front()) content.moment = double(snapshot().step);
-        content.x_left = first > 0 ? tr("step %1").arg(countText(run->gate_steps.front())) : QStringLiteral("0");
-        content.x_right = tr("step %1").arg(countText(newest));
+        // The button stands where the axis ends, so its ends are said at its start.
+        content.x_left = tr("steps %1 to %2").arg(countText(run->gate_steps.front()), countText(newest));
         double largest = 0;
         for (const std::size_t e : experts(lines_of_many, true)) {
             ChartLine line;
