@@ -1,6 +1,7 @@
 #include "app/export/curve_chart.h"
 #include "app/export/figure_frame.h"
 #include "app/models/run_settings.h"
+#include "app/models/tabular_text.h"
 #include "app/models/text_format.h"
 
 #include <QCoreApplication>

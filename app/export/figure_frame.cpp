@@ -1,6 +1,7 @@
 #include "app/export/figure_frame.h"
 
 #include "app/models/run_settings.h"
+#include "app/models/tabular_text.h"
 #include "app/models/text_format.h"
 
 #include <algorithm>
@@ -23,8 +24,7 @@ QFont FigureFrame::font(const Theme& theme, double pixels, int weight) {
 FigureFrame::FigureFrame(const FigureNotes& notes, const Theme& theme, double width) : theme_(theme), width_(width) {
     const double inside = width - 2 * margin;
     moment_ = notes.moment;
-    const double moment_room =
-        moment_.isEmpty() ? 0 : tabularWidth(QFontMetricsF(font(theme, 13, QFont::DemiBold)), moment_) + 24;
+    const double moment_room = moment_.isEmpty() ? 0 : tabularWidth(font(theme, 13, QFont::DemiBold), moment_) + 24;
     title_ = elided(QFontMetricsF(font(theme, 18, QFont::DemiBold)), notes.title, inside - moment_room);
     const QFontMetricsF small(font(theme, 11));
     subtitle_ = wrapped(QFontMetricsF(font(theme, 12)), notes.subtitle, inside);

@@ -1,5 +1,6 @@
 #include "app/export/figure_frame.h"
 #include "app/models/run_settings.h"
+#include "app/models/tabular_text.h"
 #include "app/models/text_format.h"
 
 #include <QCoreApplication>

@@ -1,5 +1,6 @@
 #include "app/models/label_book.h"
 
+#include "app/models/tabular_text.h"
 #include "app/models/text_format.h"
 #include "app/models/theme.h"
 
@@ -8,7 +9,7 @@ namespace moe::app {
 QRectF LabelBook::draw(QPainter& painter, const QRectF& rect, Qt::Alignment alignment, const QString& text) {
     if (text.isEmpty()) return {rect.topLeft(), QSizeF(0, 0)};
     const QFontMetricsF metrics(painter.font());
-    const double width = tabularWidth(metrics, text), height = metrics.height();
+    const double width = tabularWidth(painter.font(), text), height = metrics.height();
     double x = rect.left(), y = rect.top();
     if (alignment & Qt::AlignRight) x = rect.right() - width;
     if (alignment & Qt::AlignHCenter) x = rect.center().x() - width / 2;

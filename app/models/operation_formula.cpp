@@ -1,4 +1,5 @@
 #include "app/models/operation_formula.h"
+#include "app/models/tabular_text.h"
 
 #include <QFontMetricsF>
 
@@ -89,8 +90,8 @@ QString FormulaText::plain() const {
 
 std::vector<FormulaText::Line> FormulaText::lines(const Theme& theme, double pixels, int weight, double room) const {
     std::vector<Line> found;
-    const double space = QFontMetricsF(fontAt(theme, pixels, weight, 0)).horizontalAdvance(u' ');
-    const QFontMetricsF base(fontAt(theme, pixels, weight, 0)), small(fontAt(theme, pixels, weight, 1));
+    const double space = tabularWidth(fontAt(theme, pixels, weight, 0), QStringLiteral(" "));
+    const QFont base = fontAt(theme, pixels, weight, 0), small = fontAt(theme, pixels, weight, 1);
     // Words are runs up to the next space: they stay together.
     for (std::size_t i = 0; i < runs_.size();) {
         std::size_t end = i;
@@ -136,7 +137,7 @@ double FormulaText::draw(QPainter& p, const Theme& theme, const QRectF& rect, do
             p.setFont(r.level ? small_font : base_font);
             p.setPen(r.gradient ? theme.gradient : color);
             const double shift = r.level < 0 ? base.descent() * 0.75 : r.level > 0 ? -base.capHeight() * 0.5 : 0;
-            const double advance = tabularWidth(metrics, r.text);
+            const double advance = tabularWidth(p.font(), r.text);
             drawTabular(p, QRectF(x, baseline + shift - metrics.ascent(), advance, metrics.height()), Qt::AlignLeft,
                         r.text);
             x += advance;

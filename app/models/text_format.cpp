@@ -1,5 +1,6 @@
 #include "app/models/text_format.h"
 
+#include "app/models/tabular_text.h"
 #include "app/models/theme.h"
 #include "engine/core/numbers.h"
 

@@ -1,7 +1,6 @@
 #include "app/models/theme.h"
 
 #include <QFontDatabase>
-#include <QFontMetricsF>
 
 #include <array>
 #include <cmath>
@@ -130,47 +129,6 @@ QPainterPath expertShape(std::size_t index, QPointF centre, double height) {
             upright.addRect(QRectF(centre.x() - r * 0.35, centre.y() - r, r * 0.7, 2 * r));
             return path.united(upright);
     }
-}
-
-namespace {
-
-/// Calls `each(piece, is_digit)` for every digit, and for what stands between digits as a whole: kerning, ligatures,
-/// combining marks and pairs of surrogates stay together.
-template <class Each>
-void forPieces(const QString& text, const Each& each) {
-    for (qsizetype i = 0; i < text.size();) {
-        qsizetype end = i + 1;
-        const bool digit = text[i] >= u'0' && text[i] <= u'9';
-        while (!digit && end < text.size() && !(text[end] >= u'0' && text[end] <= u'9')) ++end;
-        each(text.mid(i, end - i), digit);
-        i = end;
-    }
-}
-
-}  // namespace
-
-double tabularWidth(const QFontMetricsF& metrics, const QString& text) {
-    const double cell = metrics.horizontalAdvance(u'0');
-    double width = 0;
-    forPieces(text,
-              [&](const QString& piece, bool digit) { width += digit ? cell : metrics.horizontalAdvance(piece); });
-    return width;
-}
-
-void drawTabular(QPainter& painter, const QRectF& rect, Qt::Alignment alignment, const QString& text) {
-    const QFontMetricsF metrics(painter.font());
-    const double cell = metrics.horizontalAdvance(u'0'), width = tabularWidth(metrics, text);
-    double x = rect.left();
-    if (alignment & Qt::AlignRight) x = rect.right() - width;
-    if (alignment & Qt::AlignHCenter) x = rect.center().x() - width / 2;
-    double y = rect.top() + metrics.ascent();
-    if (alignment & Qt::AlignVCenter) y = rect.center().y() + (metrics.ascent() - metrics.descent()) / 2;
-    if (alignment & Qt::AlignBottom) y = rect.bottom() - metrics.descent();
-    forPieces(text, [&](const QString& piece, bool digit) {
-        const double advance = metrics.horizontalAdvance(piece);
-        painter.drawText(QPointF(digit ? x + (cell - advance) / 2 : x, y), piece);
-        x += digit ? cell : advance;
-    });
 }
 
 }  // namespace moe::app

@@ -45,9 +45,4 @@ QString expertName(std::size_t index);
 /// Circle, triangle, square, diamond, then pentagon, hexagon, star, cross; repeating. Centred, of the given height.
 QPainterPath expertShape(std::size_t index, QPointF centre, double height);
 
-/// Inter's default digits are proportional and Qt 6.4 cannot ask for others: digits are set in cells of one width.
-double tabularWidth(const QFontMetricsF& metrics, const QString& text);
-/// Draws `text` with tabular digits; `alignment` is horizontal (left, right or centre) and vertical as for drawText.
-void drawTabular(QPainter& painter, const QRectF& rect, Qt::Alignment alignment, const QString& text);
-
 }  // namespace moe::app

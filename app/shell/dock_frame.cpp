@@ -1,4 +1,5 @@
 #include "app/shell/dock_frame.h"
+#include "app/models/tabular_text.h"
 
 #include <QContextMenuEvent>
 #include <QFontMetricsF>

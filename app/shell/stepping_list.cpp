@@ -1,5 +1,6 @@
 #include "app/shell/stepping_list.h"
 
+#include "app/models/tabular_text.h"
 #include "app/models/text_format.h"
 #include "app/session/stepper.h"
 #include "app/shell/style.h"
@@ -245,7 +246,7 @@ QString ExamplePicker::shownPhrase() const {
 }
 
 ExamplePicker::Shown ExamplePicker::shown() const {
-    const double count = tabularWidth(QFontMetricsF(theme_.font(10.5)), count_) + theme_.px(8);
+    const double count = tabularWidth(theme_.font(10.5), count_) + theme_.px(8);
     const QRectF place = QRectF(rect()).adjusted(theme_.px(10), 0, -theme_.px(9) - count, 0);
     QString words;
     QFont font;

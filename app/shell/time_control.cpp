@@ -1,5 +1,6 @@
 #include "app/shell/time_control.h"
 
+#include "app/models/tabular_text.h"
 #include "app/models/text_format.h"
 #include "app/shell/dock_area.h"
 #include "app/shell/notice.h"
@@ -45,7 +46,7 @@ void PastMark::showMoment(const QString& text, std::optional<double> progress) {
 }
 
 QSize PastMark::sizeHint() const {
-    const double words = tabularWidth(QFontMetricsF(theme_.font(text_size, QFont::DemiBold)), text());
+    const double words = tabularWidth(theme_.font(text_size, QFont::DemiBold), text());
     return {int(std::ceil(words + 2 * theme_.px(side_room))), int(std::ceil(theme_.px(mark_height)))};
 }
 

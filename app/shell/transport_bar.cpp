@@ -1,5 +1,6 @@
 #include "app/shell/transport_bar.h"
 
+#include "app/models/tabular_text.h"
 #include "app/models/text_format.h"
 #include "app/shell/style.h"
 #include "engine/core/numbers.h"

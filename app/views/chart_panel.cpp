@@ -1,6 +1,7 @@
 #include "app/views/chart_panel.h"
 
 #include "app/models/run_settings.h"
+#include "app/models/tabular_text.h"
 #include "app/models/text_format.h"
 
 #include <QGraphicsLayout>
@@ -109,7 +110,7 @@ QString ChartPanel::tickLabel(double tick) const {
 }
 
 double ChartPanel::captionWidth(const QString& text) const {
-    return tabularWidth(QFontMetricsF(theme_.font(caption_size)), text);
+    return tabularWidth(theme_.font(caption_size), text);
 }
 
 void ChartPanel::arrange() {

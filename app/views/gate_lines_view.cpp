@@ -2,6 +2,7 @@
 
 #include "app/models/moment_text.h"
 #include "app/models/run_settings.h"
+#include "app/models/tabular_text.h"
 #include "app/models/text_format.h"
 #include "engine/core/numbers.h"
 
@@ -173,8 +174,7 @@ void GateLinesView::arrangeBars() {
     axis_.max *= 1.05;
     double left = theme_.px(14);
     for (const double tick : axis_.ticks())
-        left = std::max(
-            left, tabularWidth(QFontMetricsF(theme_.font(caption_size)), weightTick(tick, axis_.step)) + theme_.px(6));
+        left = std::max(left, tabularWidth(theme_.font(caption_size), weightTick(tick, axis_.step)) + theme_.px(6));
     plot_ = QRectF(left, row / 2 + 1, std::max(10.0, width() - left - 1),
                    std::max(10.0, height() - 2.5 * row - theme_.px(6)));
 

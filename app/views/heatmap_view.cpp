@@ -2,6 +2,7 @@
 
 #include "app/models/moment_text.h"
 #include "app/models/run_settings.h"
+#include "app/models/tabular_text.h"
 #include "app/models/text_format.h"
 #include "engine/core/numbers.h"
 

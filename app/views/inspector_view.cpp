@@ -1,6 +1,7 @@
 #include "app/views/inspector_view.h"
 
 #include "app/models/run_settings.h"
+#include "app/models/tabular_text.h"
 #include "app/models/text_format.h"
 #include "app/views/copied_sign.h"
 #include "engine/core/numbers.h"

@@ -1,6 +1,7 @@
 #include "app/views/inspector_view_charts.h"
 
 #include "app/models/provenance_card.h"
+#include "app/models/tabular_text.h"
 #include "app/models/text_format.h"
 
 #include <QHelpEvent>

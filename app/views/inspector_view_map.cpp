@@ -2,6 +2,7 @@
 
 #include "app/models/inspection.h"
 #include "app/models/provenance_card.h"
+#include "app/models/tabular_text.h"
 #include "app/models/text_format.h"
 
 #include <QHelpEvent>

@@ -1,6 +1,7 @@
 #include "app/views/next_word_view.h"
 
 #include "app/models/run_settings.h"
+#include "app/models/tabular_text.h"
 #include "app/models/text_format.h"
 #include "engine/core/numbers.h"
 
@@ -89,8 +90,7 @@ double NextWordBody::layoutWords(double y, double width, QPainter* painter) cons
     double column = theme_.px(40), number = 0;
     for (std::size_t i = 0; i < std::min(content_.top.size(), words_); ++i) {
         column = std::max(column, QFontMetricsF(strong).horizontalAdvance(shownText(content_.top[i].word)));
-        number =
-            std::max(number, tabularWidth(QFontMetricsF(strong), percentText(double(content_.top[i].probability))));
+        number = std::max(number, tabularWidth(strong, percentText(double(content_.top[i].probability))));
     }
     column = std::min(column, width * 0.4) + theme_.px(10);
     for (std::size_t i = 0; i < std::min(content_.top.size(), words_); ++i, y += row) {

@@ -1,6 +1,7 @@
 #include "app/views/operation_view.h"
 
 #include "app/models/operation_numbers.h"
+#include "app/models/tabular_text.h"
 #include "app/models/text_format.h"
 #include "app/views/copied_sign.h"
 

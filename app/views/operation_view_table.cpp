@@ -1,5 +1,6 @@
 // The rows and strips of the operation panel.
 #include "app/models/operation_numbers.h"
+#include "app/models/tabular_text.h"
 #include "app/models/text_format.h"
 #include "app/views/operation_view.h"
 #include "app/views/strip_paint.h"

@@ -1,5 +1,6 @@
 #include "app/views/provenance_view.h"
 
+#include "app/models/tabular_text.h"
 #include "app/models/text_format.h"
 #include "app/views/copied_sign.h"
 #include "engine/core/numbers.h"

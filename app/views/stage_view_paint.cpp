@@ -1,5 +1,6 @@
 // Painting of StageScene: first what stands still until the structure changes, then what moves with every snapshot.
 #include "app/models/flow_timeline.h"
+#include "app/models/tabular_text.h"
 #include "app/models/text_format.h"
 #include "app/views/stage_view_scene.h"
 
@@ -677,7 +678,7 @@ void StageScene::paintWords(QPainter& p) const {
     p.setFont(font(12, QFont::DemiBold));
     p.setPen(theme_.ink);
     const QString share = percentText(words_[0].probability);
-    const double width = tabularWidth(QFontMetricsF(p.font()), share) + px(4);
+    const double width = tabularWidth(p.font(), share) + px(4);
     drawTabular(p, line, Qt::AlignLeft | Qt::AlignVCenter, share);
     text(p, line.adjusted(width, 0, 0, 0), Qt::AlignLeft | Qt::AlignVCenter, shownText(top[0].word), 12,
          QFont::DemiBold, theme_.ink);

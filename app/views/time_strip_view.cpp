@@ -4,6 +4,7 @@
 #include "app/models/color_scale.h"
 #include "app/models/moment_text.h"
 #include "app/models/run_settings.h"
+#include "app/models/tabular_text.h"
 #include "app/models/text_format.h"
 #include "engine/core/checked.h"
 #include "engine/core/numbers.h"
@@ -107,7 +108,7 @@ void TimeStripView::arrange() {
     const bool side = width() >= theme_.px(least_for_side) && run().state != SessionState::empty;
     const double name = QFontMetricsF(theme_.font(caption_size)).horizontalAdvance(tr("step")) + theme_.px(8);
     // As wide as the run's longest number: none is cut.
-    const double digits = tabularWidth(QFontMetricsF(field_->font()), QString::number(run().newest_step));
+    const double digits = tabularWidth(field_->font(), QString::number(run().newest_step));
     const double beside = std::max(theme_.px(side_width), name + digits + theme_.px(20));
     const double room = side ? beside + theme_.px(side_gap) : 0;
     strip_ = QRectF(0.5, theme_.px(grip), std::max(1.0, width() - 1.0 - room),
@@ -365,7 +366,7 @@ void TimeStripView::paintAxis(QPainter& painter) {
     if (isSession() && session_.replayProgress())
         said += QStringLiteral(" · ") + tr("replayed: %1").arg(percentText(*session_.replayProgress()));
     QFont strong = theme_.font(caption_size, QFont::DemiBold);
-    const double said_width = tabularWidth(QFontMetricsF(strong), said);
+    const double said_width = tabularWidth(strong, said);
     const double right = strip_.right();
     const double said_left = std::clamp(at - said_width / 2, 0.0, std::max(0.0, right - said_width));
 

@@ -1,6 +1,7 @@
 // The backward pass on the stage: vermilion arrows from the loss to the words, as wide as their gradients.
 #include "app/models/operation_motion.h"
 #include "app/models/operation_numbers.h"
+#include "app/models/tabular_text.h"
 #include "app/views/trace_stage_scene.h"
 
 #include <algorithm>
@@ -154,7 +155,7 @@ void TraceStageScene::paintGateNumbers() {
         const QRectF at(at_.experts - px(62), y, px(48), px(12));
         // On the panel's own colour: arrows may pass below.
         p.setFont(theme_.font(10.5, QFont::DemiBold));
-        const double wide = tabularWidth(QFontMetricsF(p.font()), briefText(slope, true)) + px(4);
+        const double wide = tabularWidth(p.font(), briefText(slope, true)) + px(4);
         p.setPen(Qt::NoPen);
         p.setBrush(theme_.panel);
         p.drawRoundedRect(QRectF(at.right() - wide, at.top(), wide + px(2), at.height()), px(3), px(3));

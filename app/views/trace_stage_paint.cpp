@@ -4,6 +4,7 @@
 #include "app/models/operation_motion.h"
 #include "app/models/operation_numbers.h"
 #include "app/models/ribbon.h"
+#include "app/models/tabular_text.h"
 #include "app/models/text_format.h"
 #include "app/views/strip_paint.h"
 #include "app/views/trace_stage_scene.h"
@@ -43,12 +44,12 @@ void TraceStageScene::text(const QRectF& rect, Qt::Alignment alignment, const QS
                            const QColor& color) {
     QPainter& p = *p_;
     p.setFont(theme_.font(pixels, weight));
-    double width = tabularWidth(QFontMetricsF(p.font()), what);
+    double width = tabularWidth(p.font(), what);
     // Smaller until it fits: widths do not shrink quite as sizes do.
     while (width > rect.width() && pixels > smallest_type) {
         pixels = std::max(smallest_type, std::min(pixels * rect.width() / width, pixels - 0.25));
         p.setFont(theme_.font(pixels, weight));
-        width = tabularWidth(QFontMetricsF(p.font()), what);
+        width = tabularWidth(p.font(), what);
     }
     p.setPen(color);
     const bool cut = width > rect.width() + 0.5;
@@ -550,9 +551,7 @@ void TraceStageScene::paintHead() {
         const double digits =
             number.isEmpty()
                 ? 0
-                : tabularWidth(QFontMetricsF(theme_.font(smallest_type, turned ? QFont::DemiBold : QFont::Normal)),
-                               number) +
-                      px(10);
+                : tabularWidth(theme_.font(smallest_type, turned ? QFont::DemiBold : QFont::Normal), number) + px(10);
         const QFont type = theme_.font(10.5, target ? QFont::DemiBold : QFont::Normal);
         const double end = std::max(px(2.5), bar.width() * double(probs[w])), left = px(8);
         const double behind =

@@ -5,6 +5,7 @@
 #include "app/models/color_scale.h"
 #include "app/models/run_series.h"
 #include "app/models/run_settings.h"
+#include "app/models/tabular_text.h"
 #include "app/models/text_format.h"
 #include "app/views/accuracy_view.h"
 #include "app/views/expert_load_view.h"
