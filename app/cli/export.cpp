@@ -4,6 +4,7 @@
 #include "engine/core/error.h"
 #include "engine/core/numbers.h"
 #include "engine/formats/keras_code.h"
+#include "engine/formats/strangers_text.h"
 #include "engine/session/session_file.h"
 
 namespace moe::app {
@@ -56,6 +57,19 @@ void checkNoWeights(const fs::path& file) {
         throw Error(file.string() + " holds the weights of " + code.string() + " beside it; choose another name.");
 }
 
+/// What --keras-code writes beside FILE.py takes the place of nothing but what an earlier FILE.py wrote there.
+void checkOwnWeights(const fs::path& code) {
+    const fs::path weights = weights_beside(code);
+    std::error_code none;
+    if (!fs::exists(weights, none)) return;
+    const bool own =
+        fs::exists(code, none) &&
+        read_file_part(code, 0, 4096).find("The weights are in " + weights.filename().string()) != std::string::npos;
+    if (!own)
+        throw Error(weights.string() + " is there already, and the weights of " + code.filename().string() +
+                    " need that name; choose another one.");
+}
+
 int run(const Arguments& a) {
     const bool code = a.has("--keras-code");
     if (code == a.has("--keras"))
@@ -67,11 +81,12 @@ int run(const Arguments& a) {
     if (code) checkApart(out, a.required("--model"));
     checkNoSession(code ? weights_beside(out) : out);
     if (!code) checkNoWeights(out);
+    if (code) checkOwnWeights(out);
     if (const fs::path classes = classes_beside(out); a.has("--classes") && classes_are_foreign(classes))
         throw Error(classes.string() + " is there already and holds something else, and " + out.string() +
                     " needs a file of that name beside it; choose another folder.");
     const SavedModel model = load_model(a.required("--model"), h5Program());
-    for (const std::string& remark : model.remarks) say(remark);
+    for (const std::string& remark : model.remarks) say(strangers_text(remark, 1024));
 
     if (model.state.experiment.model.balance_loss > 0)
         say("Keras trains it on without the loss that balances the experts (its weight here is " +

@@ -5,6 +5,7 @@
 #include "engine/core/error.h"
 #include "engine/core/settings.h"
 #include "engine/formats/model_files.h"
+#include "engine/formats/strangers_text.h"
 #include "engine/session/inference.h"
 
 #include <QGuiApplication>
@@ -50,7 +51,7 @@ Snapshot snapshotOf(const SavedModel& model, ProbeForward probe) {
     s.experiment = model.state.experiment;
     s.step = model.state.step;
     s.epoch = model.state.epoch;
-    s.target_epochs = model.state.experiment.train.epochs;
+    s.target_epochs = model.state.target_epochs ? model.state.target_epochs : model.state.experiment.train.epochs;
     s.parameters = parameter_count(model.state.experiment.model);
     if (!model.state.epochs.empty()) {
         s.loss = model.state.epochs.back().loss;
@@ -75,7 +76,7 @@ int run(const Arguments& a) {
     const FigureFormat format = formatOf(out);
     const std::string path = a.required("--model"), text = textOf(a);
     SavedModel model = load_model(path, h5Program());
-    for (const std::string& remark : model.remarks) say(remark);
+    for (const std::string& remark : model.remarks) say(strangers_text(remark, 1024));
     if (!model.tokenizer)
         throw Error(path + " holds no tokenizer, so its words are not known; put its tokenizer.json beside it.");
     Predictor predictor(model.state, *model.tokenizer);

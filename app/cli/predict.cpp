@@ -4,6 +4,7 @@
 #include "engine/core/error.h"
 #include "engine/core/numbers.h"
 #include "engine/formats/model_files.h"
+#include "engine/formats/strangers_text.h"
 #include "engine/session/inference.h"
 
 #include <iostream>
@@ -64,7 +65,7 @@ int run(const Arguments& a) {
     const std::string path = a.required("--model");
     for (const std::string& text : a.words()) checkUtf8(text, "The text");
     SavedModel model = load_model(path, h5Program());
-    for (const std::string& remark : model.remarks) say(remark);
+    for (const std::string& remark : model.remarks) say(strangers_text(remark, 1024));
     if (!model.tokenizer)
         throw Error(path + " holds no tokenizer, so its words are not known; put its tokenizer.json beside it.");
     const Tokenizer tokenizer = *model.tokenizer;

@@ -7,6 +7,7 @@
 #include "engine/core/numbers.h"
 #include "engine/core/settings.h"
 #include "engine/formats/model_files.h"
+#include "engine/formats/strangers_text.h"
 #include "engine/session/session_file.h"
 #include "engine/session/training_session.h"
 
@@ -91,7 +92,7 @@ Plan planOf(const Arguments& a) {
     std::optional<SavedModel> init;
     if (a.has("--init")) {
         init = load_model(*a.value("--init"), h5Program());
-        for (const std::string& remark : init->remarks) say(remark);
+        for (const std::string& remark : init->remarks) say(strangers_text(remark, 1024));
         plan.experiment = init->state.experiment;
         applySettings(a, plan.experiment);
         checkSeed(*init, plan.experiment, *a.value("--init"));

@@ -122,7 +122,8 @@ void InspectionFeed::askNext() {
         if (session_.lookedAt())
             session_.stateAt(now.step, [keep](Answer<RunState> answer) { keep(answer.value, answer.error); });
         else
-            session_.save([keep](SavedRun run) { keep(std::make_shared<const RunState>(std::move(run.state)), {}); });
+            session_.save([keep](SavedRun run) { keep(std::make_shared<const RunState>(std::move(run.state)), {}); },
+                          [keep](const QString& error) { keep(nullptr, error.toStdString()); });
     } else if (due(wanted_.phrase && !(phrase_.asked && phrase_.of == then), trace_wait(phrase_))) {
         if (session_.snapshot().probe.prefix_words.empty()) {
             phrase_.of = then, phrase_.value.reset(), phrase_.error.clear(), phrase_.asked = true;

@@ -42,7 +42,9 @@ double measureAt(const Snapshot& snapshot, Measure measure) {
         return valueOf(history->epochs[history->epochs.index(snapshot.epoch)], measure);
     const auto point = std::lower_bound(history->points.begin(), history->points.end(), snapshot.step,
                                         [](const HistoryPoint& p, std::uint64_t step) { return p.step < step; });
-    return point == history->points.end() ? NAN : valueOf(*point, measure);
+    // The newest steps may belong to a point in the making: the last that is closed stands for them.
+    if (point == history->points.end()) return history->points.empty() ? NAN : valueOf(history->points.back(), measure);
+    return valueOf(*point, measure);
 }
 
 }  // namespace moe::app

@@ -63,8 +63,8 @@ void SessionController::open(SessionSetup setup, std::function<void(const QStrin
     wake();
 }
 
-void SessionController::save(std::function<void(SavedRun)> done) {
-    savings_.push_back({session_.save(), std::move(done)});
+void SessionController::save(std::function<void(SavedRun)> done, std::function<void(const QString&)> failed) {
+    savings_.push_back({session_.save(), std::move(done), std::move(failed)});
     wake();
 }
 
@@ -327,11 +327,19 @@ void SessionController::answerSavings() {
     while (!savings_.empty() && isReady(savings_.front().future)) {
         Saving saving = std::move(savings_.front());
         savings_.erase(savings_.begin());
+        std::optional<SavedRun> run;
+        QString error;
         try {
-            saving.done(saving.future.get());
-        } catch (const std::exception&) {
-            // Nothing has been opened yet: there is nothing to save.
+            run = saving.future.get();
+        } catch (const std::bad_alloc&) {
+            error = tr("There is too little memory for a copy of the model; close other programs and try again.");
+        } catch (const std::exception& e) {
+            error = QString::fromUtf8(e.what());
         }
+        if (run)
+            saving.done(std::move(*run));
+        else if (saving.failed)
+            saving.failed(error);
     }
 }
 

@@ -34,8 +34,8 @@ public:
     /// Opens a model; `done(QString())` when it is ready, `done(sentence)` where it could not be built and the present
     /// one stays. `done` is called on the GUI thread.
     void open(SessionSetup setup, std::function<void(const QString& error)> done = {});
-    /// `done` is called on the GUI thread.
-    void save(std::function<void(SavedRun)> done);
+    /// One of the two is called on the GUI thread: `failed(sentence)` where there is no memory for a copy.
+    void save(std::function<void(SavedRun)> done, std::function<void(const QString& error)> failed = {});
 
     /// Commands: see TrainingSession. Each wakes the frame clock.
     void play();
@@ -107,6 +107,7 @@ private:
     struct Saving {
         std::future<SavedRun> future;
         std::function<void(SavedRun)> done;
+        std::function<void(const QString&)> failed;
     };
 
     /// Hands `answer` to `done` on the GUI thread when it is there.

@@ -75,17 +75,19 @@ void Autosaver::write(const Mark& mark) {
     working_ = true;
     since_write_.start();
     since_change_.invalidate();
-    bench_.session().save([this, mark](SavedRun run) {
-        auto session = std::make_shared<WholeSession>(bench_.whole(std::move(run), true));
-        Mark kept = mark;
-        kept.step = session->run.state.step;
-        this->run([session](AutosaveSlot* slot) { slot->write(*session); }, true,
-                  [this, kept] {
-                      kept_ = kept;
-                      told_ = false;
-                      ++written_count_;
-                  });
-    });
+    bench_.session().save(
+        [this, mark](SavedRun run) {
+            auto session = std::make_shared<WholeSession>(bench_.whole(std::move(run), true));
+            Mark kept = mark;
+            kept.step = session->run.state.step;
+            this->run([session](AutosaveSlot* slot) { slot->write(*session); }, true,
+                      [this, kept] {
+                          kept_ = kept;
+                          told_ = false;
+                          ++written_count_;
+                      });
+        },
+        [this](const QString& error) { refuse(error); });
 }
 
 void Autosaver::clear() {
@@ -108,13 +110,14 @@ void Autosaver::run(std::function<void(AutosaveSlot*)> work, bool makes_slot, st
                 if (adopted_) adopt({});
             };
         },
-        [this](const QString& sentence) {
-            working_ = false;
-            if (!std::exchange(told_, true))
-                Q_EMIT failed(
-                    tr("This session is not being kept in case of a crash, so save it yourself. %1").arg(sentence));
-            if (adopted_) adopt({});
-        });
+        [this](const QString& sentence) { refuse(sentence); });
+}
+
+void Autosaver::refuse(const QString& sentence) {
+    working_ = false;
+    if (!std::exchange(told_, true))
+        Q_EMIT failed(tr("This session is not being kept in case of a crash, so save it yourself. %1").arg(sentence));
+    if (adopted_) adopt({});
 }
 
 void Autosaver::adopt(std::unique_ptr<AutosaveSlot> slot) {

@@ -52,6 +52,7 @@ private:
     void write(const Mark& mark);
     void clear();
     void run(std::function<void(AutosaveSlot*)> work, bool makes_slot, std::function<void()> done);
+    void refuse(const QString& sentence);
 
     Workbench& bench_;
     AutosaveOptions options_;

@@ -44,6 +44,7 @@ double measureEpoch(const Experiment& experiment, const std::shared_ptr<const Co
     SessionSetup setup;
     setup.experiment = experiment;
     setup.experiment.train.epochs = 1'000'000;
+    setup.experiment.train.learning_rate = 1e-6;  // costs what any does, and never ends in a divergence
     setup.corpus = corpus;
     session.open(std::move(setup));
     session.run_steps(1);

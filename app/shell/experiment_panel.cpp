@@ -255,7 +255,7 @@ void ExperimentEditor::commitLive(Row& row) {
     ExperimentDraft now(running_, nullptr);
     const QString before = now.value(row.field->key), after = draft_.value(row.field->key);
     if (before == after || row.edit->text().trimmed().isEmpty()) return;
-    if (!now.set(row.field->key, after).isEmpty()) return;
+    if (!now.set(row.field->key, after).isEmpty() || !now.problem().isEmpty()) return;
     running_ = now.experiment();
     row.edit->setModified(false);
     Q_EMIT liveChanged(row.field->key, before, after);

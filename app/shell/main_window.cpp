@@ -124,7 +124,7 @@ void MainWindow::connectTransport() {
     connect(transport_, &TransportBar::speedChanged, &session_, &SessionController::setSpeed);
     connect(transport_, &TransportBar::offerTaken, this, &MainWindow::trainMore);
     connect(transport_, &TransportBar::seedEntered, this, [this](quint64 seed) {
-        Experiment experiment = presentExperiment(session_.live());
+        Experiment experiment = bench_->plannedExperiment();
         experiment.train.seed = seed;
         bench_->restart(experiment, [this, seed](const QString& error) {
             if (error.isEmpty())
@@ -145,8 +145,11 @@ void MainWindow::connectTransport() {
     connect(actions_->quit, &QAction::triggered, this, &QWidget::close);
     connect(actions_->undo, &QAction::triggered, this, [this] {
         if (bench_->busy()) return;
-        notice_->withdraw(Notice::Kind::failed);
         bench_->undoStack().undo();
+        // What was undone may not have been the cause: then the sentence comes back, with what can be undone next.
+        QTimer::singleShot(300, this, [this] {
+            if (session_.live().state == SessionState::failed && notice_->kind() == Notice::Kind::none) showState();
+        });
     });
     connect(actions_->redo, &QAction::triggered, this, [this] {
         if (!bench_->busy()) bench_->undoStack().redo();
@@ -346,7 +349,8 @@ void MainWindow::showState() {
     transport_->offer(finished ? tr("Finished. Train %1 more").arg(countText(s.experiment.train.epochs)) : QString());
     if (s.state == SessionState::failed) {
         std::vector<Notice::Button> ways;
-        if (bench_->undoStack().canUndo()) ways.push_back({tr("Undo"), [this] { actions_->undo->trigger(); }});
+        if (bench_->undoStack().canUndo())
+            ways.push_back({actions_->undo->text(), [this] { actions_->undo->trigger(); }});
         ways.push_back({tr("Reset"), [this] { actions_->reset->trigger(); }});
         notice_->tell(Notice::Kind::failed, QString::fromStdString(s.message), std::move(ways));
     } else {

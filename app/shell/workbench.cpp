@@ -121,8 +121,8 @@ Workbench::Workbench(SessionController& session, H5Program h5, QObject* parent)
 
 bool Workbench::hasUnsavedTraining() const {
     const Snapshot& s = session_.live();
-    // A lesson's run, and any that nothing was saved or brought in for, is had again by its seed.
-    const bool own = !identity_.file.empty() || !identity_.lesson || identity_.rescued;
+    // A lesson's run is had again by its seed and settings, unless these were others for a part of it.
+    const bool own = !identity_.file.empty() || !identity_.lesson || identity_.rescued || identity_.steered;
     return own && s.step != identity_.saved_step && s.step > 0;
 }
 
@@ -222,6 +222,12 @@ void Workbench::startLesson(const Lesson& lesson, std::shared_ptr<const Corpus> 
     });
 }
 
+Experiment Workbench::plannedExperiment() const {
+    Experiment experiment = presentExperiment(session_.live());
+    if (planned_epochs_ > 0) experiment.train.epochs = planned_epochs_;
+    return experiment;
+}
+
 void Workbench::restart(const Experiment& experiment, std::function<void(const QString&)> done) {
     SessionSetup setup;
     setup.experiment = experiment;
@@ -234,7 +240,7 @@ void Workbench::restart(const Experiment& experiment, std::function<void(const Q
     identity.saved_settings.reset();
     identity.saved_as = 0;
     identity.devices.clear();
-    identity.rescued = false;
+    identity.rescued = identity.steered = false;
     start(std::move(setup), identity, tr("start of a new model"), std::move(done));
 }
 
@@ -252,13 +258,15 @@ void Workbench::useCorpus(std::shared_ptr<const Corpus> corpus, std::function<vo
 
 void Workbench::reset() {
     if (busy() || session_.live().state == SessionState::empty || session_.live().step == 0) return;
-    session_.save([this, identity = identity_](SavedRun before) {
-        pushRun(tr("reset"), {std::move(before), identity});
-    });
+    session_.save(
+        [this, identity = identity_](SavedRun before) {
+            pushRun(tr("reset"), {std::move(before), identity});
+        },
+        [this](const QString& error) { lostForUndo(error); });
     session_.reset();
     if (planned_epochs_ > 0) session_.setTargetEpochs(planned_epochs_);  // "train on" was for the run before
     identity_.saved_step = identity_.file.empty() ? 0 : no_saved_step;
-    identity_.rescued = false;
+    identity_.rescued = identity_.steered = false;
     Q_EMIT identityChanged();
 }
 
@@ -274,22 +282,34 @@ void Workbench::continueFrom(std::uint64_t step, std::function<void()> then) {
     ++opening_;
     Q_EMIT busyChanged();
     session_.pause();
-    session_.save([this, step, then = std::move(then), now = identity_](SavedRun before) {
-        session_.continueFrom(step, [this, step, then, kept = KeptRun{std::move(before), now}](const QString& error) {
+    session_.save(
+        [this, step, then = std::move(then), now = identity_](SavedRun before) {
+            session_.continueFrom(step,
+                                  [this, step, then, kept = KeptRun{std::move(before), now}](const QString& error) {
+                                      --opening_;
+                                      if (error.isEmpty()) {
+                                          pushRun(tr("training on from step %1").arg(countText(step)), kept);
+                                          // What comes now is another way than the one that the file holds.
+                                          if (!identity_.file.empty() && step < identity_.saved_step)
+                                              identity_.saved_step = no_saved_step;
+                                          Q_EMIT workChanged();
+                                      }
+                                      Q_EMIT busyChanged();
+                                      if (!error.isEmpty())
+                                          Q_EMIT refused(error);
+                                      else if (then)
+                                          then();
+                                  });
+        },
+        [this](const QString& error) {
             --opening_;
-            if (error.isEmpty()) {
-                pushRun(tr("training on from step %1").arg(countText(step)), kept);
-                // What comes now is another way than the one that the file holds.
-                if (!identity_.file.empty() && step < identity_.saved_step) identity_.saved_step = no_saved_step;
-                Q_EMIT workChanged();
-            }
             Q_EMIT busyChanged();
-            if (!error.isEmpty())
-                Q_EMIT refused(error);
-            else if (then)
-                then();
+            Q_EMIT refused(error);
         });
-    });
+}
+
+void Workbench::lostForUndo(const QString& error) {
+    Q_EMIT refused(tr("Undo cannot bring back the model from before this. %1").arg(error));
 }
 
 void Workbench::start(SessionSetup setup, RunIdentity identity, const QString& undo_text,
@@ -298,7 +318,11 @@ void Workbench::start(SessionSetup setup, RunIdentity identity, const QString& u
     identity.model = ++models_;
     auto before = std::make_shared<std::optional<KeptRun>>();
     if (session_.live().state != SessionState::empty)
-        session_.save([before, now = identity_](SavedRun run) { *before = KeptRun{std::move(run), now}; });
+        session_.save(
+            [before, now = identity_](SavedRun run) {
+                *before = KeptRun{std::move(run), now};
+            },
+            [this](const QString& error) { lostForUndo(error); });
     open(std::move(setup), std::move(identity), [this, before, undo_text, done](const QString& error) {
         if (error.isEmpty() && *before) pushRun(undo_text, **before);
         if (done) done(error);
@@ -307,7 +331,11 @@ void Workbench::start(SessionSetup setup, RunIdentity identity, const QString& u
 
 void Workbench::swap(const KeptRun& run, const std::shared_ptr<std::optional<KeptRun>>& keep) {
     const KeptRun wanted = run;  // `keep` may own it
-    session_.save([keep, now = identity_](SavedRun present) { *keep = KeptRun{std::move(present), now}; });
+    session_.save(
+        [keep, now = identity_](SavedRun present) {
+            *keep = KeptRun{std::move(present), now};
+        },
+        [this](const QString& error) { lostForUndo(error); });
     RunIdentity identity = wanted.identity;
     // The same model: it was saved since, and that file is its own now, with another way or another moment in it.
     if (identity.model == identity_.model && identity.saved_as != identity_.saved_as) {
@@ -361,8 +389,16 @@ void Workbench::pushRun(const QString& text, const KeptRun& before) {
 }
 
 void Workbench::setLive(const char* key, const QString& value) {
-    const QString before = ExperimentDraft(presentExperiment(session_.live()), nullptr).value(key);
-    if (before != value) undo_.push(new LiveCommand(*this, key, before, value));
+    ExperimentDraft draft(presentExperiment(session_.live()), nullptr);
+    const QString before = draft.value(key);
+    if (before == value) return;
+    QString problem = draft.set(key, value);
+    if (problem.isEmpty()) problem = draft.problem();
+    if (!problem.isEmpty()) {
+        Q_EMIT refused(problem);
+        return;
+    }
+    undo_.push(new LiveCommand(*this, key, before, value));
 }
 
 void Workbench::applyLive(const char* key, const QString& value) {
@@ -370,6 +406,7 @@ void Workbench::applyLive(const char* key, const QString& value) {
     if (!draft.set(key, value).isEmpty()) return;
     const Experiment& x = draft.experiment();
     const std::string_view k = key;
+    if (k != "epochs" && session_.live().step > 0) identity_.steered = true;
     if (k == "learning_rate") session_.setLearningRate(x.train.learning_rate);
     if (k == "batch_size") session_.setBatchSize(x.train.batch_size);
     if (k == "balance_loss") session_.setBalanceLoss(x.model.balance_loss);
@@ -521,49 +558,51 @@ void Workbench::saveModel(const std::filesystem::path& path, std::function<void(
     const auto session = std::make_shared<WholeSession>(whole({}, false));
     const std::uint64_t saved_session = identity_.session, generation = session_.live().generation,
                         branch = session_.live().branch;
+    const auto failed = [this, over](const QString& sentence) {
+        Q_EMIT working({});
+        Q_EMIT refused(sentence);
+        over();
+    };
     Q_EMIT saveBegun(number);
-    session_.save([this, path, done, changed, left = identity_.file_mark, number, session, saved_session, generation,
-                   branch, over](SavedRun run) {
-        const auto failed = [this, over](const QString& sentence) {
-            Q_EMIT working({});
-            Q_EMIT refused(sentence);
-            over();
-        };
-        session->run = std::move(run);
-        background_.run(
-            [=, this]() -> Background::Finish {
-                if (const auto present = markOf(path); changed && present && *present != left)
-                    return [this, changed, over] {
+    session_.save(
+        [this, path, done, changed, left = identity_.file_mark, number, session, saved_session, generation, branch,
+         over, failed](SavedRun run) {
+            session->run = std::move(run);
+            background_.run(
+                [=, this]() -> Background::Finish {
+                    if (const auto present = markOf(path); changed && present && *present != left)
+                        return [this, changed, over] {
+                            Q_EMIT working({});
+                            changed();
+                            over();
+                        };
+                    save_session(path, *session);
+                    std::error_code none;
+                    const std::filesystem::path file = std::filesystem::absolute(path, none);
+                    return [=, this, mark = markOf(path).value_or(FileMark{})] {
+                        const std::uint64_t step = session->run.state.step;
                         Q_EMIT working({});
-                        changed();
+                        // Else another one was opened meanwhile, or begun anew: the file is not its own.
+                        if (identity_.session == saved_session && session_.live().generation == generation) {
+                            identity_.file = file;
+                            // What was trained on from the past meanwhile is not in it, whichever step it comes to.
+                            identity_.saved_step = session_.live().branch == branch ? step : no_saved_step;
+                            identity_.saved_settings = experimentOf(session->run.state);
+                            identity_.file_mark = mark;
+                            identity_.saved_as = ++contents_;
+                            notes_[saved_session].saved = QString::fromStdString(session->scene.notes);
+                            Q_EMIT identityChanged();
+                            Q_EMIT saveKept(number, step);
+                        }
+                        Q_EMIT fileUsed(file);
+                        Q_EMIT saved(fileNameOf(file));
+                        if (done) done();
                         over();
                     };
-                save_session(path, *session);
-                std::error_code none;
-                const std::filesystem::path file = std::filesystem::absolute(path, none);
-                return [=, this, mark = markOf(path).value_or(FileMark{})] {
-                    const std::uint64_t step = session->run.state.step;
-                    Q_EMIT working({});
-                    // Else another one was opened meanwhile, or begun anew: the file is not its own.
-                    if (identity_.session == saved_session && session_.live().generation == generation) {
-                        identity_.file = file;
-                        // What was trained on from the past meanwhile is not in it, whichever step it comes to.
-                        identity_.saved_step = session_.live().branch == branch ? step : no_saved_step;
-                        identity_.saved_settings = experimentOf(session->run.state);
-                        identity_.file_mark = mark;
-                        identity_.saved_as = ++contents_;
-                        notes_[saved_session].saved = QString::fromStdString(session->scene.notes);
-                        Q_EMIT identityChanged();
-                        Q_EMIT saveKept(number, step);
-                    }
-                    Q_EMIT fileUsed(file);
-                    Q_EMIT saved(fileNameOf(file));
-                    if (done) done();
-                    over();
-                };
-            },
-            failed);
-    });
+                },
+                failed);
+        },
+        failed);
 }
 
 void Workbench::exportForKeras(const std::filesystem::path& path, KerasExport kind,
@@ -571,37 +610,40 @@ void Workbench::exportForKeras(const std::filesystem::path& path, KerasExport ki
     if (session_.live().state == SessionState::empty) return;
     const bool code = kind == KerasExport::code;
     const std::filesystem::path beside = code ? weights_beside(path) : classes_beside(path);
+    const auto failed = [this](const QString& sentence) {
+        Q_EMIT working({});
+        Q_EMIT refused(sentence);
+    };
     Q_EMIT working(tr("Writing %1 …").arg(fileNameOf(path)));
-    session_.save([=, this, own = identity_.file](const SavedRun& run) {
-        background_.run(
-            [=, this]() -> Background::Finish {
-                std::error_code none;
-                for (const std::filesystem::path& file : {path, beside})
-                    if (!own.empty() && std::filesystem::equivalent(file, own, none))
-                        throw Error("This would take the place of " + own.filename().string() +
-                                    ", which holds the whole session; give it another name.");
-                const bool there = code ? std::filesystem::exists(beside, none) : classes_are_foreign(beside);
-                if (there && replaces)
-                    return [=, this] {
+    session_.save(
+        [=, this, own = identity_.file](const SavedRun& run) {
+            background_.run(
+                [=, this]() -> Background::Finish {
+                    std::error_code none;
+                    for (const std::filesystem::path& file : {path, beside})
+                        if (!own.empty() && std::filesystem::equivalent(file, own, none))
+                            throw Error("This would take the place of " + own.filename().string() +
+                                        ", which holds the whole session; give it another name.");
+                    const bool there = code ? std::filesystem::exists(beside, none) : classes_are_foreign(beside);
+                    if (there && replaces)
+                        return [=, this] {
+                            Q_EMIT working({});
+                            replaces(fileNameOf(beside));
+                        };
+                    const SavedModel model = model_of(run);
+                    if (code)
+                        save_keras_code(path, model);
+                    else
+                        save_class_model(path, model);
+                    return [=, this, step = model.state.step] {
                         Q_EMIT working({});
-                        replaces(fileNameOf(beside));
+                        Q_EMIT told(tr("Wrote %1 and %2, at step %3.")
+                                        .arg(fileNameOf(path), fileNameOf(beside), countText(step)));
                     };
-                const SavedModel model = model_of(run);
-                if (code)
-                    save_keras_code(path, model);
-                else
-                    save_class_model(path, model);
-                return [=, this, step = model.state.step] {
-                    Q_EMIT working({});
-                    Q_EMIT told(
-                        tr("Wrote %1 and %2, at step %3.").arg(fileNameOf(path), fileNameOf(beside), countText(step)));
-                };
-            },
-            [this](const QString& sentence) {
-                Q_EMIT working({});
-                Q_EMIT refused(sentence);
-            });
-    });
+                },
+                failed);
+        },
+        failed);
 }
 
 void Workbench::setProbeQuietly(const QString& text, std::size_t focus) {

@@ -38,6 +38,7 @@ struct RunIdentity {
     std::uint64_t model = 0;     // counts models that were begun or opened; trained on from the past it is the same
     std::vector<std::string> devices;  // on which it was trained before
     bool rescued = false;              // came back after a crash: worth a question, were it a lesson's own
+    bool steered = false;              // settings were changed on the way: the seed alone does not bring it back
     std::uint64_t session = 0;         // counts lessons and files that were opened: its notes go with it
 
     /// The file's name once there is a file.
@@ -82,6 +83,8 @@ public:
 
     /// Reads its text on another thread. A lesson that is asked for meanwhile is opened instead.
     void openLesson(const Lesson& lesson);
+    /// The present experiment with the epochs that were planned: what was trained on beyond them was this run's.
+    Experiment plannedExperiment() const;
     /// Same corpus, another experiment, from step 0. Undo brings the trained model back.
     void restart(const Experiment& experiment, std::function<void(const QString& error)> done = {});
     /// Another text under the present settings.
@@ -144,6 +147,7 @@ private:
     void startLesson(const Lesson& lesson, std::shared_ptr<const Corpus> corpus);
     void start(SessionSetup setup, RunIdentity identity, const QString& undo_text,
                std::function<void(const QString&)> done);
+    void lostForUndo(const QString& error);
     /// Replaces the run by `run`; the present one goes into `keep`.
     void swap(const KeptRun& run, const std::shared_ptr<std::optional<KeptRun>>& keep);
     void open(SessionSetup setup, RunIdentity identity, std::function<void(const QString&)> done);

@@ -183,7 +183,8 @@ public:
 
     // A workspace is planned for one batch size: another one is the same state in a new workspace.
     void set_batch_size(std::size_t batch) {
-        if (!run_ || batch == run_->trainer->experiment().train.batch_size || batch == 0) return;
+        if (!run_ || batch == 0) return;
+        if (batch == run_->trainer->experiment().train.batch_size) return forgive();
         SessionSetup setup = run_->setup;
         setup.state = run_->trainer->state();
         setup.state->experiment.train.batch_size = batch;

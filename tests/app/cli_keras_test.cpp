@@ -246,6 +246,9 @@ private Q_SLOTS:
         REFUSED(exported("soft", {"--keras", at("next.keras"), "--classes"}), 1, "holds the weights of");
         QVERIFY(contents(at("next.keras")) == weights);
         QVERIFY(exported("soft", {"--keras-code", at("next.py")}).code == 0);
+        QVERIFY(QFile::copy(at("next.keras"), at("foreign.keras")));
+        REFUSED(exported("soft", {"--keras-code", at("foreign.py")}), 1, "is there already");
+        QVERIFY(contents(at("foreign.keras")) == contents(at("next.keras")));
         // Classes of somebody else's.
         QVERIFY(QDir().mkpath(at("other")));
         QFile own(at("other/moe_layers.py"));

@@ -192,6 +192,7 @@ private Q_SLOTS:
         setup.corpus = Corpus::from_text("four.txt", four_lines.toStdString());
         setup.probe = "hello world";
         session.open(setup);
+        session.set_target_epochs(130);
         session.run_steps(31);
         session.wait();
         WholeSession whole;
@@ -208,6 +209,7 @@ private Q_SLOTS:
         QCOMPARE(float(top["probability"].toDouble()), wanted.focused.top[0].probability);
         QCOMPARE(moelab({"heatmap", "--model", at("session.keras"), "--probe", "how are", "--out", at("s.csv")}).code,
                  0);
+        QVERIFY(contents(at("s.csv")).contains("# epochs=130\n"));  // to which it runs, not those of its first plan
         // It goes on where the window left it, in the middle of an epoch.
         const Ran on = train("session-on", {"--init", at("session.keras"), "--steps", "9", "--json"});
         QVERIFY2(on.code == 0, on.err.constData());

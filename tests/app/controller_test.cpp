@@ -54,6 +54,14 @@ private Q_SLOTS:
         QCOMPARE(session.snapshot().generation, generation);
     }
 
+    void aSaveThatCannotBeIsAnswered() {
+        SessionController session;
+        std::optional<QString> why;
+        session.save([](SavedRun) { QFAIL("nothing was opened"); }, [&](const QString& error) { why = error; });
+        QTRY_VERIFY(why.has_value());
+        QVERIFY(!why->isEmpty());
+    }
+
     void openingTwiceEndsWithTheSecond() {
         SessionController session;
         QStringList answers;

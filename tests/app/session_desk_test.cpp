@@ -521,6 +521,10 @@ private Q_SLOTS:
         window->session().runSteps(2);
         QTRY_VERIFY(window->session().live().step == 2 && window->session().resting());
         QVERIFY(!window->bench().hasUnsavedTraining());
+        // With another setting for a part of it, it is not.
+        window->bench().setLive("learning_rate", QStringLiteral("0.01"));
+        QVERIFY(window->bench().hasUnsavedTraining());
+        window->bench().undoStack().undo();
         window->bench().undoStack().undo();
         QTRY_VERIFY(window->session().live().step == 6 && !window->bench().busy());
         QVERIFY(window->bench().hasUnsavedTraining());

@@ -253,6 +253,14 @@ void TimeStripTest::chartsMarkTheMoment() {
     QCOMPARE(measureAt(s, Measure::loss), run.epochs[9].loss);
     QCOMPARE(measureAt(s, Measure::accuracy), run.epochs[9].accuracy);
     QCOMPARE(epochsAt(s), 10.5);
+    // Within the first epoch, beyond the last point that is closed: the loss of that point, not none.
+    History young = run;
+    young.epochs = {};
+    Snapshot early = s;
+    early.epoch = 0;
+    early.step = early.newest_step = run.points.back().step + 3;
+    early.history = std::make_shared<const History>(young);
+    QCOMPARE(measureAt(early, Measure::loss), double(run.points.back().loss));
     QCOMPARE(epochsPerStep(s), epochsPerStep(session().live()));
     for (const char* id : {"loss", "accuracy", "load", "heatmap", "gate"}) {
         auto* view = static_cast<MeasureView*>(window_->docks().dock(id)->view());

@@ -507,14 +507,30 @@ private Q_SLOTS:
         const auto kept = savedRun(session);
         for (const NamedArray& a : kept->state.parameters)
             for (const float v : a.values) QVERIFY(std::isfinite(v));
-        QPushButton* undo = buttonNamed(notice, QStringLiteral("Undo"));
-        QVERIFY(undo && buttonNamed(notice, QStringLiteral("Reset")));
+        // What was done since is undone first, as the button says; the cause is still there, and is said again.
+        session.setProbe(QStringLiteral("how are"), 1);
+        QTRY_COMPARE(session.snapshot().probe.text, std::string("how are"));
+        window->actions().undo->trigger();
+        QTRY_COMPARE(session.snapshot().probe.text, std::string("hello world how are"));
+        QTRY_VERIFY(notice->isVisible() && notice->kind() == Notice::Kind::failed);
+        QPushButton* undo = buttonNamed(notice, window->actions().undo->text());
+        QVERIFY(undo && undo->text().startsWith(QStringLiteral("Undo ")));
+        QVERIFY(buttonNamed(notice, QStringLiteral("Reset")));
         undo->click();
         QTRY_COMPARE(session.snapshot().experiment.train.learning_rate, 0.001);
         QTRY_COMPARE(session.snapshot().state, SessionState::paused);
         QVERIFY(!notice->isVisible());
         // What was learned until the setting changed is all there.
         QCOMPARE(session.snapshot().step, 2u);
+        // A batch that no memory holds is refused, and training is none the worse for it.
+        window->bench().setLive("batch_size", QStringLiteral("65536"));
+        window->bench().setLive("batch_size", QStringLiteral("8"));
+        const int before = window->bench().undoStack().count();
+        window->bench().setLive("batch_size", QStringLiteral("0"));
+        QTRY_COMPARE(notice->kind(), Notice::Kind::refused);
+        QCOMPARE(window->bench().undoStack().count(), before);
+        QTRY_VERIFY(session.resting());
+        QCOMPARE(session.snapshot().state, SessionState::paused);
         // A second time it is said again.
         window->bench().setLive("learning_rate", QStringLiteral("1e9"));
         window->actions().play->trigger();
