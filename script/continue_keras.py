@@ -77,6 +77,23 @@ class Model:
                     self.tokenizer = json.load(file)
             except (OSError, ValueError) as error:
                 refuse("'%s' cannot be read as a tokenizer (%s)." % (beside, error))
+        # to_json() gives a text; saved by json.dump it is a text in a text.
+        for _ in range(4):
+            if isinstance(self.tokenizer, str):
+                try:
+                    self.tokenizer = json.loads(self.tokenizer)
+                except ValueError as error:
+                    refuse("'%s' cannot be read as a tokenizer (%s)." % (beside, error))
+        if self.tokenizer is not None and not isinstance(self.tokenizer, dict):
+            refuse("'%s' is no tokenizer of Keras's." % beside)
+        lengths = os.path.join(os.path.dirname(path), "max_seq_len.txt")
+        self.length = None
+        if os.path.exists(lengths):
+            try:
+                with open(lengths, encoding="utf-8") as file:
+                    self.length = int(file.read().strip())
+            except (OSError, ValueError) as error:
+                refuse("'%s' does not say a number of words (%s)." % (lengths, error))
         if self.tokenizer is None:
             refuse("'%s' has no tokenizer inside, and there is no tokenizer.json beside it." % path)
         layers = config.get("config", {}).get("layers", [])
@@ -116,8 +133,9 @@ def ids_of(lines, tokenizer):
 def examples_of(path, tokenizer, length, np):
     """Rows of `length` words, padded on the left, and the word that follows each."""
     try:
-        with open(path, encoding="utf-8") as file:
-            lines = file.read().splitlines()
+        # As the lab reads it: a mark at the file's beginning is none of its words, and only line ends end lines.
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            lines = file.read().replace("\r\n", "\n").replace("\r", "\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         refuse("the text '%s' cannot be read (%s)." % (path, error))
     rows, targets = [], []
@@ -135,9 +153,14 @@ def replace(path, write):
     """`write` makes a file beside `path`, which takes its place when it is whole."""
     folder = os.path.dirname(path)
     handle, temporary = tempfile.mkstemp(suffix=os.path.splitext(path)[1], dir=folder)
+    mask = os.umask(0)
+    os.umask(mask)
+    os.fchmod(handle, 0o666 & ~mask)  # mkstemp's own is for one's eyes only
     os.close(handle)
     try:
         write(temporary)
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
@@ -207,7 +230,9 @@ def main():
                         metrics=["accuracy"])
     if a.learning_rate is not None:
         network.optimizer.learning_rate = a.learning_rate
-    length = network.input_shape[1]
+    length = network.input_shape[1] or model.length
+    if length is None:
+        refuse("'%s' takes phrases of any length, and there is no max_seq_len.txt beside it to say one." % a.model)
     rows, targets = examples_of(a.corpus, model.tokenizer, length, np)
     batch = a.batch_size or model.batch_size or 32
     if not a.json:

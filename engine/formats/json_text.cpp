@@ -164,7 +164,66 @@ private:
     std::size_t next_ = 0;
 };
 
+// {"a": 1, "b": 2}: nothing but whole numbers below one object.
+class NumberList : public nlohmann::json_sax<Json> {
+public:
+    std::vector<std::pair<std::string, std::uint64_t>> entries;
+    std::string problem;
+
+    bool null() override { return other(); }
+    bool boolean(bool) override { return other(); }
+    bool number_integer(number_integer_t) override { return other(); }
+    bool number_unsigned(number_unsigned_t value) override {
+        if (!inside_) return other();
+        entries.back().second = value;
+        return true;
+    }
+    bool number_float(number_float_t, const string_t&) override { return other(); }
+    bool string(string_t&) override { return other(); }
+    bool binary(binary_t&) override { return other(); }
+    bool start_object(std::size_t) override {
+        if (inside_) return other();
+        return inside_ = true;
+    }
+    bool start_array(std::size_t) override { return other(); }
+    bool end_object() override { return true; }
+    bool end_array() override { return true; }
+    bool key(string_t& name) override {
+        entries.emplace_back(std::move(name), 0);
+        return true;
+    }
+    bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception&) override {
+        problem = "it is no JSON at byte " + with_commas(position);
+        return false;
+    }
+
+private:
+    bool other() {
+        problem = entries.empty() ? "it is no JSON object"
+                                  : "\"" + strangers_text(entries.back().first) + "\" is not a whole number";
+        return false;
+    }
+
+    bool inside_ = false;
+};
+
 }  // namespace
+
+std::vector<std::pair<std::string, std::uint64_t>> parse_number_list(std::string_view text, const std::string& name) {
+    NumberList list;
+    const bool read = Json::sax_parse(text.begin(), text.end(), &list);
+    if (read) {
+        std::vector<std::string_view> keys;
+        keys.reserve(list.entries.size());
+        for (const auto& entry : list.entries) keys.push_back(entry.first);
+        std::ranges::sort(keys);
+        if (const auto twice = std::ranges::adjacent_find(keys); twice != keys.end())
+            list.problem = "the key \"" + strangers_text(*twice) + "\" stands twice";
+    }
+    if (!read || !list.problem.empty())
+        throw Error("'" + name + "' cannot be read: " + (list.problem.empty() ? "it is no JSON" : list.problem) + ".");
+    return std::move(list.entries);
+}
 
 Json parse_json(std::string_view text, const std::string& name) {
     Counter counter(text.size());

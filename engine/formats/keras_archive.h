@@ -13,7 +13,7 @@ inline constexpr std::uint64_t session_version = 1, run_version = 1, experiment_
 inline constexpr const char *session_member = "moe-lab/session.json", *corpus_member = "moe-lab/corpus.txt",
                             *tokenizer_member = "moe-lab/tokenizer.json";
 inline constexpr std::size_t largest_session = std::size_t(1) << 24;  // bytes of that member
-inline constexpr std::size_t largest_tokenizer = std::size_t(1) << 28, largest_corpus = std::size_t(1) << 31;
+inline constexpr std::size_t largest_tokenizer = std::size_t(1) << 31, largest_corpus = std::size_t(1) << 31;
 
 /// Throws Error where `json`, a member of the file `name`, is of a later version than `known`: the sentence names both.
 void check_version(const Json& json, std::uint64_t known, const std::string& name);

@@ -56,6 +56,8 @@ struct KerasModel {
     bool adam = false;  // compiled with Adam as this program has it: beta 0.9 and 0.999, epsilon 1e-7, nothing more
     std::string other_optimizer;  // "SGD", "Adam with weight_decay"; empty where `adam`, or not compiled
     std::string schedule;         // of the learning rate, "ExponentialDecay"; empty: it is a number
+    std::vector<std::string> frozen;    // layers that Keras does not train
+    std::vector<std::string> left_out;  // of Keras's training here: "the kernel_regularizer of the layer 'gate'"
 
     /// The tutorial's class: gate, hidden and experts are that one layer. num_experts and hidden_dim of `spec` are then
     /// 0, to be read from the weights' shapes, and must agree with the layer's whole-numbered settings.

@@ -485,8 +485,33 @@ void read_optimizer(const Json& optimizer, KerasModel& model) {
     if (!name.starts_with("Adam") || !has(config, "learning_rate")) return;  // another's rate means something else
     const Json& rate = config["learning_rate"];
     if (rate.is_number()) model.learning_rate = rate.get<double>();
+    if (rate.is_object() && has(rate, "config") && has(rate["config"], "initial_learning_rate") &&
+        rate["config"]["initial_learning_rate"].is_number())
+        model.learning_rate = rate["config"]["initial_learning_rate"].get<double>();
     if (rate.is_object())
         model.schedule = text_of(rate, "class_name").empty() ? "schedule" : shown(text_of(rate, "class_name"));
+}
+
+// What Keras would do otherwise than training here, and does not show in a prediction.
+void note_differences(KerasModel& model) {
+    for (const KerasNode& node : model.graph.nodes) {
+        if (!node.config.is_object()) continue;
+        for (const auto& [key, value] : node.config.items()) {
+            if (key == "trainable" && value == false) model.frozen.push_back(shown(node.name));
+            if ((key.ends_with("_regularizer") || key.ends_with("_constraint")) && !value.is_null())
+                model.left_out.push_back("the " + shown(key) + " of the layer '" + shown(node.name) + "'");
+        }
+    }
+}
+
+void note_loss(const Json& loss, KerasModel& model) {
+    std::string said = loss.is_string() ? loss.get<std::string>() : text_of(loss, "class_name");
+    if (said == "function") said = text_of(loss, "config");
+    std::string plain;
+    for (const char c : said)
+        if (c != '_') plain += char(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+    if (!said.empty() && plain != "sparsecategoricalcrossentropy")
+        model.left_out.push_back("the loss '" + shown(said) + "'");
 }
 
 KerasModel read_model(const Json& file, const std::string& name, bool legacy) {
@@ -494,7 +519,9 @@ KerasModel read_model(const Json& file, const std::string& name, bool legacy) {
     if (class_name != "Functional" && class_name != "Model")
         throw Error("'" + name + "' holds a Keras model of the class '" + shown(class_name) +
                     "', but only functional models are read here; save the model as keras.Model(inputs, outputs).");
-    return Matcher(GraphReader(name, legacy).read(json_field(file, "config", name)), name).match();
+    KerasModel model = Matcher(GraphReader(name, legacy).read(json_field(file, "config", name)), name).match();
+    note_differences(model);
+    return model;
 }
 
 }  // namespace
@@ -504,6 +531,8 @@ KerasModel read_keras_config(std::string_view json, const std::string& name) {
     KerasModel model = read_model(file, name, false);
     if (has(file, "compile_config") && has(file["compile_config"], "optimizer"))
         read_optimizer(file["compile_config"]["optimizer"], model);
+    if (has(file, "compile_config") && has(file["compile_config"], "loss"))
+        note_loss(file["compile_config"]["loss"], model);
     return model;
 }
 
@@ -513,6 +542,7 @@ KerasModel read_legacy_config(std::string_view model_config, std::string_view tr
     if (training_config.empty()) return model;
     const Json training = parse_json(training_config, name + ": training_config");
     if (has(training, "optimizer_config")) read_optimizer(training["optimizer_config"], model);
+    if (has(training, "loss")) note_loss(training["loss"], model);
     return model;
 }
 

@@ -40,7 +40,13 @@ public:
         if (!model_.other_optimizer.empty())
             remarks_.push_back("'" + name_ + "' was trained by " + model_.other_optimizer +
                                "; training goes on by Adam as Keras has it by default, which begins anew.");
-        if (!model_.adam) return std::move(remarks_);
+        for (const std::string& what : model_.left_out)
+            remarks_.push_back("Keras trains '" + name_ + "' with " + what + "; training here goes on without it.");
+        if (!model_.frozen.empty())
+            remarks_.push_back("The layer '" + model_.frozen.front() + "'" +
+                               (model_.frozen.size() > 1 ? " and others are" : " is") + " not trained in Keras; here " +
+                               "every layer of '" + name_ + "' is, and the optimizer begins anew.");
+        if (!model_.adam || !model_.frozen.empty()) return std::move(remarks_);
         if (!model_.schedule.empty())
             remarks_.push_back("The learning rate of '" + name_ + "' follows a schedule (" + model_.schedule +
                                "); training goes on at " + to_text(state_.experiment.train.learning_rate) + ".");

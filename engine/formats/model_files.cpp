@@ -250,7 +250,12 @@ std::string write_keras(const SavedModel& model, std::vector<ZipMember> more, Ke
         {"model.weights.h5", write_weights(keras, state)},
         {experiment_member, experiment_json(state.experiment)},
         {run_member, run_json(model)}};
-    if (model.tokenizer) members.push_back({tokenizer_member, write_tokenizer_json(*model.tokenizer)});
+    if (model.tokenizer) {
+        members.push_back({tokenizer_member, write_tokenizer_json(*model.tokenizer)});
+        if (const std::size_t bytes = members.back().bytes.size(); bytes > largest_tokenizer)
+            throw Error("The list of words takes " + format_bytes(bytes) + ", more than the " +
+                        format_bytes(largest_tokenizer) + " that can be opened again; use a text of fewer words.");
+    }
     if (!model.corpus_text.empty()) members.push_back({corpus_member, model.corpus_text});
     if (state.initial) {
         SavedModel initial;

@@ -1,6 +1,7 @@
 #include "engine/formats/json_text.h"
 #include "engine/formats/model_files.h"
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -23,14 +24,25 @@ private:
     std::string text_ = "{";
 };
 
-// A field that Keras writes as a string holding JSON; an object that stands there as it is will do. It is then gone
-// from where it stood.
-Json taken(Json& config, const char* key, const std::string& name) {
+using WordNumbers = std::vector<std::pair<std::string, std::uint64_t>>;
+
+// A list of words with their numbers, which Keras writes as a string holding JSON; an object that stands there as it is
+// will do. It is then gone from where it stood. Not through a document: of millions of words that takes several times
+// their bytes.
+WordNumbers taken(Json& config, const char* key, std::uint64_t most, const std::string& name) {
     json_field(config, key, name);
     const Json field = std::exchange(config[key], nullptr);
-    Json value = field.is_string() ? parse_json(field.get_ref<const std::string&>(), name + ": " + key) : field;
-    if (!value.is_object()) throw Error("'" + name + "': its " + std::string(key) + " is no JSON object.");
-    return value;
+    const std::string what = "a number in " + std::string(key);
+    WordNumbers words;
+    if (field.is_string())
+        words = parse_number_list(field.get_ref<const std::string&>(), name + ": " + key);
+    else if (field.is_object())
+        for (const auto& [word, number] : field.items()) words.emplace_back(word, json_whole(number, most, what, name));
+    else
+        throw Error("'" + name + "': its " + std::string(key) + " is no JSON object.");
+    for (const auto& [word, number] : words)
+        if (number > most) json_whole(Json(number), most, what, name);
+    return words;
 }
 
 // An option of the tokenizer: of another type than Keras's it would be guessed at, so it is refused.
@@ -117,20 +129,19 @@ Tokenizer read_tokenizer_json(std::string_view json, const std::string& name) {
 
     // One list at a time: of a large file each takes several times its bytes.
     for (const char* unused : {"index_docs", "index_word"}) config.erase(unused);
-    std::unordered_map<std::string, std::uint64_t> docs;
-    if (config.contains("word_docs"))
-        for (const Json lines = taken(config, "word_docs", name); const auto& [word, count] : lines.items())
-            docs.emplace(word, json_whole(count, most_words, "a count in word_docs", name));
+    WordNumbers docs;
+    if (config.contains("word_docs")) docs = taken(config, "word_docs", most_words, name);
+    std::ranges::sort(docs);  // and not a table of hashes, which a stranger's words can make slow
     std::vector<WordCount> words;
-    for (const Json counts = taken(config, "word_counts", name); const auto& [word, count] : counts.items()) {
-        const auto found = docs.find(word);
-        words.push_back({word, json_whole(count, most_words, "a count in word_counts", name),
-                         found == docs.end() ? 0 : found->second});
+    for (auto& [word, count] : taken(config, "word_counts", most_words, name)) {
+        const auto found = std::ranges::lower_bound(docs, word, {}, &WordNumbers::value_type::first);
+        const bool known = found != docs.end() && found->first == word;
+        words.push_back({std::move(word), count, known ? found->second : 0});
     }
     docs = {};
     std::unordered_map<std::string, std::int32_t> numbers;
-    for (const Json index = taken(config, "word_index", name); const auto& [word, id] : index.items())
-        numbers.emplace(word, std::int32_t(json_whole(id, INT32_MAX, "a number in word_index", name)));
+    for (auto& [word, id] : taken(config, "word_index", INT32_MAX, name))
+        numbers.emplace(std::move(word), std::int32_t(id));
     file = nullptr;
     try {
         return Tokenizer::from_counts(std::move(options), std::move(words), documents, std::move(numbers));

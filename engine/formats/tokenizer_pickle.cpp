@@ -386,12 +386,16 @@ private:
         Words(const PickleReader& reader, const Dictionary& entries)
             : reader_(reader), entries_(entries), order_(entries.size()) {
             std::iota(order_.begin(), order_.end(), std::uint32_t(0));
-            std::ranges::sort(order_, {}, [this](std::uint32_t entry) { return word(entry); });
+            std::ranges::sort(order_, [this](std::uint32_t a, std::uint32_t b) {
+                return !same(word(a), word(b)) && word(a) < word(b);
+            });
         }
 
         bool twice() const {
-            const auto same = [this](std::uint32_t a, std::uint32_t b) { return word(a) == word(b); };
-            return std::ranges::adjacent_find(order_, same) != order_.end();
+            const auto equal = [this](std::uint32_t a, std::uint32_t b) {
+                return same(word(a), word(b)) || word(a) == word(b);
+            };
+            return std::ranges::adjacent_find(order_, equal) != order_.end();
         }
 
         /// The entry whose word this is; nothing where there is none.
@@ -403,6 +407,10 @@ private:
 
     private:
         std::string_view word(std::uint32_t entry) const { return reader_.text(entries_[entry].first); }
+        // One text that a file names again and again is not read again and again.
+        static bool same(std::string_view a, std::string_view b) {
+            return a.data() == b.data() && a.size() == b.size();
+        }
 
         const PickleReader& reader_;
         const Dictionary& entries_;

@@ -117,6 +117,11 @@ namespace {
     refuse_archive(name, "is damaged or cut off (" + why + "); copy it again from where it came.");
 }
 
+void check_claimed_members(const std::string& name, std::uint64_t members) {
+    if (members > most_members)
+        refuse_archive(name, "has more members than the " + with_commas(most_members) + " that a model file may have.");
+}
+
 Archive open_archive(zip_source_t* source, ErrorText& error, const std::string& name) {
     if (!source) damaged_archive(name, error.text());
     Archive archive(zip_open_from_source(source, ZIP_RDONLY | ZIP_CHECKCONS, &error.error));
@@ -135,12 +140,14 @@ ZipReader::ZipReader(ZipReader&&) noexcept = default;
 
 ZipReader ZipReader::in_memory(std::string_view bytes, std::string name) {
     ZipReader reader(std::move(name));
+    const auto read = [bytes](std::uint64_t offset, std::size_t count) {
+        return std::string(bytes.substr(std::min<std::size_t>(std::size_t(offset), bytes.size()), count));
+    };
+    check_claimed_members(reader.name_, zip_claimed_members(read, bytes.size()));
     ErrorText error;
     reader.table_->archive =
         open_archive(zip_source_buffer_create(bytes.data(), bytes.size(), 0, &error.error), error, reader.name_);
-    reader.read_table(bytes.size(), [bytes](std::uint64_t offset, std::size_t count) {
-        return std::string(bytes.substr(std::min<std::size_t>(std::size_t(offset), bytes.size()), count));
-    });
+    reader.read_table(bytes.size(), read);
     return reader;
 }
 
@@ -149,11 +156,12 @@ ZipReader ZipReader::on_disk(const std::filesystem::path& file, std::string name
     std::error_code none;
     const std::uintmax_t bytes = std::filesystem::file_size(file, none);
     if (none) damaged_archive(reader.name_, "it has no size");
+    const auto read = [&file](std::uint64_t offset, std::size_t count) { return read_file_part(file, offset, count); };
+    check_claimed_members(reader.name_, zip_claimed_members(read, bytes));
     ErrorText error;
     reader.table_->archive =
         open_archive(zip_source_file_create(file.c_str(), 0, -1, &error.error), error, reader.name_);
-    reader.read_table(std::size_t(bytes),
-                      [&file](std::uint64_t offset, std::size_t count) { return read_file_part(file, offset, count); });
+    reader.read_table(std::size_t(bytes), read);
     return reader;
 }
 
@@ -161,9 +169,7 @@ void ZipReader::read_table(std::size_t archive_bytes,
                            const std::function<std::string(std::uint64_t, std::size_t)>& read_bytes) {
     zip_t* archive = table_->archive.get();
     const zip_int64_t entries = zip_get_num_entries(archive, 0);
-    if (entries < 0 || std::size_t(entries) > most_members)
-        refuse_archive(name_,
-                       "has more members than the " + with_commas(most_members) + " that a model file may have.");
+    check_claimed_members(name_, entries < 0 ? most_members + 1 : std::uint64_t(entries));
     // A member's honest size is near its packed one; this stops archives that unpack to a thousand times their size.
     const std::size_t limit =
         checked_sum("The archive", {checked_product("The archive", {8, archive_bytes}), 64u << 20});

@@ -7,7 +7,8 @@ namespace moe {
 
 namespace {
 
-constexpr std::size_t end_size = 22, entry_size = 46, local_size = 30, most_comment = 65535;
+constexpr std::size_t end_size = 22, wide_end_size = 56, locator_size = 20, entry_size = 46, local_size = 30,
+                      most_comment = 65535;
 constexpr std::uint64_t in_64_bits = 0xFFFFFFFF, largest_table = std::uint64_t(1) << 24;
 
 std::uint64_t number(std::string_view bytes, std::size_t at, std::size_t count) {
@@ -16,24 +17,59 @@ std::uint64_t number(std::string_view bytes, std::size_t at, std::size_t count) 
     return value;
 }
 
-// The bytes of the table of members: of the last record of the archive's end whose comment reaches the end and that
-// counts as many members. A record in the comment of another one is none.
-std::optional<std::string> table_of(const std::function<std::string(std::uint64_t, std::size_t)>& read,
-                                    std::uint64_t archive_bytes, std::size_t members) {
-    const auto tail_size = std::size_t(std::min<std::uint64_t>(archive_bytes, end_size + most_comment));
-    const std::string tail = read(archive_bytes - tail_size, tail_size);
-    if (tail.size() < end_size) return {};
-    for (std::size_t end = tail.size() - end_size;; --end) {
-        if (tail.compare(end, 4, "PK\5\6") == 0 && end + end_size + number(tail, end + 20, 2) == tail.size() &&
-            number(tail, end + 10, 2) == members) {
-            const std::uint64_t size = number(tail, end + 12, 4), offset = number(tail, end + 16, 4);
-            if (size <= largest_table && offset + size <= archive_bytes - tail_size + end) {
-                std::string table = read(offset, std::size_t(size));
-                if (table.size() == size) return table;
+using Read = std::function<std::string(std::uint64_t, std::size_t)>;
+
+/// What a record of an archive's end says.
+struct End {
+    std::uint64_t at, members, table_size, table_begin;
+};
+
+/// Calls `each(end)` for every record of the archive's end whose comment reaches the end, the last first, until it is
+/// true. A record in the comment of another one is none, but which of them that is, is for `each` to find. Where the
+/// 64-bit form's locator stands before a record, its own record counts, as for libzip.
+template <class Each>
+void for_ends(const Read& read, std::uint64_t archive_bytes, const Each& each) {
+    const auto tail_size = std::size_t(std::min<std::uint64_t>(archive_bytes, locator_size + end_size + most_comment));
+    const std::uint64_t tail_begin = archive_bytes - tail_size;
+    const std::string tail = read(tail_begin, tail_size);
+    if (tail.size() < end_size) return;
+    for (std::size_t at = tail.size() - end_size;; --at) {
+        if (tail.compare(at, 4, "PK\5\6") == 0 && at + end_size + number(tail, at + 20, 2) == tail.size()) {
+            End end{tail_begin + at, number(tail, at + 10, 2), number(tail, at + 12, 4), number(tail, at + 16, 4)};
+            bool whole = true;
+            if (at >= locator_size && tail.compare(at - locator_size, 4, "PK\6\7") == 0) {
+                const std::uint64_t begin = number(tail, at - locator_size + 8, 8);
+                const std::string wide =
+                    begin <= end.at && end.at - begin >= wide_end_size ? read(begin, wide_end_size) : std::string();
+                const auto agrees = [&](std::uint64_t& narrow, std::uint64_t none, std::size_t place) {
+                    const std::uint64_t value = number(wide, place, 8);
+                    const bool same = narrow == none || narrow == value;
+                    narrow = value;
+                    return same;
+                };
+                whole = wide.size() == wide_end_size && wide.compare(0, 4, "PK\6\6") == 0 &&
+                        agrees(end.members, 0xFFFF, 32) && agrees(end.table_size, in_64_bits, 40) &&
+                        agrees(end.table_begin, in_64_bits, 48);
+                end.at = begin;
             }
+            if (whole && each(end)) return;
         }
-        if (end == 0) return {};
+        if (at == 0) return;
     }
+}
+
+// The bytes of the table of members, of the last end that counts as many.
+std::optional<std::string> table_of(const Read& read, std::uint64_t archive_bytes, std::size_t members) {
+    std::optional<std::string> table;
+    for_ends(read, archive_bytes, [&](const End& end) {
+        if (end.members != members || end.table_size > largest_table || end.table_begin > end.at ||
+            end.table_size > end.at - end.table_begin)
+            return false;
+        table = read(end.table_begin, std::size_t(end.table_size));
+        if (table->size() != end.table_size) table.reset();
+        return table.has_value();
+    });
+    return table;
 }
 
 // The 64-bit form's field of an entry: of its sizes and its place those that do not fit into 32 bits, in this order.
@@ -60,8 +96,16 @@ bool widen(std::string_view extra, std::uint64_t unpacked, std::uint64_t& packed
 
 }  // namespace
 
-std::optional<std::vector<ZipSpan>> zip_spans(const std::function<std::string(std::uint64_t, std::size_t)>& read,
-                                              std::uint64_t archive_bytes, std::size_t members) {
+std::uint64_t zip_claimed_members(const Read& read, std::uint64_t archive_bytes) {
+    std::uint64_t most = 0;
+    for_ends(read, archive_bytes, [&](const End& end) {
+        most = std::max(most, end.members);
+        return false;
+    });
+    return most;
+}
+
+std::optional<std::vector<ZipSpan>> zip_spans(const Read& read, std::uint64_t archive_bytes, std::size_t members) {
     const std::optional<std::string> table = table_of(read, archive_bytes, members);
     if (!table) return {};
     std::vector<ZipSpan> spans;

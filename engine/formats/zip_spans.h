@@ -8,6 +8,11 @@
 
 namespace moe {
 
+/// The most members that an archive's end says it has, in either form of the format: what is too many is refused before
+/// libzip reads their names. 0 where there is no end. Any thread.
+std::uint64_t zip_claimed_members(const std::function<std::string(std::uint64_t offset, std::size_t bytes)>& read,
+                                  std::uint64_t archive_bytes);
+
 /// Where in a zip archive each member lies by its table, from its local header to the end of its packed bytes; libzip
 /// does not tell. `read` gives so many bytes from an offset, all of them or none. Nothing where no table of `members`
 /// entries is found. Any thread.

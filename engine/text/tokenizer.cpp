@@ -48,6 +48,7 @@ void Tokenizer::build_index(std::unordered_map<std::string, std::int32_t> given)
         given.reserve(order.size());
         for (std::size_t i = 0; i < order.size(); ++i) given[*order[i]] = std::int32_t(i + 1);
     }
+    std::erase_if(given, [](const auto& entry) { return entry.second == 0; });  // a name for the padding
     // One more than there are words, because Keras leaves a hole where the oov token was counted as a word too.
     const std::size_t largest = given.size() + 1;
     index_word_.assign(1, {});

@@ -2,11 +2,13 @@
 // takes is not in it: its limit is tested with it.
 #include "engine/core/atomic_file.h"
 #include "engine/formats/json_text.h"
+#include "engine/formats/keras_graph.h"
 #include "engine/formats/safetensors.h"
 #include "engine/formats/tokenizer_pickle.h"
 #include "engine/formats/zip_archive.h"
 #include "tests/support/read_models.h"
 #include "tests/support/refusal.h"
+#include "tests/support/thorough.h"
 
 #include <doctest/doctest.h>
 
@@ -81,6 +83,13 @@ void put(std::string& bytes, std::size_t at, std::uint64_t value, std::size_t co
     std::memcpy(bytes.data() + at, &value, count);
 }
 
+std::string repeated(const std::string& text, std::size_t times) {
+    std::string all;
+    all.reserve(text.size() * times);
+    for (std::size_t i = 0; i < times; ++i) all += text;
+    return all;
+}
+
 // The first entry of the archive's table.
 std::size_t table_of(const std::string& zip) {
     return zip.find("PK\1\2");
@@ -136,17 +145,53 @@ std::string twice_archive() {
     return zip;
 }
 
+// The end of an archive in the 64-bit form, and then the short one, which says nothing but where that is.
+std::string with_wide_end(std::string zip) {
+    const std::size_t end = zip.rfind("PK\5\6");
+    std::uint32_t size = 0, begin = 0;
+    std::uint16_t members = 0;
+    std::memcpy(&members, zip.data() + end + 10, 2);
+    std::memcpy(&size, zip.data() + end + 12, 4), std::memcpy(&begin, zip.data() + end + 16, 4);
+    std::string wide(56 + 20, '\0');
+    wide.replace(0, 4, "PK\6\6");
+    put(wide, 4, 44, 8), put(wide, 12, 45, 2), put(wide, 14, 45, 2);
+    put(wide, 24, members, 8), put(wide, 32, members, 8), put(wide, 40, size, 8), put(wide, 48, begin, 8);
+    wide.replace(56, 4, "PK\6\7");
+    put(wide, 64, end, 8), put(wide, 72, 1, 4);
+    put(zip, end + 8, 0xFFFF, 2), put(zip, end + 10, 0xFFFF, 2);
+    put(zip, end + 12, 0xFFFFFFFF, 4), put(zip, end + 16, 0xFFFFFFFF, 4);
+    zip.insert(end, wide);
+    return zip;
+}
+
+// Names that fall together in libzip's table of names: each is compared with all before it.
+std::string names_that_collide() {
+    std::vector<ZipMember> many;
+    for (unsigned i = 0; i < 40000; ++i) {
+        std::string name;
+        for (unsigned bit = 0; bit < 16; ++bit) name += i >> bit & 1 ? "Aa" : "BB";
+        many.push_back({name, ""});
+    }
+    return write_zip(many);
+}
+
+// A tokenizer that names one long word again and again.
+std::string one_word_again() {
+    std::string bytes = "ckeras.preprocessing.text\nTokenizer\n)\x81}X\xb";
+    bytes += std::string("\0\0\0word_counts}", 15);
+    std::string length(4, '\0');
+    put(length, 0, std::size_t(1) << 20, 4);
+    bytes += "X" + length + std::string(std::size_t(1) << 20, 'w') + std::string("q\0K\x01s", 5);
+    bytes += repeated(std::string("h\0K\x01s", 5), 200'000);
+    bytes += "sX\xa";
+    bytes += std::string("\0\0\0word_index}sb.", 17);
+    return bytes;
+}
+
 std::string many_members() {
     std::vector<ZipMember> many;
     for (int i = 0; i < 5000; ++i) many.push_back({"m" + std::to_string(i), ""});
     return write_zip(many);
-}
-
-std::string repeated(const std::string& text, std::size_t times) {
-    std::string all;
-    all.reserve(text.size() * times);
-    for (std::size_t i = 0; i < times; ++i) all += text;
-    return all;
 }
 
 std::string many_keys(std::size_t count) {
@@ -199,6 +244,10 @@ std::vector<Hostile> files() {
         {"zip: overlap, an end behind", overlapping_archive(With::end_behind), keras,
          "has members that lie in each other"},
         {"zip: overlap, two ends", overlapping_archive(With::two_ends), keras, "has members that lie in each other"},
+        {"zip: overlap, a long end", with_wide_end(overlapping_archive()), keras, "has members that lie in each other"},
+        {"zip: names that collide", names_that_collide(), keras, "has more members"},
+        {"zip: names, a long end", with_wide_end(names_that_collide()), keras, "has more members"},
+        {"pickle: one word again", "\x80\x02" + one_word_again(), pickle, "has a word twice"},
         {"pickle: no words", "\x80\x02" + no_words(), pickle, "has a word that is no text"},
         {"json: key twice", R"({"a": 1, "b": {"a": 1, "a": 2}})", json, "the key \"a\" stands twice"},
         {"json: number", "[1e999]", json, "no JSON"},
@@ -288,6 +337,45 @@ TEST_CASE("every rule about a stranger's file has a file that breaks it, one sen
         table += line + said;
     }
     MESSAGE("file, its size, time, rise of memory, sentence:" << table);
+}
+
+TEST_CASE("an archive whose end is in the 64-bit form is read as any other") {
+    const std::string bytes = with_wide_end(write_zip({{"config.json", "{}"}, {"b", "four"}}));
+    const ZipReader zip = ZipReader::in_memory(bytes, "wide");
+    CHECK(zip.read("b", 100) == "four");
+    // The two ends must not contradict each other.
+    std::string two = bytes;
+    put(two, two.rfind("PK\5\6") + 10, 1, 2);
+    CHECK(refusal([&] { ZipReader::in_memory(two, "two"); }) != "read");
+}
+
+TEST_CASE("a list of words may be longer than what a document may hold" * doctest::skip(!moe::test::thorough)) {
+    std::string text = "{";
+    for (int i = 0; i < 2'000'000; ++i) text += (i ? ", \"w" : "\"w") + std::to_string(1'000'000 + i) + "\": 1";
+    text += "}";
+    const auto list = parse_number_list(text, "list");
+    CHECK(list.size() == 2'000'000);
+    CHECK(list.back() == std::pair<std::string, std::uint64_t>{"w2999999", 1});
+    must_say(refusal([&] { parse_json(text, "document"); }), "holds more values than a text");
+
+    std::vector<WordCount> words;
+    for (std::uint32_t i = 0; i < 50'000; ++i) words.push_back({"w" + std::to_string(i), 50'000 - i, 1 + i % 7});
+    const Tokenizer large = Tokenizer::from_counts({}, std::move(words), 9);
+    CHECK(read_tokenizer_json(write_tokenizer_json(large), "large") == large);
+}
+
+TEST_CASE("a tokenizer.json and a config.json cut off at any byte are one sentence") {
+    const std::string config = read_file(data + "keras/classes/gate_first-3.15.1.keras");
+    const std::string json = ZipReader::in_memory(config, "m").read("config.json", std::size_t(1) << 20);
+    for (std::size_t end = 0; end < json.size(); ++end) {
+        CAPTURE(end);
+        CHECK(refusal([&] { read_keras_config(std::string_view(json).substr(0, end), "m"); }) != "read");
+    }
+    const std::string words = write_tokenizer_json(Tokenizer::fit(std::vector<std::string>{"a b c", "b c ä"}));
+    for (std::size_t end = 0; end < words.size(); ++end) {
+        CAPTURE(end);
+        CHECK(refusal([&] { read_tokenizer_json(words.substr(0, end), "t"); }) != "read");
+    }
 }
 
 TEST_CASE("a pickled tokenizer of 300,000 words takes no more than three times its size and 64 MiB") {

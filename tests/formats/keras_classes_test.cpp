@@ -408,11 +408,11 @@ TEST_CASE("an optimizer that is not the one here is said, and a rate that follow
     SavedModel model = load_model(data + "masked/final.keras");
     std::vector<ZipMember> members;
     for (const auto& [name, bytes] : read_zip(
-             with_config(
-                 "masked/final.keras",
-                 [](Json& c) {
-                     c["compile_config"]["optimizer"]["config"]["learning_rate"] = {{"class_name", "ExponentialDecay"}};
-                 }),
+             with_config("masked/final.keras",
+                         [](Json& c) {
+                             c["compile_config"]["optimizer"]["config"]["learning_rate"] = {
+                                 {"class_name", "ExponentialDecay"}, {"config", {{"initial_learning_rate", 1e-5}}}};
+                         }),
              "m", [](std::string_view) { return true; }))
         members.push_back({name, bytes});
     std::vector<Hdf5Item> items{{"optimizer/vars/0", {}, {}, 7}};
@@ -435,9 +435,9 @@ TEST_CASE("an optimizer that is not the one here is said, and a rate that follow
     CHECK(scheduled.state.momentum == model.state.momentum);
     CHECK(scheduled.state.velocity == model.state.velocity);
     CHECK(scheduled.state.step == 7);
-    CHECK(scheduled.state.experiment.train.learning_rate == 1e-3);
+    CHECK(scheduled.state.experiment.train.learning_rate == 1e-5);
     REQUIRE(scheduled.remarks.size() == 1);
-    must_say(scheduled.remarks[0], "follows a schedule (ExponentialDecay); training goes on at 0.001.");
+    must_say(scheduled.remarks[0], "follows a schedule (ExponentialDecay); training goes on at 1e-05.");
 }
 
 TEST_CASE("legacy files that are none of a whole model are named") {
@@ -466,6 +466,36 @@ TEST_CASE("what Keras wrote opens as a session does, on a text that it fits") {
         REQUIRE(loaded.remarks.size() == 2);
         must_say(loaded.remarks[0], "it is taken to be the tutorial's");
     }
+}
+
+TEST_CASE("what Keras would train otherwise is said, and the model is read all the same") {
+    const auto remarks = [](const std::function<void(Json&)>& change) {
+        return read_keras(with_config("masked/final.keras", change), "m.keras").remarks;
+    };
+    const auto layer = [](Json& c, const char* class_name) -> Json& {
+        for (Json& l : c["config"]["layers"])
+            if (l["class_name"] == class_name) return l["config"];
+        throw Error("There is no such layer.");
+    };
+    CHECK(remarks([](Json&) {}).empty());
+    const auto regularised = remarks([&](Json& c) {
+        layer(c, "Dense")["kernel_regularizer"] = {{"class_name", "L2"}};
+    });
+    REQUIRE(regularised.size() == 1);
+    must_say(regularised[0], "with the kernel_regularizer of the layer 'dense");
+    const auto loss = remarks([](Json& c) { c["compile_config"]["loss"] = "kl_divergence"; });
+    REQUIRE(loss.size() == 1);
+    must_say(loss[0], "with the loss 'kl_divergence'");
+    for (const Json& same :
+         {Json("sparse_categorical_crossentropy"), Json{{"class_name", "SparseCategoricalCrossentropy"}}})
+        CHECK(remarks([&](Json& c) { c["compile_config"]["loss"] = same; }).empty());
+    // Of a frozen layer the optimizer has no memory, so whose the others are cannot be told by their number.
+    const SavedModel frozen = read_keras(
+        with_config("masked/final.keras", [&](Json& c) { layer(c, "Embedding")["trainable"] = false; }), "m.keras");
+    REQUIRE(frozen.remarks.size() == 1);
+    must_say(frozen.remarks[0], "The layer 'embedding' is not trained in Keras; here every layer of 'm.keras' is");
+    CHECK(frozen.state.momentum.empty());
+    CHECK(frozen.state.parameters == load_model(data + "masked/final.keras").state.parameters);
 }
 
 TEST_CASE("a damaged file of Keras's, classes or legacy, is one sentence or a model") {

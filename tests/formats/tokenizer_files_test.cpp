@@ -286,6 +286,14 @@ TEST_CASE("options of a tokenizer.json are Keras's or refused") {
                                        "\"word_counts\": \"{\\\"a\\\": 1}\", \"word_index\": \"{\\\"a\\\": 1}\"}}",
                                    "tokenizer.json");
     };
+    // Many give the padding a name.
+    const Tokenizer padded = read_tokenizer_json(
+        "{\"class_name\": \"Tokenizer\", \"config\": {\"word_counts\": \"{\\\"a\\\": 1}\", "
+        "\"word_index\": \"{\\\"<pad>\\\": 0, \\\"a\\\": 1}\"}}",
+        "tokenizer.json");
+    CHECK(padded.vocabulary() == 2);
+    CHECK(padded.id("a") == 1);
+    CHECK(padded.id("<pad>") == 0);
     CHECK(read("").options() == TokenizerOptions());
     CHECK(read("\"filters\": null, ").options().filters.empty());
     CHECK(read("\"oov_token\": null, \"num_words\": null, ").options() == TokenizerOptions());
