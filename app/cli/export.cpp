@@ -22,14 +22,21 @@ fs::path fileOf(const Arguments& a, const char* option, const char* ending) {
     return file;
 }
 
+/// Whether the program `code` was written here, with these weights.
+bool areWeightsOf(const fs::path& code, const fs::path& weights) {
+    std::error_code none;
+    return fs::exists(code, none) &&
+           read_file_part(code, 0, 4096).find("The weights are in " + weights.filename().string()) != std::string::npos;
+}
+
 /// The code's weights stand beside it under its name: never in the place of the model that they come from.
 void checkApart(const fs::path& code, const fs::path& model) {
-    std::error_code ignored;
+    std::error_code none;
     const fs::path weights = weights_beside(code);
     const fs::path folder = weights.parent_path().empty() ? "." : weights.parent_path();
     const bool own =
-        fs::equivalent(weights, model, ignored) ||
-        (fs::is_directory(model, ignored) && fs::exists(weights, ignored) && fs::equivalent(folder, model, ignored));
+        fs::equivalent(weights, model, none) || (fs::is_directory(model, none) && fs::exists(weights, none) &&
+                                                 !areWeightsOf(code, weights) && fs::equivalent(folder, model, none));
     if (own)
         throw Error("The weights of " + code.string() + " would take the place of " + weights.string() +
                     ", the model itself; give the code another name.");
@@ -52,8 +59,7 @@ void checkNoSession(const fs::path& file) {
 void checkNoWeights(const fs::path& file) {
     std::error_code none;
     const fs::path code = fs::path(file).replace_extension(".py");
-    if (!fs::exists(file, none) || !fs::exists(code, none)) return;
-    if (read_file_part(code, 0, 4096).find("The weights are in " + file.filename().string()) != std::string::npos)
+    if (fs::exists(file, none) && areWeightsOf(code, file))
         throw Error(file.string() + " holds the weights of " + code.string() + " beside it; choose another name.");
 }
 
@@ -61,11 +67,7 @@ void checkNoWeights(const fs::path& file) {
 void checkOwnWeights(const fs::path& code) {
     const fs::path weights = weights_beside(code);
     std::error_code none;
-    if (!fs::exists(weights, none)) return;
-    const bool own =
-        fs::exists(code, none) &&
-        read_file_part(code, 0, 4096).find("The weights are in " + weights.filename().string()) != std::string::npos;
-    if (!own)
+    if (fs::exists(weights, none) && !areWeightsOf(code, weights))
         throw Error(weights.string() + " is there already, and the weights of " + code.filename().string() +
                     " need that name; choose another one.");
 }

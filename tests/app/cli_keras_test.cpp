@@ -240,6 +240,8 @@ private Q_SLOTS:
         REFUSED(exported("soft", {"--keras-code", at("lesson.py")}), 1, "holds a whole session");
         QVERIFY(contents(at("lesson.keras")) == before);
         QVERIFY(!QFile::exists(at("lesson.py")));
+        // Beside the model, and there again.
+        for (int i = 0; i < 2; ++i) QVERIFY(exported("soft", {"--keras-code", at("soft/next.py")}).code == 0);
         // Weights that a program needs.
         QVERIFY(exported("soft", {"--keras-code", at("next.py")}).code == 0);
         const QByteArray weights = contents(at("next.keras"));
