@@ -14,6 +14,7 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <cstdarg>
 #include <cstdlib>
 #include <functional>
 #include <thread>
@@ -48,6 +49,27 @@ int fsync(int file) {
         return -1;
     }
     return int(syscall(SYS_fsync, file));
+}
+int open(const char* path, int flags, ...) {
+    mode_t mode = 0;
+    if (flags & O_CREAT) {
+        va_list rest;
+        va_start(rest, flags);
+        mode = va_arg(rest, mode_t);
+        va_end(rest);
+    }
+    if (fails_now()) {
+        errno = EIO;
+        return -1;
+    }
+    return int(syscall(SYS_openat, AT_FDCWD, path, flags, mode));
+}
+int close(int file) {
+    const bool fails = fails_now();
+    const int result = int(syscall(SYS_close, file));
+    if (!fails) return result;
+    errno = EIO;
+    return -1;
 }
 int fchmod(int file, mode_t mode) noexcept {
     if (fails_now()) {
@@ -138,7 +160,7 @@ TEST_CASE("whichever call fails, the old file stays or the new one is complete, 
     const Folder folder;
     const fs::path file = folder.path / "model.keras";
     write_file(file, "old");
-    int failures = 0;
+    int failures = 0, harmless = 0;
     for (int n = 1; n < 50; ++n) {
         short_writes = true;
         fail_at = n;
@@ -150,15 +172,21 @@ TEST_CASE("whichever call fails, the old file stays or the new one is complete, 
             CHECK(said == "done");
             break;
         }
-        ++failures;
         CAPTURE(n);
-        CHECK(said.starts_with("Cannot save '" + file.string() + "': the disk "));
         const std::string now = read_file(file);
+        if (said == "done") {  // a folder that cannot be opened to be synced is no failure, nor is closing it again
+            ++harmless;
+            CHECK(now == "the new one");
+        } else {
+            ++failures;
+            CHECK(said.starts_with("Cannot save '" + file.string() + "': the disk "));
+        }
         CHECK((now == "old" || now == "the new one"));
         CHECK(folder.files() == 1);
         write_file(file, "old");
     }
-    CHECK(failures >= 7);  // four short writes, mode, fsync, rename, fsync of the folder
+    CHECK(failures >= 9);  // open, four short writes, mode, fsync, close, rename, and fsync of the folder
+    CHECK(harmless <= 2);
 }
 
 TEST_CASE("a full disk") {
