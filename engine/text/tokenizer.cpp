@@ -48,7 +48,9 @@ void Tokenizer::build_index(std::unordered_map<std::string, std::int32_t> given)
         given.reserve(order.size());
         for (std::size_t i = 0; i < order.size(); ++i) given[*order[i]] = std::int32_t(i + 1);
     }
-    std::erase_if(given, [](const auto& entry) { return entry.second == 0; });  // a name for the padding
+    // Many give the padding a name; nothing else has the number 0.
+    if (std::erase_if(given, [](const auto& entry) { return entry.second == 0; }) > 1 || given.empty())
+        throw Error("The word index gives no word a number from 1 on, or several the number 0.");
     // One more than there are words, because Keras leaves a hole where the oov token was counted as a word too.
     const std::size_t largest = given.size() + 1;
     index_word_.assign(1, {});
