@@ -11,6 +11,8 @@
 #include <QLabel>
 #include <QPushButton>
 #include <QScrollArea>
+#include <QTimer>
+#include <QScrollBar>
 #include <QStackedLayout>
 #include <QVBoxLayout>
 
@@ -70,6 +72,13 @@ LeftColumn::LeftColumn(QWidget* parent) : QFrame(parent) {
     column->setSpacing(0);
     lesson_ = new LessonPanel(nullptr);
     lesson_scroll_ = scrolled(lesson_, page);
+    // The answer takes room below: what there is to try next stays in sight, the text that was read scrolls up.
+    connect(lesson_, &LessonPanel::guessed, this, [this] {
+        QTimer::singleShot(100, this, [this] {
+            QScrollBar* bar = lesson_scroll_->verticalScrollBar();
+            bar->setValue(bar->maximum());
+        });
+    });
     experiment_ = new ExperimentPanel(page);
     auto* line = new QFrame(page);
     setRole(line, "line");
