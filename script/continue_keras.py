@@ -86,14 +86,6 @@ class Model:
                     refuse("'%s' cannot be read as a tokenizer (%s)." % (beside, error))
         if self.tokenizer is not None and not isinstance(self.tokenizer, dict):
             refuse("'%s' is no tokenizer of Keras's." % beside)
-        lengths = os.path.join(os.path.dirname(path), "max_seq_len.txt")
-        self.length = None
-        if os.path.exists(lengths):
-            try:
-                with open(lengths, encoding="utf-8") as file:
-                    self.length = int(file.read().strip())
-            except (OSError, ValueError) as error:
-                refuse("'%s' does not say a number of words (%s)." % (lengths, error))
         if self.tokenizer is None:
             refuse("'%s' has no tokenizer inside, and there is no tokenizer.json beside it." % path)
         layers = config.get("config", {}).get("layers", [])
@@ -107,6 +99,16 @@ class Model:
                    % (path, path))
         self.experts = next(layer["config"]["output_shape"][0] for layer in layers
                             if layer["config"].get("name") == self.expert_layers[0])
+
+
+    def length_beside(self):
+        """The number of words of a model that takes phrases of any length."""
+        path = os.path.join(os.path.dirname(self.path), "max_seq_len.txt")
+        try:
+            with open(path, encoding="utf-8") as file:
+                return int(file.read())
+        except (OSError, ValueError) as error:
+            refuse("'%s' takes phrases of any length, and '%s' does not say one (%s)." % (self.path, path, error))
 
 
 def ids_of(lines, tokenizer):
@@ -230,9 +232,7 @@ def main():
                         metrics=["accuracy"])
     if a.learning_rate is not None:
         network.optimizer.learning_rate = a.learning_rate
-    length = network.input_shape[1] or model.length
-    if length is None:
-        refuse("'%s' takes phrases of any length, and there is no max_seq_len.txt beside it to say one." % a.model)
+    length = network.input_shape[1] or model.length_beside()
     rows, targets = examples_of(a.corpus, model.tokenizer, length, np)
     batch = a.batch_size or model.batch_size or 32
     if not a.json:

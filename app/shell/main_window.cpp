@@ -76,7 +76,10 @@ MainWindow::MainWindow(WindowOptions options, QWidget* parent)
     showState();
 }
 
-MainWindow::~MainWindow() = default;
+MainWindow::~MainWindow() {
+    // The stack still says that it empties when it goes, and the notice that this would reach has gone before it.
+    bench_->undoStack().disconnect(this);
+}
 
 void MainWindow::build() {
     auto* page = new QWidget(this);
@@ -251,6 +254,7 @@ void MainWindow::connectBench() {
         actions_->redo->setEnabled(stack.canRedo());
         actions_->undo->setText(stack.canUndo() ? tr("Undo %1").arg(stack.undoText()) : tr("Undo"));
         actions_->redo->setText(stack.canRedo() ? tr("Redo %1").arg(stack.redoText()) : tr("Redo"));
+        if (notice_->kind() == Notice::Kind::failed) showState();  // its button says what it undoes
     };
     connect(&bench_->undoStack(), &QUndoStack::indexChanged, this, undoTexts);
     undoTexts();

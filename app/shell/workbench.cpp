@@ -283,29 +283,27 @@ void Workbench::continueFrom(std::uint64_t step, std::function<void()> then) {
     Q_EMIT busyChanged();
     session_.pause();
     session_.save(
-        [this, step, then = std::move(then), now = identity_](SavedRun before) {
-            session_.continueFrom(step,
-                                  [this, step, then, kept = KeptRun{std::move(before), now}](const QString& error) {
-                                      --opening_;
-                                      if (error.isEmpty()) {
-                                          pushRun(tr("training on from step %1").arg(countText(step)), kept);
-                                          // What comes now is another way than the one that the file holds.
-                                          if (!identity_.file.empty() && step < identity_.saved_step)
-                                              identity_.saved_step = no_saved_step;
-                                          Q_EMIT workChanged();
-                                      }
-                                      Q_EMIT busyChanged();
-                                      if (!error.isEmpty())
-                                          Q_EMIT refused(error);
-                                      else if (then)
-                                          then();
-                                  });
+        [this, step, then, now = identity_](SavedRun before) {
+            session_.continueFrom(step, [this, step, then, kept = KeptRun{std::move(before), now}](
+                                            const QString& error) { continued(step, kept, then, error); });
         },
-        [this](const QString& error) {
-            --opening_;
-            Q_EMIT busyChanged();
-            Q_EMIT refused(error);
-        });
+        [this, step](const QString& error) { continued(step, {}, {}, error); });
+}
+
+void Workbench::continued(std::uint64_t step, const KeptRun& before, const std::function<void()>& then,
+                          const QString& error) {
+    --opening_;
+    if (error.isEmpty()) {
+        pushRun(tr("training on from step %1").arg(countText(step)), before);
+        // What comes now is another way than the one that the file holds.
+        if (!identity_.file.empty() && step < identity_.saved_step) identity_.saved_step = no_saved_step;
+        Q_EMIT workChanged();
+    }
+    Q_EMIT busyChanged();
+    if (!error.isEmpty())
+        Q_EMIT refused(error);
+    else if (then)
+        then();
 }
 
 void Workbench::lostForUndo(const QString& error) {

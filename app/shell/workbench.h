@@ -147,6 +147,7 @@ private:
     void startLesson(const Lesson& lesson, std::shared_ptr<const Corpus> corpus);
     void start(SessionSetup setup, RunIdentity identity, const QString& undo_text,
                std::function<void(const QString&)> done);
+    void continued(std::uint64_t step, const KeptRun& before, const std::function<void()>& then, const QString& error);
     void lostForUndo(const QString& error);
     /// Replaces the run by `run`; the present one goes into `keep`.
     void swap(const KeptRun& run, const std::shared_ptr<std::optional<KeptRun>>& keep);

@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 #include <map>
+#include <set>
 #include <unordered_map>
 
 namespace moe {
@@ -494,10 +495,12 @@ void read_optimizer(const Json& optimizer, KerasModel& model) {
 
 // What Keras would do otherwise than training here, and does not show in a prediction.
 void note_differences(KerasModel& model) {
-    for (const KerasNode& node : model.graph.nodes) {
+    const std::set<std::size_t> weighted = {model.embedding, model.gate, model.hidden, model.experts, model.head};
+    for (std::size_t i = 0; i < model.graph.nodes.size(); ++i) {
+        const KerasNode& node = model.graph.nodes[i];
         if (!node.config.is_object()) continue;
         for (const auto& [key, value] : node.config.items()) {
-            if (key == "trainable" && value == false) model.frozen.push_back(shown(node.name));
+            if (key == "trainable" && value == false && weighted.contains(i)) model.frozen.push_back(shown(node.name));
             if ((key.ends_with("_regularizer") || key.ends_with("_constraint")) && !value.is_null())
                 model.left_out.push_back("the " + shown(key) + " of the layer '" + shown(node.name) + "'");
         }

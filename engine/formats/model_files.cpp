@@ -314,7 +314,10 @@ SavedModel read_archive(const ZipReader& archive, const H5Program& program, bool
         experiment.train.learning_rate = shortest_decimal(*keras.learning_rate);
     {
         const std::string image = archive.read("model.weights.h5", most_weights);
-        Hdf5Reader weights(image, name, program);
+        // What a stranger's file hangs in is given up by the file's size, not by what it unpacks to.
+        H5Program timed = program;
+        if (timed.read_seconds <= 0) timed.read_seconds = h5_seconds(archive.packed("model.weights.h5"));
+        Hdf5Reader weights(image, name, timed);
         model.remarks = read_archive_weights(weights, name, keras, model.state);
     }
     experiment.model = keras.spec;

@@ -37,7 +37,8 @@ WordNumbers taken(Json& config, const char* key, std::uint64_t most, const std::
     if (field.is_string())
         words = parse_number_list(field.get_ref<const std::string&>(), name + ": " + key);
     else if (field.is_object())
-        for (const auto& [word, number] : field.items()) words.emplace_back(word, json_whole(number, most, what, name));
+        for (const auto& [word, number] : field.items())
+            words.emplace_back(word, json_whole(number, json_any_whole, what, name));
     else
         throw Error("'" + name + "': its " + std::string(key) + " is no JSON object.");
     for (const auto& [word, number] : words)

@@ -221,6 +221,11 @@ std::size_t ZipReader::size(std::string_view member) const {
     return found == table_->places.end() ? 0 : found->second.size;
 }
 
+std::size_t ZipReader::packed(std::string_view member) const {
+    const auto found = table_->places.find(member);
+    return found == table_->places.end() ? 0 : found->second.packed;
+}
+
 std::string ZipReader::read(std::string_view wanted, std::size_t most) const {
     const std::string member(wanted);
     const auto found = table_->places.find(wanted);

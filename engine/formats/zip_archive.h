@@ -33,7 +33,8 @@ public:
     const std::string& name() const { return name_; }
     std::vector<std::string> members() const;  // in the order of their names
     bool has(std::string_view member) const;
-    std::size_t size(std::string_view member) const;  // unpacked; 0 where there is none
+    std::size_t size(std::string_view member) const;    // unpacked; 0 where there is none
+    std::size_t packed(std::string_view member) const;  // the bytes that it takes in the archive
 
     /// The member, stored or deflated. Throws Error where it is missing, damaged, encrypted, or larger than `most`
     /// bytes: nothing is allocated then.

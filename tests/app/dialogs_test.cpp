@@ -282,6 +282,40 @@ private Q_SLOTS:
         }
     }
 
+    /// After a guess the answer takes room below the text; the buttons of each step stay whole in sight.
+    void whatThereIsToTryStaysInSight() {
+        WindowOptions options;
+        options.lessons = loadLessons();
+        const LessonList lessons = options.lessons;
+        MainWindow window(std::move(options));
+        window.resize(1280, 720);
+        window.show();
+        LessonPanel* panel = window.column().lesson();
+        for (const Lesson& lesson : lessons.lessons) {
+            window.openFirstLesson(lesson.id);
+            QTRY_VERIFY(window.bench().identity().lesson && window.bench().identity().lesson->id == lesson.id);
+            QTRY_VERIFY(!window.bench().busy());
+            for (const LessonStep& step : lesson.steps) {
+                QTest::qWait(20);  // the step's own buttons take the places of those before
+                for (QPushButton* b : panel->findChildren<QPushButton*>())
+                    if (b->isCheckable() && b->isVisible()) {
+                        b->click();
+                        break;
+                    }
+                std::size_t found = 0;
+                for (QPushButton* b : panel->findChildren<QPushButton*>()) {
+                    const bool action = std::any_of(step.actions.begin(), step.actions.end(),
+                                                    [&](const LessonAction& a) { return a.label == b->text(); });
+                    if (!action || b->isCheckable() || !b->isVisible()) continue;
+                    ++found;
+                    QTRY_COMPARE(b->visibleRegion().boundingRect(), b->rect());
+                }
+                QCOMPARE(found, step.actions.size());
+                panel->foot()->findChild<QPushButton*>()->click();
+            }
+        }
+    }
+
     void noticeCoversNothing_data() {
         QTest::addColumn<QSize>("size");
         QTest::addColumn<bool>("long_texts");

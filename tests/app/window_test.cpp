@@ -510,6 +510,7 @@ private Q_SLOTS:
         // What was done since is undone first, as the button says; the cause is still there, and is said again.
         session.setProbe(QStringLiteral("how are"), 1);
         QTRY_COMPARE(session.snapshot().probe.text, std::string("how are"));
+        QVERIFY(buttonNamed(notice, window->actions().undo->text()));
         window->actions().undo->trigger();
         QTRY_COMPARE(session.snapshot().probe.text, std::string("hello world how are"));
         QTRY_VERIFY(notice->isVisible() && notice->kind() == Notice::Kind::failed);
@@ -522,9 +523,7 @@ private Q_SLOTS:
         QVERIFY(!notice->isVisible());
         // What was learned until the setting changed is all there.
         QCOMPARE(session.snapshot().step, 2u);
-        // A batch that no memory holds is refused, and training is none the worse for it.
-        window->bench().setLive("batch_size", QStringLiteral("65536"));
-        window->bench().setLive("batch_size", QStringLiteral("8"));
+        // A setting that cannot be is refused: there is nothing to undo, and training is none the worse for it.
         const int before = window->bench().undoStack().count();
         window->bench().setLive("batch_size", QStringLiteral("0"));
         QTRY_COMPARE(notice->kind(), Notice::Kind::refused);
@@ -667,9 +666,14 @@ private Q_SLOTS:
         WindowFixture fixture;
         const auto window = fixture.window();
         const auto before = savedRun(window->session());
+        // "Train on" was for the run before.
+        window->session().trainOn(500);
+        QTRY_VERIFY(window->session().snapshot().target_epochs >= 500);
+        window->session().pause();
         Q_EMIT window->transport().seedEntered(7);
         QTRY_COMPARE(window->session().snapshot().experiment.train.seed, 7u);
         QTRY_VERIFY(!window->bench().busy());
+        QCOMPARE(window->session().snapshot().target_epochs, before->state.experiment.train.epochs);
         QVERIFY(savedRun(window->session())->state.parameters != before->state.parameters);
     }
 };

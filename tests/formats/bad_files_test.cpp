@@ -335,6 +335,10 @@ TEST_CASE("archives that are not safe to open are refused") {
     const auto start = std::chrono::steady_clock::now();
     has(refusal_of(bomb), "says that it holds");
     CHECK(std::chrono::steady_clock::now() - start < std::chrono::milliseconds(100));
+    const std::string deflated = read_file(MOE_TEST_DATA "/data/deflated.zip");
+    const ZipReader zip = ZipReader::in_memory(deflated, "z");
+    CHECK(zip.size("config.json") == 100000);
+    CHECK(zip.packed("config.json") < deflated.size());
     CHECK(read_zip(read_file(MOE_TEST_DATA "/data/deflated.zip"), "z", [](std::string_view) { return true; })
               .at("config.json")
               .size() == 100000);

@@ -489,6 +489,7 @@ TEST_CASE("what Keras would train otherwise is said, and the model is read all t
     for (const Json& same :
          {Json("sparse_categorical_crossentropy"), Json{{"class_name", "SparseCategoricalCrossentropy"}}})
         CHECK(remarks([&](Json& c) { c["compile_config"]["loss"] = same; }).empty());
+    CHECK(remarks([&](Json& c) { layer(c, "Flatten")["trainable"] = false; }).empty());  // has nothing to train
     // Of a frozen layer the optimizer has no memory, so whose the others are cannot be told by their number.
     const SavedModel frozen = read_keras(
         with_config("masked/final.keras", [&](Json& c) { layer(c, "Embedding")["trainable"] = false; }), "m.keras");

@@ -176,9 +176,9 @@ TEST_CASE("a failure is a state with its cause; the last good state stays and ca
 
 TEST_CASE("each setting that a running model takes ends a failure: it may have been the cause") {
     const std::vector<std::function<void(TrainingSession&)>> settings = {
-        [](TrainingSession& s) { s.set_learning_rate(1e-3); },
-        [](TrainingSession& s) { s.set_balance_loss(0.1); },
+        [](TrainingSession& s) { s.set_learning_rate(1e-3); }, [](TrainingSession& s) { s.set_balance_loss(0.1); },
         [](TrainingSession& s) { s.set_batch_size(3); },
+        [](TrainingSession& s) { s.set_batch_size(8); },  // undo of a batch size that was not the cause
     };
     for (const auto& set : settings) {
         TrainingSession session(cpu());
