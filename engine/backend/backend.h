@@ -12,6 +12,12 @@ struct ModelSpec;
 template <class T>
 class Parameters;
 
+/// What an op trains in one go: a parameter, the place of its gradient, and Adam's moments. All of one shape.
+template <class T>
+struct Trained {
+    Tensor<T> value, gradient, m, v;
+};
+
 /// One whole training step, fused or captured: what plan_step() returns. Same mathematics as the generic step.
 class StepPlan {
 public:
@@ -112,6 +118,17 @@ public:
     /// The same with `squares` in the place of g^2; they are set to zero, too.
     virtual void adam_of_squares(Tensor<T> w, Tensor<T> g, Tensor<T> squares, Tensor<T> m, Tensor<T> v,
                                  Tensor<T> rate) = 0;
+
+    // An op's way back and the update of its parameters in one go, to the same bits as the two apart. Gradients have to
+    // be zero before and are after: a backend that hands sums straight on to Adam never writes them.
+    /// dense_backward() with the weights as they were, then adam() of both. rate (1)
+    virtual void dense_update(Tensor<T> dx, const Trained<T>& w, const Trained<T>& b, Tensor<T> dy, Tensor<T> x,
+                              Tensor<T> rate) = 0;
+    /// grouped_dense_backward(), then adam(); experts without rows move on by their momentum.
+    virtual void grouped_dense_update(Tensor<T> dx, const Trained<T>& w, const Trained<T>& b, Tensor<T> dy, Tensor<T> x,
+                                      Ids offsets, Tensor<T> rate) = 0;
+    /// embedding_mean_backward(), then adam() of the whole table.
+    virtual void embedding_mean_update(const Trained<T>& table, Tensor<T> dy, Ids ids, bool mask, Tensor<T> rate) = 0;
 
     /// A fused whole step where this backend has one for `spec`; null where the layers' ops are the step.
     virtual std::unique_ptr<StepPlan> plan_step(const ModelSpec&, Parameters<T>&) { return nullptr; }

@@ -221,6 +221,37 @@ template <class T>
 void adam(const Tensor<T>& w, const Tensor<T>& g, const Tensor<T>& m, const Tensor<T>& v, const Tensor<T>& rate) {
     ShapeCheck("adam")("w", w, "ABC")("g", g, "ABC")("m", m, "ABC")("v", v, "ABC")("rate", rate, "1");
 }
+/// A parameter's four tensors, all of `signature`.
+template <class P>
+void trained(ShapeCheck& check, const P& p, const char* value, const char* gradient, const char* m, const char* v,
+             const char* signature) {
+    check(value, p.value, signature)(gradient, p.gradient, signature)(m, p.m, signature)(v, p.v, signature);
+}
+template <class T, class P>
+void dense_update(const Tensor<T>& dx, const P& w, const P& b, const Tensor<T>& dy, const Tensor<T>& x,
+                  const Tensor<T>& rate) {
+    ShapeCheck check("dense_update");
+    check("x", x, "NI")("dy", dy, "NO")("rate", rate, "1");
+    trained(check, w, "w", "dw", "m of w", "v of w", "IO");
+    trained(check, b, "b", "db", "m of b", "v of b", "O");
+    if (dx) check("dx", dx, "NI");
+}
+template <class T, class P>
+void grouped_dense_update(const Tensor<T>& dx, const P& w, const P& b, const Tensor<T>& dy, const Tensor<T>& x,
+                          const Ids& offsets, const Tensor<T>& rate) {
+    ShapeCheck check("grouped_dense_update");
+    check("x", x, "RI")("dy", dy, "RO")("rate", rate, "1");
+    trained(check, w, "w", "dw", "m of w", "v of w", "EIO");
+    trained(check, b, "b", "db", "m of b", "v of b", "EO");
+    check("offsets", offsets, "+");
+    if (dx) check("dx", dx, "RI");
+}
+template <class T, class P>
+void embedding_mean_update(const P& table, const Tensor<T>& dy, const Ids& ids, const Tensor<T>& rate) {
+    ShapeCheck check("embedding_mean_update");
+    check("ids", ids, "NT")("dy", dy, "ND")("rate", rate, "1");
+    trained(check, table, "table", "dtable", "m of the table", "v of the table", "VD");
+}
 template <class T>
 void adam_of_squares(const Tensor<T>& w, const Tensor<T>& g, const Tensor<T>& squares, const Tensor<T>& m,
                      const Tensor<T>& v, const Tensor<T>& rate) {

@@ -26,10 +26,13 @@ public:
         backend_.dense(c.output, x, kernel_.value, bias_.value);
         return c;
     }
-    /// Returns the gradient of the input, (N, I).
-    Tensor<T> backward(Tensor<T> dy, const Context& c) {
+    /// Returns the gradient of the input, (N, I). With a rate (1) the parameters are updated on the way.
+    Tensor<T> backward(Tensor<T> dy, const Context& c, Tensor<T> rate = {}) {
         const Tensor<T> dx = dinput_.first(dy.dim(0));
-        backend_.dense_backward(dx, kernel_.gradient, bias_.gradient, dy, c.input, kernel_.value);
+        if (rate)
+            backend_.dense_update(dx, kernel_.trained(), bias_.trained(), dy, c.input, rate);
+        else
+            backend_.dense_backward(dx, kernel_.gradient, bias_.gradient, dy, c.input, kernel_.value);
         return dx;
     }
 

@@ -24,9 +24,13 @@ public:
         backend_.embedding_mean(c.mean, ids, table_.value, mask_);
         return c;
     }
-    void backward(Tensor<T> dmean, const Context& c) {
+    /// With a rate (1) the table is updated on the way.
+    void backward(Tensor<T> dmean, const Context& c, Tensor<T> rate = {}) {
+        if (rate && !table_.squares) return backend_.embedding_mean_update(table_.trained(), dmean, c.ids, mask_, rate);
         backend_.embedding_mean_backward(table_.gradient, dmean, c.ids, mask_);
-        if (table_.squares) backend_.embedding_mean_squares(table_.squares, dmean, c.ids, mask_);
+        if (!table_.squares) return;
+        backend_.embedding_mean_squares(table_.squares, dmean, c.ids, mask_);
+        if (rate) backend_.adam_of_squares(table_.value, table_.gradient, table_.squares, table_.m, table_.v, rate);
     }
 
 private:

@@ -42,22 +42,30 @@ public:
         return c;
     }
 
-    /// Returns the gradient of the rows, (R, D).
-    Tensor<T> backward(Tensor<T> doutputs, const Context& c) {
+    /// Returns the gradient of the rows, (R, D). With a rate (1) the parameters are updated on the way.
+    Tensor<T> backward(Tensor<T> doutputs, const Context& c, Tensor<T> rate = {}) {
         const Tensor<T> dhidden = dhidden_.first(doutputs.dim(0)), dinput = dinput_.first(doutputs.dim(0));
-        backend_.grouped_dense_backward(dhidden, output_kernel_.gradient, output_bias_.gradient, doutputs, c.hidden,
-                                        output_kernel_.value, c.offsets);
+        layer_backward(dhidden, output_kernel_, output_bias_, doutputs, c.hidden, c.offsets, rate);
         backend_.activate_backward(dhidden, c.sums, c.hidden, activation_);
-        backend_.grouped_dense_backward(dinput, hidden_kernel_.gradient, hidden_bias_.gradient, dhidden, c.input,
-                                        hidden_kernel_.value, c.offsets);
+        layer_backward(dinput, hidden_kernel_, hidden_bias_, dhidden, c.input, c.offsets, rate);
         return dinput;
     }
 
 private:
+    using Entry = typename Parameters<T>::Entry;
+
+    void layer_backward(Tensor<T> dx, const Entry& kernel, const Entry& bias, Tensor<T> dy, Tensor<T> x, Ids offsets,
+                        Tensor<T> rate) {
+        if (rate)
+            backend_.grouped_dense_update(dx, kernel.trained(), bias.trained(), dy, x, offsets, rate);
+        else
+            backend_.grouped_dense_backward(dx, kernel.gradient, bias.gradient, dy, x, kernel.value, offsets);
+    }
+
     Backend<T>& backend_;
     Activation activation_;
-    typename Parameters<T>::Entry hidden_kernel_, hidden_bias_;  // (E, D, H), (E, H)
-    typename Parameters<T>::Entry output_kernel_, output_bias_;  // (E, H, D), (E, D)
+    Entry hidden_kernel_, hidden_bias_;  // (E, D, H), (E, H)
+    Entry output_kernel_, output_bias_;  // (E, H, D), (E, D)
     Tensor<T> sums_, hidden_, outputs_, dhidden_, dinput_;
 };
 

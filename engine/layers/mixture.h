@@ -83,20 +83,20 @@ public:
         return c;
     }
 
-    /// Returns the gradient of x, (N, D).
-    Tensor<T> backward(Tensor<T> dy, const Context& c) {
+    /// Returns the gradient of x, (N, D). With a rate (1) the parameters are updated on the way.
+    Tensor<T> backward(Tensor<T> dy, const Context& c, Tensor<T> rate = {}) {
         const std::size_t n = dy.dim(0);
         const Tensor<T> dweights = dweights_.first(n), doutputs = doutputs_.first(c.experts.outputs.dim(0));
         // The task reaches the gate through each expert's answer: dweight = dy . answer.
         backend_.combine_backward(dweights, doutputs, dy, c.routing.expert_weights, c.experts.outputs, c.positions);
 
-        const Tensor<T> drows = experts_.backward(doutputs, c.experts);
+        const Tensor<T> drows = experts_.backward(doutputs, c.experts, rate);
         const Tensor<T> dx = dinput_.first(n);
         backend_.gather_rows_backward(dx, drows, c.positions);
 
         const Tensor<T> dlogits = dlogits_.first(n);
         router_->backward(dlogits, dweights, dprobs_.first(n), c.routing);
-        backend_.add(dx, gate_.backward(dlogits, c.gate));
+        backend_.add(dx, gate_.backward(dlogits, c.gate, rate));
         return dx;
     }
 

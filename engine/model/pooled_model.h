@@ -75,9 +75,10 @@ public:
     Tensor<T> cross_entropy() const { return loss_; }  // (1) of the last loss()
     Tensor<T> correct() const { return correct_; }     // (1) examples whose most probable word was the target
 
-    /// After loss(): adds every parameter's gradient.
-    void backward(const Context& c) {
-        pooling_.backward(mixture_.backward(head_->backward(c.head.output, c.head), c.mixture), c.pooling);
+    /// After loss(): adds every parameter's gradient. With a rate (1) updates every parameter instead.
+    void backward(const Context& c, Tensor<T> rate = {}) {
+        const Tensor<T> doutput = head_->backward(c.head.output, c.head, rate);
+        pooling_.backward(mixture_.backward(doutput, c.mixture, rate), c.pooling, rate);
     }
 
 private:

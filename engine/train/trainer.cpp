@@ -114,8 +114,10 @@ StepResult Trainer::step() {
     backend_.accumulate_load(load_sum_, context.mixture.routing.expert_weights, context.mixture.routing.expert_indices);
     backend_.download(load_sum_, load_.data());
 
-    model_.backward(context);
-    update();
+    ++step_;
+    const float rate = adam_rate(experiment_.train.learning_rate, step_);
+    backend_.upload(rate_, &rate);
+    model_.backward(context, rate_);
 
     sums_.loss += result.loss * double(n);
     sums_.balance += result.balance * double(n);
@@ -137,13 +139,6 @@ StepResult Trainer::step() {
         result.epoch_ended = true;
     }
     return result;
-}
-
-void Trainer::update() {
-    ++step_;
-    const float rate = adam_rate(experiment_.train.learning_rate, step_);
-    backend_.upload(rate_, &rate);
-    parameters_.update(rate_);
 }
 
 void Trainer::keep(Checkpoint& to) const {

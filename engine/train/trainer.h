@@ -76,7 +76,6 @@ public:
 
 private:
     void start_epoch();
-    void update();
     void keep_good();
     void restore_good();
     void take(const Checkpoint& moment);

@@ -23,6 +23,7 @@ enum class Content {
     positive,   // a softmax's output, a velocity
     written,    // rubbish that an op must overwrite
     added_to,   // numbers that an op must add to
+    zero,       // a gradient that an op leaves at zero
     cotangent,  // the loss's derivative by the output: random weights of its entries
     one,        // a loss's own cotangent
     ids,        // [0, V)
@@ -172,6 +173,9 @@ private:
                 case Content::one:
                     v = T(1);
                     break;
+                case Content::zero:
+                    v = T(0);
+                    break;
                 default:
                     v = T(2 * u - 1);
                     break;
@@ -231,6 +235,25 @@ inline Row activation_row(std::string name, Activation f, bool has_kink = false,
             // Where tanh is close to 1 its output has lost digits of the slope 1 - y^2, in Keras as here: not its own.
             f == Activation::tanh ? 1e-4 : 1e-10,
             has_kink};
+}
+
+template <class T>
+Trained<T> trained(Io<T>& io, const std::string& name) {
+    return {io(name), io("d" + name), io("m " + name), io("v " + name)};
+}
+
+/// An op that updates `parameters` on its way back.
+template <class F>
+Row update_row(std::string name, std::vector<Arg> args, const std::vector<Arg>& parameters, F call) {
+    using C = Content;
+    for (const Arg& p : parameters) {
+        args.push_back(p);
+        args.push_back({"d" + p.name, p.letters, C::zero});
+        args.push_back({"m " + p.name, p.letters});
+        args.push_back({"v " + p.name, p.letters, C::positive});
+    }
+    args.push_back({"rate", "1", C::positive});
+    return {std::move(name), std::move(args), call, "", "", {}, {}};
 }
 
 inline const std::vector<Row>& table() {
@@ -475,6 +498,32 @@ inline const std::vector<Row>& table() {
          "",
          {},
          {}},
+        update_row("dense_update", {{"x", "NI"}, {"dy", "NO"}, {"dx", "NI", C::written}}, {{"w", "IO"}, {"b", "O"}},
+                   [](auto& io) {
+                       io.backend.dense_update(io("dx"), trained(io, "w"), trained(io, "b"), io("dy"), io("x"),
+                                               io("rate"));
+                   }),
+        update_row("dense_update without dx", {{"x", "NI"}, {"dy", "NO"}}, {{"w", "IO"}, {"b", "O"}},
+                   [](auto& io) {
+                       io.backend.dense_update({}, trained(io, "w"), trained(io, "b"), io("dy"), io("x"), io("rate"));
+                   }),
+        update_row("grouped_dense_update",
+                   {{"x", "RI"}, {"dy", "RO"}, {"offsets", "+", C::offsets}, {"dx", "RI", C::written}},
+                   {{"w", "EIO"}, {"b", "EO"}},
+                   [](auto& io) {
+                       io.backend.grouped_dense_update(io("dx"), trained(io, "w"), trained(io, "b"), io("dy"), io("x"),
+                                                       io.ids("offsets"), io("rate"));
+                   }),
+        update_row("embedding_mean_update", {{"ids", "NT", C::ids}, {"dy", "ND"}}, {{"table", "VD"}},
+                   [](auto& io) {
+                       io.backend.embedding_mean_update(trained(io, "table"), io("dy"), io.ids("ids"), false,
+                                                        io("rate"));
+                   }),
+        update_row("embedding_mean_update masked", {{"ids", "NT", C::ids}, {"dy", "ND"}}, {{"table", "VD"}},
+                   [](auto& io) {
+                       io.backend.embedding_mean_update(trained(io, "table"), io("dy"), io.ids("ids"), true,
+                                                        io("rate"));
+                   }),
         {"fill", {{"y", "ND", C::written}}, [](auto& io) { io.backend.fill(io("y"), 0.5f); }, "", "", {}, {}},
     };
     return rows;

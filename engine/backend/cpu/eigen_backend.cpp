@@ -19,7 +19,8 @@ using std::size_t;
 // stack, and the tiles are the parts that threads share.
 constexpr size_t tile_rows = 256, tile_columns = 256;
 // A long inner dimension is cut too, and its partial sums are added in order.
-constexpr size_t depth_part = 512, most_depth_parts = 8, partial_floats = size_t(1) << 16;
+constexpr size_t depth_part = 512, most_depth_parts = 8, partial_floats = size_t(1) << 17;
+constexpr size_t columns_in_cache = 512;       // of a matrix that one product leaves for the next; whole product slices
 constexpr size_t flat_part = size_t(1) << 14;  // elements of an elementwise op's part
 // Below about this much work a thread's start costs more than it saves (floating-point operations).
 constexpr double worth_a_thread = 8e6;
@@ -227,6 +228,69 @@ public:
         });
     }
 
+    void dense_update(Tensor<float> dx, const Trained<float>& w, const Trained<float>& b, Tensor<float> dy,
+                      Tensor<float> x, Tensor<float> rate) override {
+        shapes::dense_update(dx, w, b, dy, x, rate);
+        const size_t N = x.dim(0), I = w.value.dim(0), O = w.value.dim(1), parts = depth_parts(O, N * I);
+        if (!straight_into_adam(N) || parts == 0) return Base::dense_update(dx, w, b, dy, x, rate);
+        const FlushDenormals flush;
+        const size_t part = depth_part_size(O, parts);
+        run(parts, (dx ? 4.0 : 2.0) * double(N * I * O) + 12.0 * double(I * O), [&](size_t p) {
+            const size_t begin = std::min(O, p * part), end = std::min(O, begin + part);
+            float* const sum = dx ? parts == 1 ? dx.raw() : partial_ + p * N * I : nullptr;
+            // Columns whose weights stay in the cache from the one product to the other.
+            for (size_t c = begin; c < end; c += columns_in_cache) {
+                const size_t columns = std::min(columns_in_cache, end - c);
+                const float* const g = dy.raw() + c;
+                if (sum) kernels_.gemm_nt(sum, I, g, O, w.value.raw() + c, O, N, I, columns, c != begin);
+                update_weights(at(w, c), at(b, c), O, g, O, x.raw(), N, I, columns, rate.raw()[0]);
+            }
+        });
+        if (dx && parts > 1) add_parts(dx.raw(), N * I, parts);
+    }
+    void grouped_dense_update(Tensor<float> dx, const Trained<float>& w, const Trained<float>& b, Tensor<float> dy,
+                              Tensor<float> x, Ids offsets, Tensor<float> rate) override {
+        shapes::grouped_dense_update(dx, w, b, dy, x, offsets, rate);
+        check_offsets("grouped_dense_update", offsets, x.dim(0));
+        const FlushDenormals flush;
+        const size_t E = w.value.dim(0), I = w.value.dim(1), O = w.value.dim(2);
+        const std::int32_t* const o = offsets.raw();
+        run(E, 4.0 * double(x.dim(0) * I * O) + 12.0 * double(E * I * O), [&](size_t e) {
+            const size_t begin = size_t(o[e]), rows = size_t(o[e + 1]) - begin;
+            const Slice we = at(w, e * I * O), be = at(b, e * O);
+            if (rows == 0) {
+                kernels_.adam_at_rest(we.value, we.m, we.v, rate.raw()[0], I * O);
+                kernels_.adam_at_rest(be.value, be.m, be.v, rate.raw()[0], O);
+                return;
+            }
+            const float *g = dy.raw() + begin * O, *from = x.raw() + begin * I;
+            if (dx) input_gradient(dx.raw() + begin * I, g, we.value, rows, I, O, Threads::caller);
+            if (straight_into_adam(rows)) return update_weights(we, be, O, g, O, from, rows, I, O, rate.raw()[0]);
+            weight_gradient(we.gradient, be.gradient, g, from, rows, I, O, Threads::caller);
+            kernels_.adam(we.value, we.gradient, we.m, we.v, rate.raw()[0], I * O);
+            kernels_.adam(be.value, be.gradient, be.m, be.v, rate.raw()[0], O);
+        });
+    }
+    void embedding_mean_update(const Trained<float>& table, Tensor<float> dy, Ids ids, bool mask,
+                               Tensor<float> rate) override {
+        shapes::embedding_mean_update(table, dy, ids, rate);
+        embedding_mean_backward(table.gradient, dy, ids, mask);
+        const FlushDenormals flush;
+        const size_t V = table.value.dim(0), D = table.value.dim(1);
+        touched_.assign(V, 0);
+        for (size_t i = 0; i < ids.count(); ++i) touched_[size_t(ids.raw()[i])] = 1;
+        constexpr size_t part = 64;
+        run(parts_of(V, part), 12.0 * double(V * D), [&](size_t p) {
+            for (size_t row = p * part; row < std::min(V, (p + 1) * part); ++row) {
+                const Slice t = at(table, row * D);
+                if (touched_[row])
+                    kernels_.adam(t.value, t.gradient, t.m, t.v, rate.raw()[0], D);
+                else
+                    kernels_.adam_at_rest(t.value, t.m, t.v, rate.raw()[0], D);
+            }
+        });
+    }
+
     void adam_of_squares(Tensor<float> w, Tensor<float> g, Tensor<float> squares, Tensor<float> m, Tensor<float> v,
                          Tensor<float> rate) override {
         shapes::adam_of_squares(w, g, squares, m, v, rate);
@@ -238,6 +302,15 @@ public:
     }
 
 private:
+    /// From some number of a parameter on.
+    struct Slice {
+        float *value, *gradient, *m, *v;
+    };
+    static Slice at(const Trained<float>& p, size_t i) {
+        return {p.value.raw() + i, p.gradient.raw() + i, p.m.raw() + i, p.v.raw() + i};
+    }
+    bool straight_into_adam(size_t rows) const { return kernels_.gemm_tn_adam && rows <= kernels_.adam_depth; }
+
     enum class Threads { caller, shared };  // caller: this already runs inside a part
 
     template <class F>
@@ -285,8 +358,7 @@ private:
     void forward(float* y, const float* x, const float* w, const float* b, size_t N, size_t I, size_t O,
                  Threads threads) {
         tiles(N, O, 2.0 * double(N * I * O), threads, [&](size_t r, size_t c, size_t rows, size_t columns) {
-            kernels_.set_rows(y + r * O + c, O, b + c, rows, columns);
-            kernels_.gemm_nn(y + r * O + c, O, x + r * I, I, w + c, O, rows, columns, I);
+            kernels_.gemm_nn(y + r * O + c, O, x + r * I, I, w + c, O, b + c, rows, columns, I);
         });
     }
 
@@ -299,31 +371,47 @@ private:
         });
     }
 
+    // Adam's step of w (I,columns), rows `ld` apart, and b (columns) by x (N,I) and dy (N,columns); N up to adam_depth.
+    void update_weights(Slice w, Slice b, size_t ld, const float* dy, size_t ldy, const float* x, size_t N, size_t I,
+                        size_t columns, float rate) {
+        kernels_.gemm_tn_adam(w.value, w.m, w.v, ld, x, I, dy, ldy, I, columns, N, rate);
+        kernels_.add_column_sums(b.gradient, dy, ldy, N, columns);
+        kernels_.adam(b.value, b.gradient, b.m, b.v, rate, columns);
+    }
+
+    // A long sum over O columns is cut into this many parts, each with `numbers` partial sums; 0: they find no room.
+    static size_t depth_parts(size_t O, size_t numbers) {
+        const size_t parts = std::min(most_depth_parts, parts_of(O, depth_part));
+        return parts == 1 || numbers * parts <= partial_floats ? parts : 0;
+    }
+    // Whole slices of a product, so that a sum has the same bits however many columns a call takes.
+    static size_t depth_part_size(size_t O, size_t parts) { return parts_of(parts_of(O, parts), 256) * 256; }
+    void add_parts(float* dx, size_t numbers, size_t parts) {
+        std::copy_n(partial_, numbers, dx);
+        for (size_t p = 1; p < parts; ++p) kernels_.add(dx, partial_ + p * numbers, numbers);
+    }
+
     // dx (N,I) = dy (N,O) w^T
     void input_gradient(float* dx, const float* dy, const float* w, size_t N, size_t I, size_t O, Threads threads) {
         const double work = 2.0 * double(N * I * O);
-        const size_t parts = std::min(most_depth_parts, parts_of(O, depth_part));
-        if (threads == Threads::shared && parts > 1 && N * I * parts <= partial_floats) {
-            const size_t part = parts_of(parts_of(O, parts), 16) * 16;
+        const size_t parts = threads == Threads::shared ? depth_parts(O, N * I) : 1;
+        if (parts > 1) {
+            const size_t part = depth_part_size(O, parts);
             run(parts, work, [&](size_t p) {
-                float* sum = partial_ + p * N * I;
-                std::memset(sum, 0, 4 * N * I);
                 const size_t begin = std::min(O, p * part), end = std::min(O, begin + part);
-                if (end > begin) kernels_.gemm_nt(sum, I, dy + begin, O, w + begin, O, N, I, end - begin);
+                kernels_.gemm_nt(partial_ + p * N * I, I, dy + begin, O, w + begin, O, N, I, end - begin, false);
             });
-            std::copy_n(partial_, N * I, dx);
-            for (size_t p = 1; p < parts; ++p) kernels_.add(dx, partial_ + p * N * I, N * I);
-            return;
+            return add_parts(dx, N * I, parts);
         }
         tiles(N, I, work, threads, [&](size_t r, size_t c, size_t rows, size_t columns) {
-            for (size_t i = 0; i < rows; ++i) std::memset(dx + (r + i) * I + c, 0, 4 * columns);
-            kernels_.gemm_nt(dx + r * I + c, I, dy + r * O, O, w + c * O, O, rows, columns, O);
+            kernels_.gemm_nt(dx + r * I + c, I, dy + r * O, O, w + c * O, O, rows, columns, O, false);
         });
     }
 
     const Kernels& kernels_;
     ThreadPool pool_;
     float* partial_;  // partial sums of one product
+    std::vector<std::uint8_t> touched_;  // (V) words of the batch, where a table is updated
 };
 
 }  // namespace

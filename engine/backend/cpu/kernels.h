@@ -18,18 +18,21 @@ struct Kernels {
     /// Once before anything else; kernels_for() sees to it.
     void (*prepare)();
 
-    /// c (m,n) += a (m,k) b (k,n); `ld`s are the distances of rows.
+    /// c (m,n) = a (m,k) b (k,n) + bias (n) in every row; `ld`s are the distances of rows. k is at least 1.
     void (*gemm_nn)(float* c, std::size_t ldc, const float* a, std::size_t lda, const float* b, std::size_t ldb,
-                    std::size_t m, std::size_t n, std::size_t k);
+                    const float* bias, std::size_t m, std::size_t n, std::size_t k);
     /// c (m,n) += a^T b, a being (k,m).
     void (*gemm_tn)(float* c, std::size_t ldc, const float* a, std::size_t lda, const float* b, std::size_t ldb,
                     std::size_t m, std::size_t n, std::size_t k);
-    /// c (m,n) += a b^T, b being (n,k).
+    /// c (m,n) = a b^T, or with `add` += it; b being (n,k).
     void (*gemm_nt)(float* c, std::size_t ldc, const float* a, std::size_t lda, const float* b, std::size_t ldb,
-                    std::size_t m, std::size_t n, std::size_t k);
+                    std::size_t m, std::size_t n, std::size_t k, bool add);
+    /// adam() of w (rows,n), all three of the same ld, by the gradient a^T b, a being (k,rows); the same bits as
+    /// gemm_tn() into zeros and adam(), for k up to adam_depth. Null where that is 0.
+    void (*gemm_tn_adam)(float* w, float* m, float* v, std::size_t ld, const float* a, std::size_t lda, const float* b,
+                         std::size_t ldb, std::size_t rows, std::size_t n, std::size_t k, float rate);
+    std::size_t adam_depth;
 
-    /// Every row of y (rows,n) becomes b.
-    void (*set_rows)(float* y, std::size_t ld, const float* b, std::size_t rows, std::size_t n);
     /// sums (n) += the sum of the rows of x (rows,n), from the first to the last.
     void (*add_column_sums)(float* sums, const float* x, std::size_t ld, std::size_t rows, std::size_t n);
 
@@ -60,6 +63,8 @@ struct Kernels {
                                  const float* rows, const std::int32_t* positions, std::size_t k, std::size_t d);
 
     void (*adam)(float* w, float* g, float* m, float* v, float rate, std::size_t n);
+    /// The same where the gradient is zero.
+    void (*adam_at_rest)(float* w, float* m, float* v, float rate, std::size_t n);
     void (*adam_of_squares)(float* w, float* g, float* squares, float* m, float* v, float rate, std::size_t n);
 };
 

@@ -5,7 +5,12 @@
 #include "engine/backend/backend.h"
 #include "engine/backend/cpu/kernels.h"
 
+#if defined(__FMA__)
+#include <immintrin.h>
+#else
+#include <xmmintrin.h>
 #include <Eigen/Core>
+#endif
 
 #include <cmath>
 #include <cstring>
@@ -13,119 +18,12 @@
 namespace moe {
 namespace {
 
-using std::size_t;
+#include "engine/backend/cpu/vectors_impl.h"
 
-#if defined(__AVX512F__)
-constexpr size_t lanes = 16;
-#elif defined(__AVX2__)
-constexpr size_t lanes = 8;
-#else
-constexpr size_t lanes = 4;
-#endif
+#include "engine/backend/cpu/adam_impl.h"
 
-// GCC's vectors: arithmetic, comparison and ?: work lane by lane.
-typedef float Floats __attribute__((vector_size(4 * lanes)));
-typedef std::int32_t Ints __attribute__((vector_size(4 * lanes)));
+#include "engine/backend/cpu/gemm_impl.h"
 
-#define MOE_INLINE [[gnu::always_inline]] inline
-
-MOE_INLINE Floats load(const float* p) {
-    Floats v;
-    __builtin_memcpy(&v, p, sizeof v);
-    return v;
-}
-MOE_INLINE void store(float* p, Floats v) {
-    __builtin_memcpy(p, &v, sizeof v);
-}
-MOE_INLINE Floats all(float x) {
-    return Floats{} + x;
-}
-MOE_INLINE Floats larger(Floats a, Floats b) {
-    return a > b ? a : b;
-}
-
-// The last n < lanes numbers of a row, the other lanes holding `filler`.
-MOE_INLINE Floats load_tail(const float* p, size_t n, float filler) {
-    Floats v = all(filler);
-    __builtin_memcpy(&v, p, 4 * n);
-    return v;
-}
-MOE_INLINE void store_tail(float* p, Floats v, size_t n) {
-    __builtin_memcpy(p, &v, 4 * n);
-}
-
-MOE_INLINE float sum_of(Floats v) {
-    float halves[lanes];
-    store(halves, v);
-    for (size_t width = lanes / 2; width > 0; width /= 2)
-        for (size_t i = 0; i < width; ++i) halves[i] += halves[i + width];
-    return halves[0];
-}
-MOE_INLINE float max_of(Floats v) {
-    float best = v[0];
-    for (size_t i = 1; i < lanes; ++i) best = v[i] > best ? v[i] : best;
-    return best;
-}
-
-// exp(x) for x <= 0 to about one unit in the last place: Cody and Waite's reduction by ln 2 in two parts, then Cephes's
-// polynomial of degree 5 on +-ln(2)/2. Zero where the true value is below 2^-126; NaN stays NaN.
-MOE_INLINE Floats exp_of_negative(Floats x) {
-    const Floats magic = all(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer in the low bits
-    const Floats clamped = x < -87.33654f ? all(-87.33654f) : x;
-    const Floats shifted = clamped * 1.44269504f + magic;
-    const Floats n = shifted - magic;
-    Floats r = clamped - n * 0.693359375f;
-    r = r - n * -2.12194440e-4f;
-    Floats p = all(1.9875691500e-4f);
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = p * (r * r) + (r + 1.0f);
-    Ints bits;
-    __builtin_memcpy(&bits, &shifted, sizeof bits);
-    const Ints power = (bits + 127) << 23;
-    Floats scale;
-    __builtin_memcpy(&scale, &power, sizeof scale);
-    return x < -87.33654f ? all(0.0f) : p * scale;
-}
-
-using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-using Stride = Eigen::OuterStride<>;
-using Map = Eigen::Map<Matrix, Eigen::Unaligned, Stride>;
-using ConstMap = Eigen::Map<const Matrix, Eigen::Unaligned, Stride>;
-using Index = Eigen::Index;
-
-MOE_INLINE Map matrix(float* p, size_t rows, size_t columns, size_t ld) {
-    return Map(p, Index(rows), Index(columns), Stride(Index(ld)));
-}
-MOE_INLINE ConstMap matrix(const float* p, size_t rows, size_t columns, size_t ld) {
-    return ConstMap(p, Index(rows), Index(columns), Stride(Index(ld)));
-}
-
-void gemm_nn(float* c, size_t ldc, const float* a, size_t lda, const float* b, size_t ldb, size_t m, size_t n,
-             size_t k) {
-    matrix(c, m, n, ldc).noalias() += matrix(a, m, k, lda) * matrix(b, k, n, ldb);
-}
-void gemm_tn(float* c, size_t ldc, const float* a, size_t lda, const float* b, size_t ldb, size_t m, size_t n,
-             size_t k) {
-    matrix(c, m, n, ldc).noalias() += matrix(a, k, m, lda).transpose() * matrix(b, k, n, ldb);
-}
-void gemm_nt(float* c, size_t ldc, const float* a, size_t lda, const float* b, size_t ldb, size_t m, size_t n,
-             size_t k) {
-    matrix(c, m, n, ldc).noalias() += matrix(a, m, k, lda) * matrix(b, n, k, ldb).transpose();
-}
-
-// Eigen cuts its products by the sizes of the caches it finds; with sizes of our own the same sums come out in the same
-// order on every machine.
-void prepare() {
-    Eigen::setCpuCacheSizes(32 << 10, 512 << 10, 4 << 20);
-}
-
-void set_rows(float* y, size_t ld, const float* b, size_t rows, size_t n) {
-    for (size_t r = 0; r < rows; ++r) __builtin_memcpy(y + r * ld, b, 4 * n);
-}
 void add_column_sums(float* __restrict sums, const float* __restrict x, size_t ld, size_t rows, size_t n) {
     size_t i = 0;
     for (; i + 4 * lanes <= n; i += 4 * lanes) {
@@ -396,34 +294,6 @@ void combine_row_backward(float* dweights, float* __restrict drows, const float*
     }
 }
 
-void adam(float* __restrict w, float* __restrict g, float* __restrict m, float* __restrict v, float rate, size_t n) {
-    constexpr float one_minus_beta1 = float(1 - adam_beta1), one_minus_beta2 = float(1 - adam_beta2),
-                    epsilon = float(adam_epsilon);
-    for (size_t i = 0; i < n; ++i) {
-        const float gradient = g[i];
-        const float momentum = m[i] + (gradient - m[i]) * one_minus_beta1;
-        const float velocity = v[i] + (gradient * gradient - v[i]) * one_minus_beta2;
-        m[i] = momentum;
-        v[i] = velocity;
-        w[i] -= rate * momentum / (__builtin_sqrtf(velocity) + epsilon);
-        g[i] = 0;
-    }
-}
-
-void adam_of_squares(float* __restrict w, float* __restrict g, float* __restrict squares, float* __restrict m,
-                     float* __restrict v, float rate, size_t n) {
-    constexpr float one_minus_beta1 = float(1 - adam_beta1), one_minus_beta2 = float(1 - adam_beta2),
-                    epsilon = float(adam_epsilon);
-    for (size_t i = 0; i < n; ++i) {
-        const float momentum = m[i] + (g[i] - m[i]) * one_minus_beta1;
-        const float velocity = v[i] + (squares[i] - v[i]) * one_minus_beta2;
-        m[i] = momentum;
-        v[i] = velocity;
-        w[i] -= rate * momentum / (__builtin_sqrtf(velocity) + epsilon);
-        g[i] = squares[i] = 0;
-    }
-}
-
 }  // namespace
 
 #define MOE_KERNEL_TABLE(table_name, isa_title)                                                                     \
@@ -432,7 +302,8 @@ void adam_of_squares(float* __restrict w, float* __restrict g, float* __restrict
                                 gemm_nn,                                                                            \
                                 gemm_tn,                                                                            \
                                 gemm_nt,                                                                            \
-                                set_rows,                                                                           \
+                                gemm_tn_adam,                                                                       \
+                                adam_depth,                                                                         \
                                 add_column_sums,                                                                    \
                                 add,                                                                                \
                                 {relu, linear, by_vectors<gelu_of>, by_vectors<gelu_tanh_of>, by_vectors<tanh_of>}, \
@@ -446,6 +317,7 @@ void adam_of_squares(float* __restrict w, float* __restrict g, float* __restrict
                                 combine_row,                                                                        \
                                 combine_row_backward,                                                               \
                                 adam,                                                                               \
+                                adam_at_rest,                                                                       \
                                 adam_of_squares}
 
 }  // namespace moe

@@ -420,6 +420,30 @@ void ReferenceBackend<T>::adam_of_squares(Tensor<T> w, Tensor<T> g, Tensor<T> sq
     }
 }
 
+template <class T>
+void ReferenceBackend<T>::dense_update(Tensor<T> dx, const Trained<T>& w, const Trained<T>& b, Tensor<T> dy,
+                                       Tensor<T> x, Tensor<T> rate) {
+    shapes::dense_update(dx, w, b, dy, x, rate);
+    this->dense_backward(dx, w.gradient, b.gradient, dy, x, w.value);
+    for (const Trained<T>* p : {&w, &b}) this->adam(p->value, p->gradient, p->m, p->v, rate);
+}
+
+template <class T>
+void ReferenceBackend<T>::grouped_dense_update(Tensor<T> dx, const Trained<T>& w, const Trained<T>& b, Tensor<T> dy,
+                                               Tensor<T> x, Ids offsets, Tensor<T> rate) {
+    shapes::grouped_dense_update(dx, w, b, dy, x, offsets, rate);
+    this->grouped_dense_backward(dx, w.gradient, b.gradient, dy, x, w.value, offsets);
+    for (const Trained<T>* p : {&w, &b}) this->adam(p->value, p->gradient, p->m, p->v, rate);
+}
+
+template <class T>
+void ReferenceBackend<T>::embedding_mean_update(const Trained<T>& table, Tensor<T> dy, Ids ids, bool mask,
+                                                Tensor<T> rate) {
+    shapes::embedding_mean_update(table, dy, ids, rate);
+    this->embedding_mean_backward(table.gradient, dy, ids, mask);
+    this->adam(table.value, table.gradient, table.m, table.v, rate);
+}
+
 template class ReferenceBackend<float>;
 template class ReferenceBackend<double>;
 

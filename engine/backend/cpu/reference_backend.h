@@ -49,6 +49,11 @@ public:
     void balance_loss(Tensor<T> loss, Tensor<T> dprobs, Tensor<T> probs, Ids indices, T weight) override;
     void accumulate_load(Tensor<T> load, Tensor<T> weights, Ids indices) override;
     void softmax_cross_entropy(Tensor<T> loss, Tensor<T> correct, Tensor<T> logits, Ids targets) override;
+    void dense_update(Tensor<T> dx, const Trained<T>& w, const Trained<T>& b, Tensor<T> dy, Tensor<T> x,
+                      Tensor<T> rate) override;
+    void grouped_dense_update(Tensor<T> dx, const Trained<T>& w, const Trained<T>& b, Tensor<T> dy, Tensor<T> x,
+                              Ids offsets, Tensor<T> rate) override;
+    void embedding_mean_update(const Trained<T>& table, Tensor<T> dy, Ids ids, bool mask, Tensor<T> rate) override;
     void adam(Tensor<T> w, Tensor<T> g, Tensor<T> m, Tensor<T> v, Tensor<T> rate) override;
 
 private:

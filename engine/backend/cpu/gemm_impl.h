@@ -1,0 +1,302 @@
+// Matrix products, included by kernels_impl.h. Roofline: a block of `rows` x 2 vectors reads 2 vectors and `rows`
+// numbers for 2 rows multiply-adds of a vector, so from 6 rows on it waits for the multipliers, not for the caches.
+// SSE2 has too few registers for such blocks to gain anything over Eigen's.
+
+#if defined(__FMA__)
+
+/// A matrix whose element (i, p) lies at p[i * row + p * depth]: a row-major one or its transpose.
+struct Strided {
+    const float* p;
+    size_t row, depth;
+
+    MOE_INLINE Strided from_row(size_t i) const { return {p + i * row, row, depth}; }
+    MOE_INLINE Strided from_depth(size_t i) const { return {p + i * depth, row, depth}; }
+};
+
+/// What becomes of a product's sums: they are written, added to what is there, ...
+struct AddTo {
+    float* c;
+    size_t ld;
+
+    MOE_INLINE AddTo at(size_t row, size_t column) const { return {c + row * ld + column, ld}; }
+    MOE_INLINE AddTo rest() const { return *this; }
+    MOE_INLINE void take(Floats sum) const { store(c, load(c) + sum); }
+    MOE_INLINE void take_tail(Floats sum, size_t n) const { store_tail(c, load_tail(c, n, 0.0f) + sum, n); }
+};
+struct WriteTo {
+    float* c;
+    size_t ld;
+
+    MOE_INLINE WriteTo at(size_t row, size_t column) const { return {c + row * ld + column, ld}; }
+    MOE_INLINE AddTo rest() const { return {c, ld}; }
+    MOE_INLINE void take(Floats sum) const { store(c, sum); }
+    MOE_INLINE void take_tail(Floats sum, size_t n) const { store_tail(c, sum, n); }
+};
+/// ... get a bias, ...
+struct WithBias {
+    float* c;
+    size_t ld;
+    const float* bias;
+
+    MOE_INLINE WithBias at(size_t row, size_t column) const { return {c + row * ld + column, ld, bias + column}; }
+    MOE_INLINE AddTo rest() const { return {c, ld}; }
+    MOE_INLINE void take(Floats sum) const { store(c, load(bias) + sum); }
+    MOE_INLINE void take_tail(Floats sum, size_t n) const { store_tail(c, load_tail(bias, n, 0.0f) + sum, n); }
+};
+/// ... or are gradients, and go into Adam without touching memory.
+struct IntoAdam {
+    float *w, *m, *v;
+    size_t ld;
+    float rate;
+
+    MOE_INLINE IntoAdam at(size_t row, size_t column) const {
+        const size_t i = row * ld + column;
+        return {w + i, m + i, v + i, ld, rate};
+    }
+    MOE_INLINE void take(Floats sum) const { adam_vector(w, m, v, sum, OwnSquare{sum}, rate); }
+    MOE_INLINE void take_tail(Floats sum, size_t n) const { adam_tail(w, m, v, sum, OwnSquare{sum}, rate, n); }
+};
+
+constexpr size_t block_columns = 2;                  // vectors
+constexpr size_t block_rows = lanes == 16 ? 12 : 6;  // with the columns as many sums as the registers hold
+constexpr size_t panel_columns = block_columns * lanes;
+constexpr size_t product_depth = 256;            // a panel of b then stays in the first cache
+constexpr size_t packing_rows = 4 * block_rows;  // from here on a panel is read often enough to be copied first
+
+/// One block of a b; `last`: how many numbers of the last vector are wanted, 0: all.
+template <size_t rows, size_t columns, class To>
+MOE_INLINE void product_block(To to, Strided a, const float* b, size_t ldb, size_t k, size_t last) {
+    Floats sums[rows][columns];
+    for (size_t r = 0; r < rows; ++r)
+        for (size_t j = 0; j < columns; ++j) sums[r][j] = Floats{};
+    for (size_t p = 0; p < k; ++p) {
+        Floats x[columns];
+        for (size_t j = 0; j < columns; ++j) {
+            const float* const from = b + p * ldb + j * lanes;
+            x[j] = j + 1 == columns && last != 0 ? load_tail(from, last, 0.0f) : load(from);
+        }
+        for (size_t r = 0; r < rows; ++r) {
+            const Floats factor = all(a.p[r * a.row + p * a.depth]);
+            for (size_t j = 0; j < columns; ++j) sums[r][j] += factor * x[j];
+        }
+    }
+    for (size_t r = 0; r < rows; ++r)
+        for (size_t j = 0; j < columns; ++j)
+            if (j + 1 == columns && last != 0)
+                to.at(r, j * lanes).take_tail(sums[r][j], last);
+            else
+                to.at(r, j * lanes).take(sums[r][j]);
+}
+
+/// The rows of a panel of columns, in blocks of at most `rows`, the rest in smaller ones.
+template <size_t rows, size_t columns, bool whole, class To>
+void product_panel(To to, Strided a, const float* b, size_t ldb, size_t m, size_t k, size_t last) {
+    size_t i = 0;
+    for (; i + rows <= m && !(rows == 12 && m - i == 16);
+         i += rows)  // 16 rows: two blocks of 8 wait less than 12 and 4
+        product_block<rows, columns>(to.at(i, 0), a.from_row(i), b, ldb, k, whole ? 0 : last);
+    if constexpr (rows > 1)
+        if (i < m)
+            product_panel<(rows == 12  ? 8
+                           : rows == 6 ? 4
+                                       : rows / 2),
+                          columns, whole>(to.at(i, 0), a.from_row(i), b, ldb, m - i, k, last);
+}
+
+/// One panel of at most two vectors of columns.
+template <class To>
+void product_columns(To to, Strided a, const float* b, size_t ldb, size_t m, size_t n, size_t k) {
+    if (n == panel_columns)
+        product_panel<block_rows, block_columns, true>(to, a, b, ldb, m, k, 0);
+    else if (n > lanes)
+        product_panel<block_rows, block_columns, false>(to, a, b, ldb, m, k, n - lanes);
+    else if (n == lanes)
+        product_panel<block_rows, 1, true>(to, a, b, ldb, m, k, 0);
+    else
+        product_panel<block_rows, 1, false>(to, a, b, ldb, m, k, n);
+}
+
+/// to (depth,width) becomes columns of b, whatever the distance of b's rows; columns beyond n are zeros.
+MOE_INLINE void copy_panel(float* to, size_t width, const float* b, size_t ldb, size_t n, size_t depth) {
+    for (size_t p = 0; p < depth; ++p)
+        for (size_t j = 0; j < width; j += lanes) {
+            const float* const from = b + p * ldb + j;
+            store(to + p * width + j, j + lanes <= n ? load(from) : load_tail(from, n > j ? n - j : 0, 0.0f));
+        }
+}
+
+/// The depths [p, p + depth) of a b, b being (k,n).
+template <class To>
+MOE_INLINE void product_slice(To to, Strided a, const float* b, size_t ldb, size_t m, size_t n, size_t depth) {
+    alignas(64) float panel[product_depth * panel_columns];
+    const bool pack = m >= packing_rows && ldb > panel_columns;
+    for (size_t j = 0; j < n; j += panel_columns) {
+        const size_t columns = n - j < panel_columns ? n - j : panel_columns;
+        if (pack) copy_panel(panel, panel_columns, b + j, ldb, columns, depth);
+        product_columns(to.at(0, j), a, pack ? panel : b + j, pack ? panel_columns : ldb, m, columns, depth);
+    }
+}
+/// a b with b (k,n), as slices that `to` takes one after the other.
+template <class To>
+void product(To to, Strided a, const float* b, size_t ldb, size_t m, size_t n, size_t k) {
+    product_slice(to, a, b, ldb, m, n, k < product_depth ? k : product_depth);
+    for (size_t p = product_depth; p < k; p += product_depth)
+        product_slice(to.rest(), a.from_depth(p), b + p * ldb, ldb, m, n,
+                      k - p < product_depth ? k - p : product_depth);
+}
+
+/// A square of lanes x lanes numbers becomes its transpose: the bits of row and column change places one by one.
+template <size_t bit>
+MOE_INLINE void transpose_bit(Floats* x) {
+    Ints low, high;
+    for (size_t l = 0; l < lanes; ++l) {
+        low[l] = std::int32_t(l & bit ? lanes + (l ^ bit) : l);
+        high[l] = std::int32_t(l & bit ? lanes + l : l | bit);
+    }
+    for (size_t i = 0; i < lanes; ++i)
+        if (!(i & bit)) {
+            const Floats a = x[i], b = x[i | bit];
+            x[i] = __builtin_shuffle(a, b, low);
+            x[i | bit] = __builtin_shuffle(a, b, high);
+        }
+}
+MOE_INLINE void transpose_square(Floats* x) {
+    transpose_bit<1>(x);
+    transpose_bit<2>(x);
+    if constexpr (lanes >= 8) transpose_bit<4>(x);
+    if constexpr (lanes >= 16) transpose_bit<8>(x);
+}
+
+/// to (depth,width), width a multiple of the lanes, becomes b^T, b being (n,depth); columns beyond n are zeros.
+void transpose_panel(float* to, size_t width, const float* b, size_t ldb, size_t n, size_t depth) {
+    for (size_t p = 0; p < depth; p += lanes) {
+        const size_t deep = depth - p < lanes ? depth - p : lanes;
+        for (size_t j = 0; j < width; j += lanes) {
+            Floats square[lanes];
+            for (size_t i = 0; i < lanes; ++i) {
+                const float* const row = b + (j + i) * ldb + p;
+                square[i] = j + i >= n ? Floats{} : deep == lanes ? load(row) : load_tail(row, deep, 0.0f);
+            }
+            transpose_square(square);
+            for (size_t i = 0; i < deep; ++i) store(to + (p + i) * width + j, square[i]);
+        }
+    }
+}
+
+template <class To>
+MOE_INLINE void transposed_slice(To to, Strided a, const float* b, size_t ldb, size_t m, size_t n, size_t depth) {
+    alignas(64) float panel[product_depth * panel_columns];
+    for (size_t j = 0; j < n; j += panel_columns) {
+        const size_t columns = n - j < panel_columns ? n - j : panel_columns;
+        const size_t width = columns <= lanes ? lanes : panel_columns;
+        transpose_panel(panel, width, b + j * ldb, ldb, columns, depth);
+        product_columns(to.at(0, j), a, panel, width, m, columns, depth);
+    }
+}
+/// a b^T with b (n,k): panels of b are transposed into a buffer that stays in the first cache.
+template <class To>
+void product_transposed(To to, Strided a, const float* b, size_t ldb, size_t m, size_t n, size_t k) {
+    transposed_slice(to, a, b, ldb, m, n, k < product_depth ? k : product_depth);
+    for (size_t p = product_depth; p < k; p += product_depth)
+        transposed_slice(to.rest(), a.from_depth(p), b + p, ldb, m, n, k - p < product_depth ? k - p : product_depth);
+}
+
+void gemm_nn(float* c, size_t ldc, const float* a, size_t lda, const float* b, size_t ldb, const float* bias, size_t m,
+             size_t n, size_t k) {
+    product(WithBias{c, ldc, bias}, {a, lda, 1}, b, ldb, m, n, k);
+}
+void gemm_tn(float* c, size_t ldc, const float* a, size_t lda, const float* b, size_t ldb, size_t m, size_t n,
+             size_t k) {
+    product(AddTo{c, ldc}, {a, 1, lda}, b, ldb, m, n, k);
+}
+void gemm_nt(float* c, size_t ldc, const float* a, size_t lda, const float* b, size_t ldb, size_t m, size_t n, size_t k,
+             bool add) {
+    if (add)
+        product_transposed(AddTo{c, ldc}, {a, lda, 1}, b, ldb, m, n, k);
+    else
+        product_transposed(WriteTo{c, ldc}, {a, lda, 1}, b, ldb, m, n, k);
+}
+/// Along the rows of the weights, which often come from far away; Adam's constants leave registers for 8 rows.
+template <size_t rows>
+void adam_rows(IntoAdam to, Strided a, const float* b, size_t ldb, size_t m, size_t n, size_t k) {
+    size_t i = 0;
+    for (; i + rows <= m; i += rows) {
+        size_t j = 0;
+        for (; j + panel_columns <= n; j += panel_columns)
+            product_block<rows, block_columns>(to.at(i, j), a.from_row(i), b + j, ldb, k, 0);
+        if (j < n) product_columns(to.at(i, j), a.from_row(i), b + j, ldb, rows, n - j, k);
+    }
+    if constexpr (rows > 1)
+        if (i < m) adam_rows<rows / 2>(to.at(i, 0), a.from_row(i), b, ldb, m - i, n, k);
+}
+
+/// Rows of less than a vector, one behind the other: each is written whole, and the next one covers what is too much.
+struct RowByRow {
+    float* c;
+    size_t ld;
+
+    MOE_INLINE RowByRow at(size_t row, size_t column) const { return {c + row * ld + column, ld}; }
+    MOE_INLINE void take(Floats sum) const { store(c, sum); }
+    MOE_INLINE void take_tail(Floats sum, size_t) const { store(c, sum); }
+};
+/// Weights of such rows: read and written row by row, each row would have to wait for the one before.
+void narrow_adam(IntoAdam to, Strided a, const float* b, size_t ldb, size_t m, size_t n, size_t k) {
+    constexpr size_t most = 64;
+    alignas(64) float gradient[(most + 1) * lanes];
+    for (size_t i = 0; i < m; i += most) {
+        const size_t rows = m - i < most ? m - i : most;
+        product_columns(RowByRow{gradient, n}, a.from_row(i), b, ldb, rows, n, k);
+        adam(to.w + i * n, gradient, to.m + i * n, to.v + i * n, to.rate, rows * n);
+    }
+}
+void gemm_tn_adam(float* w, float* m, float* v, size_t ld, const float* a, size_t lda, const float* b, size_t ldb,
+                  size_t rows, size_t n, size_t k, float rate) {
+    const IntoAdam to{w, m, v, ld, rate};
+    if (n < lanes && ld == n)
+        narrow_adam(to, {a, 1, lda}, b, ldb, rows, n, k);
+    else
+        adam_rows<lanes == 16 ? 8 : 4>(to, {a, 1, lda}, b, ldb, rows, n, k);
+}
+constexpr size_t adam_depth = product_depth;
+
+void prepare() {}
+
+#else
+
+using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using Stride = Eigen::OuterStride<>;
+using Map = Eigen::Map<Matrix, Eigen::Unaligned, Stride>;
+using ConstMap = Eigen::Map<const Matrix, Eigen::Unaligned, Stride>;
+using Index = Eigen::Index;
+
+MOE_INLINE Map matrix(float* p, size_t rows, size_t columns, size_t ld) {
+    return Map(p, Index(rows), Index(columns), Stride(Index(ld)));
+}
+MOE_INLINE ConstMap matrix(const float* p, size_t rows, size_t columns, size_t ld) {
+    return ConstMap(p, Index(rows), Index(columns), Stride(Index(ld)));
+}
+
+void gemm_nn(float* c, size_t ldc, const float* a, size_t lda, const float* b, size_t ldb, const float* bias, size_t m,
+             size_t n, size_t k) {
+    for (size_t i = 0; i < m; ++i) __builtin_memcpy(c + i * ldc, bias, 4 * n);
+    matrix(c, m, n, ldc).noalias() += matrix(a, m, k, lda) * matrix(b, k, n, ldb);
+}
+void gemm_tn(float* c, size_t ldc, const float* a, size_t lda, const float* b, size_t ldb, size_t m, size_t n,
+             size_t k) {
+    matrix(c, m, n, ldc).noalias() += matrix(a, k, m, lda).transpose() * matrix(b, k, n, ldb);
+}
+void gemm_nt(float* c, size_t ldc, const float* a, size_t lda, const float* b, size_t ldb, size_t m, size_t n, size_t k,
+             bool add) {
+    if (!add) matrix(c, m, n, ldc).setZero();
+    matrix(c, m, n, ldc).noalias() += matrix(a, m, k, lda) * matrix(b, n, k, ldb).transpose();
+}
+constexpr auto gemm_tn_adam = nullptr;
+constexpr size_t adam_depth = 0;
+
+// Eigen cuts its products by the sizes of the caches it finds; with sizes of our own the same sums come out in the same
+// order on every machine.
+void prepare() {
+    Eigen::setCpuCacheSizes(32 << 10, 512 << 10, 4 << 20);
+}
+
+#endif
