@@ -3,6 +3,7 @@
 #include "app/cli/commands.h"
 #include "app/cli/terminal.h"
 #include "app/shell/window_bench.h"
+#include "engine/bench/serve.h"
 #include "engine/core/error.h"
 #include "engine/core/numbers.h"
 
@@ -42,6 +43,13 @@ void benchWindow(const std::function<void(const BenchRow&)>& tell) {
     row("window: processor while idle", 100 * w.idle, "%", "at most 1", 1);
 }
 
+int serve(const Arguments& a, const BenchOptions& options) {
+    for (const char* other : {"--case", "--json"})
+        if (a.has(other)) throw UsageError("The option --serve goes with no " + std::string(other) + ".");
+    serve_bench(std::cin, std::cout, {options.device, options.threads});
+    return 0;
+}
+
 int run(const Arguments& a) {
     BenchOptions options;
     options.cases = a.values("--case");
@@ -49,6 +57,7 @@ int run(const Arguments& a) {
     const bool window = all || std::erase(options.cases, window_case) > 0;
     options.threads = int(a.whole("--threads", 1, 1024).value_or(1));
     options.device = backendOptions(a).device;
+    if (a.has("--serve")) return serve(a, options);
     const bool json = a.has("--json");
     nlohmann::ordered_json rows = nlohmann::ordered_json::array();
     options.on_row = [&](const BenchRow& row) {
@@ -74,6 +83,11 @@ std::string notes() {
     for (const std::string& name : bench_cases()) width = std::max(width, name.size());
     for (const std::string& name : bench_cases()) text += padded("  " + name, width + 4) + bench_case_help(name) + "\n";
     text += padded("  " + std::string(window_case), width + 4) + std::string(window_help) + "\n";
+    text +=
+        "\nWith --serve, a line 'seed V B dense STEPS' (training steps of V words and B examples) or 'moe D E N top2 "
+        "REPEATS'\n(a mixture layer of width D, E experts, N tokens, forward and backward) is answered with seconds "
+        "and "
+        "processor\nseconds a step and the loss; an empty line ends it.\n";
     return text;
 }
 
@@ -83,12 +97,13 @@ Command benchCommand() {
     static const std::string text = notes();
     return {"bench",
             "how fast this machine trains",
-            "[--case NAME]... [--threads N] [--device auto|cpu|cuda] [--json]",
+            "[--case NAME]... [--threads N] [--device auto|cpu|cuda] [--json | --serve]",
             "",
             {{"--case", "NAME", "only this case", true},
              {"--threads", "N", "threads to compute with (1)"},
              device_option,
-             json_option},
+             json_option,
+             {"--serve", "", "time the steps that lines of standard input ask for, beside other programs"}},
             text,
             run};
 }

@@ -46,7 +46,7 @@ private Q_SLOTS:
             {"heatmap", {"--model", "--text", "--probe", "--out", ".png", ".svg", ".pdf", ".csv"}},
             {"verify", {"--device", "--json"}},
             {"export", {"--model", "--keras", "--keras-code", "--classes"}},
-            {"bench", {"--case", "--threads", "--device", "--json"}}};
+            {"bench", {"--case", "--threads", "--device", "--json", "--serve"}}};
         for (const auto& [command, words] : commands) {
             QVERIFY2(all.out.contains("\n  " + command + " "), command.constData());
             const Ran help = moelab({QString::fromLatin1(command), "--help"});
@@ -83,6 +83,8 @@ private Q_SLOTS:
         REFUSED(moelab({"predict", "--model", at("model")}), 2, "text");
         REFUSED(moelab({"heatmap", "--model", at("model"), "--out", at("x.png")}), 2, "--probe");
         REFUSED(moelab({"bench", "--case", "none"}), 2, "none");
+        REFUSED(moelab({"bench", "--serve", "--json"}), 2, "--json");
+        REFUSED(moelab({"bench", "--serve", "--case", "step"}), 2, "--case");
         QVERIFY(!QDir(at("x")).exists());
     }
 
