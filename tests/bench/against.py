@@ -1,0 +1,270 @@
+#!/usr/bin/env python3
+"""Times moelab against Keras, JAX and PyTorch on this machine, side by side.
+
+`moelab bench --serve` and the programs of tests/bench/peers/ train the same model and take turns, round by round, pinned
+to the same cores; of each round the peer's time is divided by moelab's, and the median of these ratios stands next to its
+goal. A peer that cannot be installed or run is named in a sentence, and the rest goes on. The peers' Python environment is
+made where it is missing (about 8 GB). Exit code 0 also where goals are missed, since figures are for people; 1 where a loss
+does not fall as it must, so that somebody does other work.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+from against_children import Answer, Child, Failed
+from against_environment import PACKAGES, make_environment
+from against_tables import (CASES, GROUPS, MOELAB, ONE_THREAD, ROWS, Case, Line, Result, Row, goals_met, markdown,
+                            seed_case, with_best)
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+PROGRAMS = {"keras-tensorflow": "keras_peer.py", "keras-jax": "keras_peer.py", "jax": "jax_peer.py",
+            "torch": "torch_seed_peer.py", "torch-moe": "torch_mixture_peer.py"}
+PACKAGES_OF = {"keras-tensorflow": "tensorflow", "keras-jax": "jax", "jax": "jax", "torch": "torch",
+               "torch-moe": "torch"}
+CHECKED = seed_case(500, 32)
+CHECKED_STEPS = 550  # ten epochs
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    names = [c.name for c in CASES]
+    parser.add_argument("--moelab", type=Path, default=ROOT / "build/release/app/moelab", metavar="FILE",
+                        help="the program to measure (build/release/app/moelab)")
+    parser.add_argument("--venv", type=Path, default=ROOT / "build/against-venv", metavar="DIR",
+                        help="the peers' Python environment (build/against-venv): "
+                        + "; ".join(", ".join(p) for p in PACKAGES.values()))
+    parser.add_argument("--python-tf", type=Path, metavar="FILE",
+                        help="a Python that has Keras, TensorFlow and JAX, in the environment's place")
+    parser.add_argument("--python-torch", type=Path, metavar="FILE",
+                        help="a Python that has PyTorch, in the environment's place")
+    parser.add_argument("--cases", metavar="NAME,...",
+                        help=f"only these, of {', '.join(GROUPS)} (whole tables), {', '.join(names)}")
+    parser.add_argument("--peers", metavar="NAME,...", help=f"only these, of {', '.join(PROGRAMS)}")
+    parser.add_argument("--rounds", type=int, metavar="N", help="rounds a case (9, with --quick 3)")
+    parser.add_argument("--quick", action="store_true", help="few short rounds: whether it works, no figures to keep")
+    parser.add_argument("--no-check", action="store_true",
+                        help="leave out the first look whether everybody's loss falls from ln V")
+    parser.add_argument("--cores", metavar="I,J", help="run on these cores (the last ones that this process may use)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure of every round here")
+    given = parser.parse_args()
+    given.rounds = given.rounds or (3 if given.quick else 9)
+    known = [*GROUPS, *names]
+    given.cases = chosen(parser, "--cases", given.cases, known)
+    given.cases = [c for c in CASES if not given.cases or c.name in given.cases or c.group in given.cases]
+    given.peers = chosen(parser, "--peers", given.peers, list(PROGRAMS)) or list(PROGRAMS)
+    if given.rounds < 1:
+        parser.error("--rounds takes a whole number from 1")
+    if not given.moelab.is_file():
+        parser.error(f"there is no {given.moelab}: build the release preset's target moelab, or name one by --moelab")
+    may = sorted(os.sched_getaffinity(0))
+    try:
+        given.cores = [int(c) for c in given.cores.split(",")] if given.cores else may[-2:]
+    except ValueError:
+        parser.error(f"--cores cannot be '{given.cores}': it takes numbers of cores, as 0,1")
+    if not set(given.cores) <= set(may):
+        parser.error(f"--cores takes cores of {', '.join(map(str, may))}")
+    return given
+
+
+def chosen(parser: argparse.ArgumentParser, option: str, text: str | None, known: list[str]) -> list[str]:
+    names = text.split(",") if text else []
+    for name in names:
+        if name not in known:
+            parser.error(f"{option} does not know '{name}'; there are {', '.join(known)}")
+    return names
+
+
+def processor_name() -> str:
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        return next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), "unknown")
+
+
+def moelab_version(program: Path) -> str:
+    ran = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    return ", ".join(line.strip() for line in ran.stdout.splitlines() if line.strip())
+
+
+def say(text: str = "") -> None:
+    print(text, flush=True)
+
+
+class Field:
+    """All programs that take turns, on so many threads."""
+
+    def __init__(self, given: argparse.Namespace, pythons: dict[str, Path | str], threads: int, stack: ExitStack) -> None:
+        self.lost: dict[str, str] = {}
+        self.children: dict[str, Child] = {}
+        self.versions: dict[str, str] = {}
+        self.stack = stack
+        cores = set(given.cores[-threads:])
+        # No peer looks for a GPU, and none starts more threads than it may use.
+        environment = {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu", "TF_CPP_MIN_LOG_LEVEL": "3",
+                       "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads),
+                       "TORCHINDUCTOR_COMPILE_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1",
+                       "TORCHINDUCTOR_CACHE_DIR": str(given.venv / "compiled"), "KERAS_HOME": str(given.venv / "keras")}
+        if threads == 1:
+            environment["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+        self.add(MOELAB, [str(given.moelab), "bench", "--serve", "--threads", str(threads)], cores, {})
+        if threads > 1:
+            self.add(ONE_THREAD, [str(given.moelab), "bench", "--serve", "--threads", "1"], {given.cores[-1]}, {})
+        for peer in given.peers:
+            python = pythons[PACKAGES_OF[peer]]
+            if isinstance(python, str):
+                self.lose(peer, python)
+                continue
+            backend = {"KERAS_BACKEND": peer.removeprefix("keras-")} if peer.startswith("keras-") else {}
+            self.add(peer, [str(python), str(HERE / "peers" / PROGRAMS[peer]), str(threads)], cores,
+                     environment | backend)
+
+    def add(self, name: str, command: list[str], cores: set[int], environment: dict[str, str]) -> None:
+        self.children[name] = Child(command, cores, environment)
+        self.stack.callback(self.children[name].stop)
+
+    def lose(self, name: str, why: str) -> None:
+        if name not in self.lost:
+            say(f"{name} is left out: {why}.")
+        self.lost[name] = why
+
+    def start(self, name: str) -> bool:
+        if name in self.lost or name not in self.children:
+            return False
+        try:
+            self.children[name].start()
+        except Failed as why:
+            if name == MOELAB:
+                raise
+            self.lose(name, str(why))
+            return False
+        self.versions[name] = self.children[name].greeting
+        return True
+
+    def rows(self, case: Case) -> list[Row]:
+        """Who takes part: moelab first."""
+        rows = [Row(MOELAB, MOELAB, "dense" if case.group != "moe" else "top2")]
+        if ONE_THREAD in self.children:
+            rows.append(Row(ONE_THREAD, ONE_THREAD, "dense"))
+        rows += ROWS[case.group]
+        return [row for row in rows if self.start(row.peer)]
+
+    def ask(self, row: Row, case: Case, count: int) -> Answer:
+        return self.children[row.peer].ask(case.request.format(variant=row.variant, count=count))
+
+
+def check(field: Field) -> bool:
+    """Whether every loss begins at ln V and falls."""
+    right = True
+    guess = math.log(int(CHECKED.request.split()[1]))
+    say(f"Loss of {CHECKED.name} at first and after {CHECKED_STEPS} steps; ln V is {guess:.3f} (fit: the mean of an epoch):")
+    for row in field.rows(CHECKED):
+        try:
+            first, last = field.ask(row, CHECKED, 1).loss, field.ask(row, CHECKED, CHECKED_STEPS).loss
+        except Failed as why:
+            say(f"  {row.label:<38} failed: {why}.")
+            continue
+        good = abs(first - guess) < 0.05 * guess and last < 0.98 * guess
+        right = right and good
+        say(f"  {row.label:<38} {first:.3f} -> {last:.3f}{'' if good else '   WRONG: this is not the same work'}")
+    say()
+    return right
+
+
+def counts(field: Field, case: Case, rows: list[Row], seconds: float) -> dict[str, int]:
+    """How many steps a round of each takes; rows that fail are missing."""
+    found = {}
+    for row in rows:
+        try:
+            field.ask(row, case, 1)  # warms up
+            found[row.label] = max(1, math.ceil(seconds / field.ask(row, case, 2).wall))
+        except Failed as why:
+            say(f"{row.label} has no figure for {case.name}: {why}.")
+            if row.label == MOELAB:
+                raise
+    return found
+
+
+def measure(field: Field, case: Case, rounds: int, seconds: float) -> Result:
+    rows = field.rows(case)
+    steps = counts(field, case, rows, seconds)
+    answers: dict[str, list[Answer]] = {label: [] for label in steps}
+    for i in range(rounds):
+        # Each round begins with another one: nobody always comes after the same neighbour's cold caches.
+        for row in rows[i % len(rows):] + rows[:i % len(rows)]:
+            if row.label not in answers:
+                continue
+            try:
+                answers[row.label].append(field.ask(row, case, steps[row.label]))
+            except Failed as why:
+                if row.label == MOELAB:
+                    raise
+                say(f"{row.label} has no figure for {case.name}: {why}.")
+                del answers[row.label]
+    own = answers[MOELAB]
+    lines = [Line(label, mine, [a.wall / b.wall for a, b in zip(mine, own)]) for label, mine in answers.items()]
+    return Result(case, with_best(case, lines, {row.label: row.peer for row in rows}))
+
+
+def measure_all(given: argparse.Namespace, pythons: dict[str, Path | str], report: dict[str, object]) -> list[Result]:
+    results: list[Result] = []
+    seconds = 0.05 if given.quick else 0.25
+    for threads in sorted({c.threads for c in given.cases}):
+        if threads > len(given.cores):
+            say(f"The cases on {threads} threads are left out: there is one core.")
+            continue
+        with ExitStack() as stack:
+            field = Field(given, pythons, threads, stack)
+            cases = [c for c in given.cases if c.threads == threads]
+            if not given.no_check and any(c.group != "moe" for c in cases):
+                report["check"] = check(field) and report.get("check", True)
+            for case in cases:
+                results.append(measure(field, case, given.rounds, seconds))
+                say(results[-1].shown() + "\n")
+            report["peers"] = {**report.get("peers", {}), **field.versions}
+            report["left_out"] = {**report.get("left_out", {}), **field.lost}
+    return results
+
+
+def pythons_of(given: argparse.Namespace) -> dict[str, Path | str]:
+    own = {"tensorflow": given.python_tf, "jax": given.python_tf, "torch": given.python_torch}
+    pythons: dict[str, Path | str] = {group: path for group, path in own.items() if path is not None}
+    needed = sorted({PACKAGES_OF[peer] for peer in given.peers} - set(pythons))
+    return pythons | make_environment(given.venv, needed) if needed else pythons
+
+
+def main() -> int:
+    given = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: the programs end with this one
+    pythons = pythons_of(given)
+    report: dict[str, object] = {"processor": processor_name(), "cores": given.cores, "rounds": given.rounds,
+                                 "moelab": str(given.moelab), "moelab_version": moelab_version(given.moelab)}
+    say(f"{report['processor']}, cores {given.cores}; {given.moelab}: {report['moelab_version']}")
+    say(f"{given.rounds} rounds a case; medians; ranges in brackets.\n")
+    try:
+        results = measure_all(given, pythons, report)
+    except Failed as why:
+        say(f"{given.moelab} did not answer: {why}.")
+        return 1
+    for group in GROUPS:
+        of_group = [r for r in results if r.case.group == group]
+        if of_group:
+            say(markdown(group, of_group) + "\n")
+    peers = [f"{name}: {version}" for name, version in report["peers"].items() if version]
+    say(f"Peers: {'; '.join(peers) or 'none'}. {goals_met(results)}")
+    if given.json is not None:
+        given.json.write_text(json.dumps(report | {"cases": [r.as_json() for r in results]}, indent=1) + "\n")
+    return 0 if report.get("check", True) else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
