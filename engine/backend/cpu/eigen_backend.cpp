@@ -344,6 +344,7 @@ private:
     // The tiles of an (M,N) matrix: part(row, column, rows, columns).
     template <class F>
     void tiles(size_t M, size_t N, double work, Threads threads, F&& part) {
+        if (threads == Threads::caller && kernels_.gemm_tn_adam) return part(0, 0, M, N);  // copies what it must itself
         const size_t down = parts_of(M, tile_rows), across = parts_of(N, tile_columns);
         run(
             down * across, work,

@@ -1,16 +1,27 @@
-// Matrix products, included by kernels_impl.h. Roofline: a block of `rows` x 2 vectors reads 2 vectors and `rows`
-// numbers for 2 rows multiply-adds of a vector, so from 6 rows on it waits for the multipliers, not for the caches.
-// SSE2 has too few registers for such blocks to gain anything over Eigen's.
+// Matrix products, included by kernels_impl.h. Roofline: a block of 6 x 4 vectors of sums (6 x 2 with AVX2) reads 4
+// vectors and 6 numbers for 24 multiply-adds of a vector: from the first cache it waits for the multipliers alone.
+// Weights that come from afar are read once for each slice of the sum: from fewer than about 13 rows on they are what
+// it waits for. SSE2 has too few registers for such blocks to gain anything over Eigen's.
 
 #if defined(__FMA__)
 
-/// A matrix whose element (i, p) lies at p[i * row + p * depth]: a row-major one or its transpose.
-struct Strided {
+/// The left matrix of a product, element (i, p): a row-major one ...
+struct Rows {
     const float* p;
-    size_t row, depth;
+    size_t ld;
 
-    MOE_INLINE Strided from_row(size_t i) const { return {p + i * row, row, depth}; }
-    MOE_INLINE Strided from_depth(size_t i) const { return {p + i * depth, row, depth}; }
+    MOE_INLINE float operator()(size_t i, size_t depth) const { return p[i * ld + depth]; }
+    MOE_INLINE Rows from_row(size_t i) const { return {p + i * ld, ld}; }
+    MOE_INLINE Rows from_depth(size_t d) const { return {p + d, ld}; }
+};
+/// ... or the transpose of one.
+struct Columns {
+    const float* p;
+    size_t ld;
+
+    MOE_INLINE float operator()(size_t i, size_t depth) const { return p[depth * ld + i]; }
+    MOE_INLINE Columns from_row(size_t i) const { return {p + i, ld}; }
+    MOE_INLINE Columns from_depth(size_t d) const { return {p + d * ld, ld}; }
 };
 
 /// What becomes of a product's sums: they are written, added to what is there, ...
@@ -57,15 +68,30 @@ struct IntoAdam {
     MOE_INLINE void take_tail(Floats sum, size_t n) const { adam_tail(w, m, v, sum, OwnSquare{sum}, rate, n); }
 };
 
-constexpr size_t block_columns = 2;                  // vectors
-constexpr size_t block_rows = lanes == 16 ? 12 : 6;  // with the columns as many sums as the registers hold
+constexpr size_t block_columns = lanes == 16 ? 4 : 2;  // vectors
+constexpr size_t block_sums = lanes == 16 ? 24 : 12;   // as many vectors of sums as the registers hold
 constexpr size_t panel_columns = block_columns * lanes;
-constexpr size_t product_depth = 256;            // a panel of b then stays in the first cache
-constexpr size_t packing_rows = 4 * block_rows;  // from here on a panel is read often enough to be copied first
+constexpr size_t product_depth = 128;  // a panel of b then stays in the first cache
+constexpr size_t adam_depth = 128;     // one slice: Adam takes a gradient once
+constexpr size_t packing_rows = 200;   // from here on a panel is read often enough to be copied first
+constexpr size_t far_apart = 200;      // numbers; rows of a that crowd each other out of the first cache
+
+constexpr size_t rows_beside(size_t columns) {
+    const size_t rows = block_sums / columns;
+    return rows > 12 ? 12 : rows;
+}
+constexpr size_t fewer(size_t rows) {
+    return rows == 12 ? 8 : rows == 6 ? 4 : rows / 2;
+}
+/// Whether `left` rows are better done with smaller blocks from here on: two of 8 wait less than 12 and 4.
+constexpr bool smaller_from_here(size_t rows, size_t left) {
+    return (rows == 12 && left == 16) || (rows == 6 && left == 8);
+}
+constexpr size_t block_rows = rows_beside(block_columns);
 
 /// One block of a b; `last`: how many numbers of the last vector are wanted, 0: all.
-template <size_t rows, size_t columns, class To>
-MOE_INLINE void product_block(To to, Strided a, const float* b, size_t ldb, size_t k, size_t last) {
+template <size_t rows, size_t columns, class To, class A>
+MOE_INLINE void product_block(To to, A a, const float* b, size_t ldb, size_t k, size_t last) {
     Floats sums[rows][columns];
     for (size_t r = 0; r < rows; ++r)
         for (size_t j = 0; j < columns; ++j) sums[r][j] = Floats{};
@@ -75,8 +101,11 @@ MOE_INLINE void product_block(To to, Strided a, const float* b, size_t ldb, size
             const float* const from = b + p * ldb + j * lanes;
             x[j] = j + 1 == columns && last != 0 ? load_tail(from, last, 0.0f) : load(from);
         }
+        // Pieces of rows that lie far apart are no stream that the processor would foresee; of its own copies each is.
+        if constexpr (columns == block_columns)
+            for (size_t j = 0; j < columns; ++j) __builtin_prefetch(b + (p + 8) * ldb + j * lanes);
         for (size_t r = 0; r < rows; ++r) {
-            const Floats factor = all(a.p[r * a.row + p * a.depth]);
+            const Floats factor = all(a(r, p));
             for (size_t j = 0; j < columns; ++j) sums[r][j] += factor * x[j];
         }
     }
@@ -89,60 +118,104 @@ MOE_INLINE void product_block(To to, Strided a, const float* b, size_t ldb, size
 }
 
 /// The rows of a panel of columns, in blocks of at most `rows`, the rest in smaller ones.
-template <size_t rows, size_t columns, bool whole, class To>
-void product_panel(To to, Strided a, const float* b, size_t ldb, size_t m, size_t k, size_t last) {
+template <size_t rows, size_t columns, bool whole, class To, class A>
+void product_panel(To to, A a, const float* b, size_t ldb, size_t m, size_t k, size_t last) {
     size_t i = 0;
-    for (; i + rows <= m && !(rows == 12 && m - i == 16);
-         i += rows)  // 16 rows: two blocks of 8 wait less than 12 and 4
+    for (; i + rows <= m && !smaller_from_here(rows, m - i); i += rows)
         product_block<rows, columns>(to.at(i, 0), a.from_row(i), b, ldb, k, whole ? 0 : last);
     if constexpr (rows > 1)
-        if (i < m)
-            product_panel<(rows == 12  ? 8
-                           : rows == 6 ? 4
-                                       : rows / 2),
-                          columns, whole>(to.at(i, 0), a.from_row(i), b, ldb, m - i, k, last);
+        if (i < m) product_panel<fewer(rows), columns, whole>(to.at(i, 0), a.from_row(i), b, ldb, m - i, k, last);
 }
 
-/// One panel of at most two vectors of columns.
-template <class To>
-void product_columns(To to, Strided a, const float* b, size_t ldb, size_t m, size_t n, size_t k) {
+/// Less than a panel.
+template <size_t columns, class To, class A>
+void product_narrow(To to, A a, const float* b, size_t ldb, size_t m, size_t n, size_t k) {
+    if constexpr (columns > 1)
+        if (n <= (columns - 1) * lanes) return product_narrow<columns - 1>(to, a, b, ldb, m, n, k);
+    product_panel<rows_beside(columns), columns, false>(to, a, b, ldb, m, k, n % lanes);
+}
+/// One panel of columns, n at most panel_columns.
+template <class To, class A>
+void product_columns(To to, A a, const float* b, size_t ldb, size_t m, size_t n, size_t k) {
     if (n == panel_columns)
         product_panel<block_rows, block_columns, true>(to, a, b, ldb, m, k, 0);
-    else if (n > lanes)
-        product_panel<block_rows, block_columns, false>(to, a, b, ldb, m, k, n - lanes);
-    else if (n == lanes)
-        product_panel<block_rows, 1, true>(to, a, b, ldb, m, k, 0);
     else
-        product_panel<block_rows, 1, false>(to, a, b, ldb, m, k, n);
+        product_narrow<block_columns>(to, a, b, ldb, m, n, k);
 }
 
-/// to (depth,width) becomes columns of b, whatever the distance of b's rows; columns beyond n are zeros.
-MOE_INLINE void copy_panel(float* to, size_t width, const float* b, size_t ldb, size_t n, size_t depth) {
-    for (size_t p = 0; p < depth; ++p)
-        for (size_t j = 0; j < width; j += lanes) {
-            const float* const from = b + p * ldb + j;
-            store(to + p * width + j, j + lanes <= n ? load(from) : load_tail(from, n > j ? n - j : 0, 0.0f));
+/// Panels of b copied one behind the other, a few at a time: the longer a row's piece, the better it comes from afar.
+struct PackedPanels {
+    static constexpr size_t group = 4;
+    alignas(64) float numbers[group * product_depth * panel_columns];
+
+    /// The panel of the columns from j on, a multiple of a panel's; asked for in order. Columns beyond n are zeros.
+    MOE_INLINE const float* at(const float* b, size_t ldb, size_t n, size_t depth, size_t j) {
+        const size_t place = j / panel_columns % group;
+        if (place == 0) {
+            const size_t rest = n - j, width = rest < group * panel_columns ? rest : group * panel_columns;
+            for (size_t p = 0; p < depth; ++p)
+                for (size_t i = 0; i < width; i += lanes) {
+                    const float* const from = b + p * ldb + j + i;
+                    float* const to = numbers + (i / panel_columns * depth + p) * panel_columns + i % panel_columns;
+                    store(to, i + lanes <= width ? load(from) : load_tail(from, width - i, 0.0f));
+                }
         }
-}
+        return numbers + place * depth * panel_columns;
+    }
+};
 
 /// The depths [p, p + depth) of a b, b being (k,n).
-template <class To>
-MOE_INLINE void product_slice(To to, Strided a, const float* b, size_t ldb, size_t m, size_t n, size_t depth) {
-    alignas(64) float panel[product_depth * panel_columns];
-    const bool pack = m >= packing_rows && ldb > panel_columns;
-    for (size_t j = 0; j < n; j += panel_columns) {
-        const size_t columns = n - j < panel_columns ? n - j : panel_columns;
-        if (pack) copy_panel(panel, panel_columns, b + j, ldb, columns, depth);
-        product_columns(to.at(0, j), a, pack ? panel : b + j, pack ? panel_columns : ldb, m, columns, depth);
+template <class To, class A>
+MOE_INLINE void product_slice(To to, A a, const float* b, size_t ldb, size_t m, size_t n, size_t depth) {
+    if (m < packing_rows || ldb <= panel_columns) {
+        for (size_t j = 0; j < n; j += panel_columns)
+            product_columns(to.at(0, j), a, b + j, ldb, m, n - j < panel_columns ? n - j : panel_columns, depth);
+        return;
     }
+    PackedPanels panels;
+    for (size_t j = 0; j < n; j += panel_columns)
+        product_columns(to.at(0, j), a, panels.at(b, ldb, n, depth, j), panel_columns, m,
+                        n - j < panel_columns ? n - j : panel_columns, depth);
 }
 /// a b with b (k,n), as slices that `to` takes one after the other.
-template <class To>
-void product(To to, Strided a, const float* b, size_t ldb, size_t m, size_t n, size_t k) {
+template <class To, class A>
+void product(To to, A a, const float* b, size_t ldb, size_t m, size_t n, size_t k) {
     product_slice(to, a, b, ldb, m, n, k < product_depth ? k : product_depth);
     for (size_t p = product_depth; p < k; p += product_depth)
         product_slice(to.rest(), a.from_depth(p), b + p * ldb, ldb, m, n,
                       k - p < product_depth ? k - p : product_depth);
+}
+
+/// to (depth,rows) becomes columns of the row-major matrix at p: its rows lie so far apart that they share a few places
+/// of the first cache, and each would be read anew for every panel of b. May write a vector more than it fills.
+template <size_t rows>
+MOE_INLINE void copy_block(float* to, Columns a, size_t wanted, size_t depth) {
+    static_assert(rows <= lanes);
+    for (size_t p = 0; p < depth; ++p) {
+        const float* const from = a.p + p * a.ld;
+        store(to + p * rows, load_tail(from, wanted, 0.0f));
+    }
+}
+
+/// a^T b with long rows of a, for whole panels of b's.
+template <class To>
+MOE_INLINE void product_of_blocks(To to, Columns a, const float* b, size_t ldb, size_t m, size_t n, size_t depth) {
+    constexpr size_t blocks = 120 / block_rows;
+    alignas(64) float packed[blocks * block_rows * product_depth + lanes];
+    PackedPanels panels;
+    for (size_t i = 0; i < m; i += blocks * block_rows) {
+        const size_t rows = m - i < blocks * block_rows ? m - i : blocks * block_rows;
+        for (size_t r = 0; r < rows; r += block_rows)
+            copy_block<block_rows>(packed + r * depth, a.from_row(i + r), rows - r < block_rows ? rows - r : block_rows,
+                                   depth);
+        for (size_t j = 0; j < n; j += panel_columns) {
+            const size_t columns = n - j < panel_columns ? n - j : panel_columns;
+            const float* const panel = panels.at(b, ldb, n, depth, j);
+            for (size_t r = 0; r < rows; r += block_rows)
+                product_columns(to.at(i + r, j), Columns{packed + r * depth, block_rows}, panel, panel_columns,
+                                rows - r < block_rows ? rows - r : block_rows, columns, depth);
+        }
+    }
 }
 
 /// A square of lanes x lanes numbers becomes its transpose: the bits of row and column change places one by one.
@@ -183,19 +256,19 @@ void transpose_panel(float* to, size_t width, const float* b, size_t ldb, size_t
     }
 }
 
-template <class To>
-MOE_INLINE void transposed_slice(To to, Strided a, const float* b, size_t ldb, size_t m, size_t n, size_t depth) {
+template <class To, class A>
+MOE_INLINE void transposed_slice(To to, A a, const float* b, size_t ldb, size_t m, size_t n, size_t depth) {
     alignas(64) float panel[product_depth * panel_columns];
     for (size_t j = 0; j < n; j += panel_columns) {
         const size_t columns = n - j < panel_columns ? n - j : panel_columns;
-        const size_t width = columns <= lanes ? lanes : panel_columns;
+        const size_t width = (columns + lanes - 1) / lanes * lanes;
         transpose_panel(panel, width, b + j * ldb, ldb, columns, depth);
         product_columns(to.at(0, j), a, panel, width, m, columns, depth);
     }
 }
 /// a b^T with b (n,k): panels of b are transposed into a buffer that stays in the first cache.
-template <class To>
-void product_transposed(To to, Strided a, const float* b, size_t ldb, size_t m, size_t n, size_t k) {
+template <class To, class A>
+void product_transposed(To to, A a, const float* b, size_t ldb, size_t m, size_t n, size_t k) {
     transposed_slice(to, a, b, ldb, m, n, k < product_depth ? k : product_depth);
     for (size_t p = product_depth; p < k; p += product_depth)
         transposed_slice(to.rest(), a.from_depth(p), b + p, ldb, m, n, k - p < product_depth ? k - p : product_depth);
@@ -203,31 +276,39 @@ void product_transposed(To to, Strided a, const float* b, size_t ldb, size_t m, 
 
 void gemm_nn(float* c, size_t ldc, const float* a, size_t lda, const float* b, size_t ldb, const float* bias, size_t m,
              size_t n, size_t k) {
-    product(WithBias{c, ldc, bias}, {a, lda, 1}, b, ldb, m, n, k);
+    product(WithBias{c, ldc, bias}, Rows{a, lda}, b, ldb, m, n, k);
 }
 void gemm_tn(float* c, size_t ldc, const float* a, size_t lda, const float* b, size_t ldb, size_t m, size_t n,
              size_t k) {
-    product(AddTo{c, ldc}, {a, 1, lda}, b, ldb, m, n, k);
+    const Columns transposed{a, lda};
+    if (lda < far_apart || m < packing_rows || n < 2 * panel_columns)
+        return product(AddTo{c, ldc}, transposed, b, ldb, m, n, k);
+    for (size_t p = 0; p < k; p += product_depth)
+        product_of_blocks(AddTo{c, ldc}, transposed.from_depth(p), b + p * ldb, ldb, m, n,
+                          k - p < product_depth ? k - p : product_depth);
 }
 void gemm_nt(float* c, size_t ldc, const float* a, size_t lda, const float* b, size_t ldb, size_t m, size_t n, size_t k,
              bool add) {
     if (add)
-        product_transposed(AddTo{c, ldc}, {a, lda, 1}, b, ldb, m, n, k);
+        product_transposed(AddTo{c, ldc}, Rows{a, lda}, b, ldb, m, n, k);
     else
-        product_transposed(WriteTo{c, ldc}, {a, lda, 1}, b, ldb, m, n, k);
+        product_transposed(WriteTo{c, ldc}, Rows{a, lda}, b, ldb, m, n, k);
 }
 /// Along the rows of the weights, which often come from far away; Adam's constants leave registers for 8 rows.
-template <size_t rows>
-void adam_rows(IntoAdam to, Strided a, const float* b, size_t ldb, size_t m, size_t n, size_t k) {
+template <size_t rows, bool far>
+void adam_rows(IntoAdam to, Columns a, const float* b, size_t ldb, size_t m, size_t n, size_t k) {
     size_t i = 0;
+    alignas(64) float packed[far ? rows * adam_depth + lanes : 1];
     for (; i + rows <= m; i += rows) {
+        Columns block = a.from_row(i);
+        if constexpr (far) copy_block<rows>(packed, block, rows, k), block = {packed, rows};
         size_t j = 0;
         for (; j + panel_columns <= n; j += panel_columns)
-            product_block<rows, block_columns>(to.at(i, j), a.from_row(i), b + j, ldb, k, 0);
-        if (j < n) product_columns(to.at(i, j), a.from_row(i), b + j, ldb, rows, n - j, k);
+            product_block<rows, block_columns>(to.at(i, j), block, b + j, ldb, k, 0);
+        if (j < n) product_columns(to.at(i, j), block, b + j, ldb, rows, n - j, k);
     }
     if constexpr (rows > 1)
-        if (i < m) adam_rows<rows / 2>(to.at(i, 0), a.from_row(i), b, ldb, m - i, n, k);
+        if (i < m) adam_rows<rows / 2, far>(to.at(i, 0), a.from_row(i), b, ldb, m - i, n, k);
 }
 
 /// Rows of less than a vector, one behind the other: each is written whole, and the next one covers what is too much.
@@ -240,7 +321,7 @@ struct RowByRow {
     MOE_INLINE void take_tail(Floats sum, size_t) const { store(c, sum); }
 };
 /// Weights of such rows: read and written row by row, each row would have to wait for the one before.
-void narrow_adam(IntoAdam to, Strided a, const float* b, size_t ldb, size_t m, size_t n, size_t k) {
+void narrow_adam(IntoAdam to, Columns a, const float* b, size_t ldb, size_t m, size_t n, size_t k) {
     constexpr size_t most = 64;
     alignas(64) float gradient[(most + 1) * lanes];
     for (size_t i = 0; i < m; i += most) {
@@ -253,11 +334,12 @@ void gemm_tn_adam(float* w, float* m, float* v, size_t ld, const float* a, size_
                   size_t rows, size_t n, size_t k, float rate) {
     const IntoAdam to{w, m, v, ld, rate};
     if (n < lanes && ld == n)
-        narrow_adam(to, {a, 1, lda}, b, ldb, rows, n, k);
+        narrow_adam(to, Columns{a, lda}, b, ldb, rows, n, k);
+    else if (lda < far_apart || n < 4 * panel_columns)
+        adam_rows<4, false>(to, Columns{a, lda}, b, ldb, rows, n, k);
     else
-        adam_rows<lanes == 16 ? 8 : 4>(to, {a, 1, lda}, b, ldb, rows, n, k);
+        adam_rows<4, true>(to, Columns{a, lda}, b, ldb, rows, n, k);
 }
-constexpr size_t adam_depth = product_depth;
 
 void prepare() {}
 
