@@ -28,7 +28,7 @@ constexpr std::string_view window_help =
 
 void benchWindow(const std::function<void(const BenchRow&)>& tell) {
     const auto row = [&](std::string name, double value, std::string unit, std::string goal, double limit) {
-        tell({std::move(name), value, std::move(unit), std::move(goal), value <= limit});
+        tell({std::move(name), value, std::move(unit), std::move(goal), value <= limit, 0, 0});
     };
     const WindowFigures w = measureWindow();
     row("window: start to first frame", w.first_frame, "ms", "at most 400", 400);
@@ -61,12 +61,14 @@ int run(const Arguments& a) {
     const bool json = a.has("--json");
     nlohmann::ordered_json rows = nlohmann::ordered_json::array();
     options.on_row = [&](const BenchRow& row) {
-        rows.push_back(
-            {{"name", row.name}, {"value", row.value}, {"unit", row.unit}, {"goal", row.goal}, {"met", row.met}});
+        nlohmann::ordered_json& entry = rows.emplace_back(nlohmann::ordered_json{
+            {"name", row.name}, {"value", row.value}, {"unit", row.unit}, {"goal", row.goal}, {"met", row.met}});
+        if (row.floor > 0) entry["floor"] = row.floor, entry["over_floor"] = row.over_floor;
         if (json) return;
         const std::string value = figure(row.value);
         // Figures end in one column.
         std::cout << padded(row.name, 62 - std::min<std::size_t>(value.size(), 10)) << value << ' ' << row.unit;
+        if (row.floor > 0) std::cout << "   floor " << figure(row.floor) << ", " << figure(row.over_floor) << " x";
         if (!row.goal.empty()) std::cout << "   (" << row.goal << (row.met ? "" : ": missed") << ')';
         std::cout << std::endl;
     };

@@ -12,6 +12,8 @@ struct BenchRow {
     std::string unit;  // "us", "x floor", "GFLOP/s"
     std::string goal;  // "at most 3"; empty where the figure has none
     bool met = true;   // the goal is reached, or there is none
+    /// What no program can be below, in the row's unit, and how often the value is that; 0 where nobody knows.
+    double floor = 0, over_floor = 0;
 };
 
 struct BenchOptions {

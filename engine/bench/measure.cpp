@@ -2,7 +2,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <cstring>
 #include <ctime>
+#include <vector>
 
 namespace moe {
 
@@ -18,6 +20,16 @@ double process_seconds() {
 
 double wall_seconds() {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+double copy_rate() {
+    constexpr std::size_t bytes = std::size_t(64) << 20;
+    static const std::vector<char> from(bytes, 1);
+    static std::vector<char> to(bytes, 2);
+    const double start = thread_seconds();
+    std::memcpy(to.data(), from.data(), bytes);
+    asm volatile("" : : "r"(to.data()) : "memory");
+    return 2 * double(bytes) / (thread_seconds() - start) * 1e-9;
 }
 
 #if defined(__x86_64__)

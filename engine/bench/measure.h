@@ -14,6 +14,9 @@ double wall_seconds();
 /// (256 or 512; 128: separate multiply and add, for processors without FMA). 0 where the processor lacks them.
 double fma_peak(int bits);
 
+/// What one core moves: GB/s of copying blocks too large for its own caches, bytes read and bytes written counted.
+double copy_rate();
+
 /// Calls of malloc and its relatives in this process, counted only while one of these lives. Always 0 where
 /// supported() is false: with sanitizers, which bring their own malloc, and outside glibc.
 class AllocationCount {

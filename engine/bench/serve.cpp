@@ -1,14 +1,11 @@
 #include "engine/bench/serve.h"
 
 #include "engine/bench/measure.h"
+#include "engine/bench/mixture_step.h"
 #include "engine/bench/seed_step.h"
 #include "engine/core/error.h"
 #include "engine/core/numbers.h"
-#include "engine/core/rng.h"
-#include "engine/core/settings.h"
 #include "engine/formats/strangers_text.h"
-#include "engine/layers/mixture.h"
-#include "engine/model/pooled_model.h"
 
 #include <istream>
 #include <new>
@@ -49,56 +46,17 @@ private:
     double loss_ = 0;
 };
 
-/// The mixture's own parameters, the initial ones of a whole model.
-void add_mixture_parameters(Backend<float>& backend, Parameters<float>& parameters, const Experiment& e) {
-    const std::vector<NamedArray> initial = initial_parameters(e.model, e.train.seed);
-    for (const NamedArray& p : initial)
-        if (p.name.starts_with("gate/") || p.name.starts_with("experts/")) parameters.add(p.name, Shape{p.shape});
-    upload_parameters(backend, parameters, initial);
-}
-
 class ServedMixture final : public ServedWork {
 public:
-    ServedMixture(const BackendOptions& options, const Experiment& e)
-        : ServedWork(options),
-          parameters_(*backend_),
-          mixture_((add_mixture_parameters(*backend_, parameters_, e), *backend_), parameters_, e.model,
-                   e.train.batch_size, ModelUse::train),
-          host_gradient_(e.train.batch_size * e.model.embedding_dim) {
-        Rng rng(7);
-        std::vector<float> host_input(host_gradient_.size());
-        for (float& x : host_input) x = float(2 * rng.uniform() - 1) * 1.7f;  // of variance 1
-        for (float& x : host_gradient_) x = float(2 * rng.uniform() - 1);
-        const Shape shape{{e.train.batch_size, e.model.embedding_dim, 1}};
-        input_ = backend_->allocate(shape), gradient_ = backend_->allocate(shape);
-        backend_->upload(input_, host_input.data());
-        backend_->upload(gradient_, host_gradient_.data());
+    ServedMixture(const BackendOptions& options, std::size_t D, std::size_t E, std::size_t N)
+        : ServedWork(options), layer_(*backend_, D, E, N) {
         steps(2);
     }
-    void steps(std::size_t count) override {
-        for (std::size_t i = 0; i < count; ++i) {
-            // The layer adds to its gradients, and no Adam empties them here: that is part of an honest step.
-            for (const auto& p : parameters_.entries()) backend_->fill(p.gradient, 0.0f);
-            last_ = mixture_.forward(input_);
-            mixture_.backward(gradient_, last_);
-        }
-        float balance = 0;
-        backend_->download(last_.balance_loss, &balance);  // waits for all that was asked before
-    }
-    double loss() override {
-        std::vector<float> output(host_gradient_.size());
-        backend_->download(last_.output, output.data());
-        double sum = 0;
-        for (std::size_t i = 0; i < output.size(); ++i) sum += double(output[i]) * double(host_gradient_[i]);
-        return sum / double(last_.output.dim(0));
-    }
+    void steps(std::size_t count) override { layer_.run(count); }
+    double loss() override { return layer_.loss(); }
 
 private:
-    Parameters<float> parameters_;
-    Mixture<float> mixture_;
-    std::vector<float> host_gradient_;
-    Tensor<float> input_, gradient_;
-    Mixture<float>::Context last_;
+    MixtureStep layer_;
 };
 
 struct ServedLine {
@@ -131,15 +89,8 @@ std::unique_ptr<ServedWork> make_served(const ServedLine& line, const BackendOpt
     if (line.words[0] == "seed")
         return std::make_unique<ServedSeedStep>(options, line.number(1, "V", 2, largest_vocabulary),
                                                 line.number(2, "B", 1, largest_batch_served));
-    Experiment e;
-    e.model.vocabulary = 2, e.model.max_seq_len = 1;  // the mixture knows neither
-    e.model.embedding_dim = line.number(1, "D", 1, largest_width / 4);
-    e.model.hidden_dim = 4 * e.model.embedding_dim;
-    e.model.num_experts = line.number(2, "E", 2, max_experts);
-    e.model.router = "top_k";
-    e.train.batch_size = line.number(3, "N", 1, largest_batch_served);
-    validate(e, default_memory_limit());
-    return std::make_unique<ServedMixture>(options, e);
+    const std::size_t D = line.number(1, "D", 1, largest_width / 4), E = line.number(2, "E", 2, max_experts);
+    return std::make_unique<ServedMixture>(options, D, E, line.number(3, "N", 1, largest_batch_served));
 }
 
 /// The work of the last request.
