@@ -53,6 +53,12 @@ public:
     /// squares[ids[n][t]] += (dy[n] / count)^2 for each place (n, t) that the mean counts. squares (V,D)
     virtual void embedding_mean_squares(Tensor<T> squares, Tensor<T> dy, Ids ids, bool mask) = 0;
 
+    /// y[n] = mean over t of x[n*T + t]; with `mask` over the t whose id is not 0 (an example without any gives zeros).
+    /// ids (N,T), x (N*T,D) -> y (N,D)
+    virtual void mean_tokens(Tensor<T> y, Tensor<T> x, Ids ids, bool mask) = 0;
+    /// dx[n*T + t] = dy[n] / count for each t that the mean counts, 0 for the others.
+    virtual void mean_tokens_backward(Tensor<T> dx, Tensor<T> dy, Ids ids, bool mask) = 0;
+
     /// y = x w + b.                                             x (N,I), w (I,O), b (O) -> y (N,O)
     virtual void dense(Tensor<T> y, Tensor<T> x, Tensor<T> w, Tensor<T> b) = 0;
     /// dx may be an empty tensor: then it is not computed.
@@ -101,11 +107,14 @@ public:
 
     /// loss = weight * E * sum_e f_e P_e, f_e = (assignments of `indices` to e) / (N*K), P_e = mean over n of
     /// probs[n][e] (Switch Transformer, eq. 4 to 6; f is a constant of the backward pass). dprobs[n][e] += weight * E *
-    /// f_e / N. probs (N,E), indices (N,K) -> loss (1), dprobs (N,E)
-    virtual void balance_loss(Tensor<T> loss, Tensor<T> dprobs, Tensor<T> probs, Ids indices, T weight) = 0;
+    /// f_e / N. Rows whose id in `words` (N) is 0 are left out, as if they were not there; empty: all rows count.
+    /// probs (N,E), indices (N,K) -> loss (1), dprobs (N,E)
+    virtual void balance_loss(Tensor<T> loss, Tensor<T> dprobs, Tensor<T> probs, Ids indices, T weight,
+                              Ids words = {}) = 0;
 
-    /// load[e] += sum of the weights with which examples went to e.         weights (N,K), indices (N,K) -> load (E)
-    virtual void accumulate_load(Tensor<T> load, Tensor<T> weights, Ids indices) = 0;
+    /// load[e] += sum of the weights with which rows went to e, without those whose id in `words` (N) is 0; empty: all.
+    /// weights (N,K), indices (N,K) -> load (E)
+    virtual void accumulate_load(Tensor<T> load, Tensor<T> weights, Ids indices, Ids words = {}) = 0;
 
     /// Mean cross-entropy, how many rows have their largest logit at the target (of equals the first is the largest),
     /// and the gradient, (softmax - onehot) / N, in place of the logits.  logits (N,V), targets (N) -> loss (1),

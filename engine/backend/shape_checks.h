@@ -117,6 +117,14 @@ void embedding_mean_squares(const Tensor<T>& squares, const Tensor<T>& dy, const
     ShapeCheck("embedding_mean_squares")("ids", ids, "NT")("squares", squares, "VD")("dy", dy, "ND");
 }
 template <class T>
+void mean_tokens(const Tensor<T>& y, const Tensor<T>& x, const Ids& ids) {
+    ShapeCheck("mean_tokens")("ids", ids, "NT")("x", x, "RD")("y", y, "ND").product('R', 'N', 'T');
+}
+template <class T>
+void mean_tokens_backward(const Tensor<T>& dx, const Tensor<T>& dy, const Ids& ids) {
+    ShapeCheck("mean_tokens_backward")("ids", ids, "NT")("dx", dx, "RD")("dy", dy, "ND").product('R', 'N', 'T');
+}
+template <class T>
 void dense(const Tensor<T>& y, const Tensor<T>& x, const Tensor<T>& w, const Tensor<T>& b) {
     ShapeCheck("dense")("x", x, "NI")("w", w, "IO")("b", b, "O")("y", y, "NO");
 }
@@ -202,14 +210,18 @@ void combine_backward(const Tensor<T>& dweights, const Tensor<T>& drows, const T
     check("dweights", dweights, "NK")("drows", drows, "RD").product('R', 'N', 'K');
 }
 template <class T>
-void balance_loss(const Tensor<T>& loss, const Tensor<T>& dprobs, const Tensor<T>& probs, const Ids& indices) {
-    ShapeCheck("balance_loss")("probs", probs, "NE")("indices", indices, "NK")("loss", loss, "1")("dprobs", dprobs,
-                                                                                                  "NE")
-        .not_above('K', 'E');
+void balance_loss(const Tensor<T>& loss, const Tensor<T>& dprobs, const Tensor<T>& probs, const Ids& indices,
+                  const Ids& words) {
+    ShapeCheck check("balance_loss");
+    check("probs", probs, "NE")("indices", indices, "NK")("loss", loss, "1")("dprobs", dprobs, "NE");
+    if (words) check("words", words, "N");
+    check.not_above('K', 'E');
 }
 template <class T>
-void accumulate_load(const Tensor<T>& load, const Tensor<T>& weights, const Ids& indices) {
-    ShapeCheck("accumulate_load")("weights", weights, "NK")("indices", indices, "NK")("load", load, "E");
+void accumulate_load(const Tensor<T>& load, const Tensor<T>& weights, const Ids& indices, const Ids& words) {
+    ShapeCheck check("accumulate_load");
+    check("weights", weights, "NK")("indices", indices, "NK")("load", load, "E");
+    if (words) check("words", words, "N");
 }
 template <class T>
 void softmax_cross_entropy(const Tensor<T>& loss, const Tensor<T>& correct, const Tensor<T>& logits,

@@ -26,11 +26,16 @@ public:
     explicit operator bool() const { return memory_ != nullptr; }
 
     /// The first `n` rows: a short last batch needs no second buffer.
-    Tensor first(std::size_t n) const {
+    Tensor first(std::size_t n) const { return rows(0, n); }
+    /// Rows [begin, begin + n).
+    Tensor rows(std::size_t begin, std::size_t n) const {
         Tensor t = *this;
+        t.memory_ += begin * shape_.size[1] * shape_.size[2];
         t.shape_.size[0] = n;
         return t;
     }
+    /// The same numbers as one column.
+    Tensor column() const { return {memory_, {{count(), 1, 1}}}; }
 
 private:
     Shape shape_;

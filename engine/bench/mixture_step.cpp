@@ -2,7 +2,7 @@
 
 #include "engine/core/rng.h"
 #include "engine/core/settings.h"
-#include "engine/model/pooled_model.h"
+#include "engine/model/language_model.h"
 
 #include <algorithm>
 

@@ -2,6 +2,7 @@
 
 #include "engine/core/activation.h"
 #include "engine/core/checked.h"
+#include "engine/core/family.h"
 #include "engine/core/numbers.h"
 #include "engine/core/state.h"
 
@@ -15,6 +16,7 @@ namespace moe {
 namespace {
 
 constexpr std::size_t largest_batch = 65536;
+constexpr std::string_view family_ids = "pooled or token";  // a test holds it against families
 
 [[noreturn]] void refuse(std::string_view key, std::string_view value, std::string_view range) {
     throw UsageError("The setting " + std::string(key) + " cannot be '" + std::string(value) + "': it takes " +
@@ -66,14 +68,15 @@ std::string text_of(std::size_t value) {
     }
 
 const std::array all_settings = {
-    Setting{"family", "kind of model", "pooled", true, [](const Experiment& x) { return x.model.family; },
+    Setting{"family", "pooled routes the mean of a phrase's words, token routes each word and takes the mean after",
+            family_ids, true, [](const Experiment& x) { return x.model.family; },
             [](Experiment& x, std::string_view v) {
-                if (v != "pooled") refuse("family", v, "pooled");
+                if (!find_family(v)) refuse("family", v, family_ids);
                 x.model.family = v;
             }},
     WHOLE("num_experts", "experts in the mixture", "1 to 2048", true, model.num_experts, 1, max_experts),
-    Setting{"router", "soft runs every expert, top_k the best K of each example", "soft or top_k", true,
-            [](const Experiment& x) { return x.model.router; },
+    Setting{"router", "soft runs every expert, top_k the best K of each example (family=token: of each word)",
+            "soft or top_k", true, [](const Experiment& x) { return x.model.router; },
             [](Experiment& x, std::string_view v) {
                 if (v != "soft" && v != "top_k") refuse("router", v, "soft or top_k");
                 x.model.router = v;
@@ -89,7 +92,8 @@ const std::array all_settings = {
                 if (!find_activation(v)) refuse("activation", v, "relu, linear, gelu, gelu_tanh or tanh");
                 x.model.activation = v;
             }},
-    TRUTH("mask_zero", "the mean over a phrase leaves padding out", true, model.mask_zero),
+    TRUTH("mask_zero", "padding counts for nothing: not in a phrase's mean, the load, the balance loss", true,
+          model.mask_zero),
     WHOLE("max_seq_len", "longest prefix that the model reads; longer ones keep their end; 0: from the corpus",
           "0 to 512", true, model.max_seq_len, 0, max_sequence_length),
     REAL("balance_loss", "weight of the load-balancing loss, 0 for none", "0 to 1000", false, model.balance_loss, 0,
@@ -153,14 +157,16 @@ std::size_t parameter_count(const ModelSpec& spec) {
 std::size_t required_bytes(const Experiment& experiment) {
     const ModelSpec& s = experiment.model;
     const std::size_t B = experiment.train.batch_size, K = experts_per_token(s);
-    const std::size_t rows = product({B, K});
+    // What meets the gate: the examples or, where tokens are routed, each of their tokens.
+    const bool tokens = routes_tokens(s);
+    const std::size_t routed = tokens ? product({B, s.max_seq_len}) : B, rows = product({routed, K});
     // Value, gradient, m and v of each parameter, the last good value, m and v on the host and a copy on its way there;
     // activations and their gradients; the logits.
     const std::size_t sums = activation_named(s.activation).needs_sums ? s.hidden_dim : 0;
     const std::size_t values =
         sum({product({rows, 2, sum({s.hidden_dim, s.embedding_dim, s.embedding_dim, std::size_t(4)})}),
-             product({rows, sums}), product({B, 6, s.embedding_dim}), product({B, 4, s.num_experts}),
-             product({B, s.vocabulary}), product({B, s.max_seq_len})});
+             product({rows, sums}), product({routed, tokens ? 7u : 6u, s.embedding_dim}),
+             product({routed, 4, s.num_experts}), product({B, s.vocabulary}), product({B, s.max_seq_len})});
     const std::size_t squares =
         experiment.train.embedding_squares == "per_occurrence" ? product({s.vocabulary, s.embedding_dim}) : 0;
     return product({4, sum({product({8, parameter_count(s)}), squares, values})});

@@ -1,5 +1,7 @@
 #include "engine/core/trace.h"
 
+#include "engine/core/family.h"
+
 #include <algorithm>
 #include <functional>
 #include <numeric>
@@ -37,6 +39,14 @@ std::span<const float> TraceValue::of(std::size_t example, std::size_t visit) co
     if (all.empty() || shape.size() < 2 || visit >= shape[1]) return {};
     const std::size_t size = count_of(std::span(shape).subspan(2));
     return all.subspan(visit * size, size);
+}
+
+std::size_t Trace::routed_places() const {
+    return examples && routes_tokens(experiment.model) ? ids.size() / examples : 1;
+}
+
+std::size_t Trace::experts_per_token() const {
+    return examples ? expert_indices.size() / (examples * routed_places()) : 0;
 }
 
 const TraceValue* Trace::find(std::string_view name) const {

@@ -15,7 +15,8 @@ enum class TracePhase { forward, backward, update };
 
 /// An array that the batch computes on its way, row-major. The first dimension is always the example. Letters:
 /// design.md section 3; K experts were chosen for each example (a soft gate: K = E, in order), and visit (n, k) is
-/// example n at expert expert_indices[n][k].
+/// example n at expert expert_indices[n][k]. Where tokens are routed, visit (n, t*K + k) is token t of example n at the
+/// k-th expert chosen for it.
 struct TraceValue {
     std::string name;                // "gate_logits"; a gradient of the loss by it: "d_gate_logits"
     std::vector<std::size_t> shape;  // (N, ...), as long as it has dimensions
@@ -55,6 +56,11 @@ struct TraceNumbers {
 ///   d_gate_logits_task, d_gate_logits_balance, d_gate_logits (N,E) (the third is the sum of the two),
 ///   d_hidden (N,K,H), d_hidden_sums (N,K,H), d_mean_experts, d_mean_gate, d_mean (N,D) (the third is the sum),
 ///   d_embedding_rows (N,T,D). Without a balance loss what comes from it is 0, and no op writes it.
+/// Where tokens are routed (family=token) each stands at the gate: embedding_rows (with mask_zero padding's are 0),
+/// gate_*
+///   (N,T,E), expert_weights (N,T*K), hidden_* (N,T*K,H), answers (N,T*K,D), mixed (N,T,D), and then mean (N,D), which
+///   the head reads. Backward d_mean (N,D) and d_mixed (N,T,D) come first, and d_rows_experts, d_rows_gate (N,T,D) are
+///   what d_embedding_rows is the sum of.
 /// A phrase that is only served has the forward values alone.
 struct Trace {
     Experiment experiment;
@@ -65,8 +71,8 @@ struct Trace {
     std::size_t examples = 0;                  // N
     std::vector<std::int32_t> ids;             // (N, T) padded on the left
     std::vector<std::int32_t> targets;         // (N); empty for a phrase
-    std::vector<std::int32_t> expert_indices;  // (N, K)
-    std::vector<std::int32_t> assignments;     // (N, K or 1): the choices that the balance loss counts
+    std::vector<std::int32_t> expert_indices;  // (N, K) or (N, T*K)
+    std::vector<std::int32_t> assignments;     // (N, K or 1), each T times: the choices that the balance loss counts
     float loss = 0, balance = 0;               // of the batch: mean cross-entropy; weighted load-balancing loss
     std::size_t correct = 0;
 
@@ -81,7 +87,10 @@ struct Trace {
     /// What the update makes of weights, m and v: by the op that training uses. Empty for a phrase.
     std::vector<NamedArray> new_parameters, new_momentum, new_velocity;
 
-    std::size_t experts_per_token() const { return examples ? expert_indices.size() / examples : 0; }
+    /// How often an example stands at the gate: once or, where tokens are routed, T times.
+    std::size_t routed_places() const;
+    /// K.
+    std::size_t experts_per_token() const;
     /// Null where this run has no such value.
     const TraceValue* find(std::string_view name) const;
     const NamedArray* parameter(std::string_view name) const;  // as it was before the step

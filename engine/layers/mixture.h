@@ -62,7 +62,8 @@ public:
         return c;
     }
 
-    Context forward(Tensor<T> x) {
+    /// `words` (N): rows whose id is 0 do not count in the balance loss, though they are routed; empty: all count.
+    Context forward(Tensor<T> x, Ids words = {}) {
         const std::size_t n = x.dim(0), rows = n * router_->experts_per_token();
         Context c = route(x);
         c.row_tokens = row_tokens_.first(rows);
@@ -77,7 +78,8 @@ public:
         c.balance_loss = balance_;
         backend_.fill(dprobs_.first(n), T(0));
         if (balance_weight_ > T(0))
-            backend_.balance_loss(balance_, dprobs_.first(n), c.routing.probs, c.routing.assignments, balance_weight_);
+            backend_.balance_loss(balance_, dprobs_.first(n), c.routing.probs, c.routing.assignments, balance_weight_,
+                                  words);
         else
             backend_.fill(balance_, T(0));
         return c;

@@ -23,9 +23,10 @@ Probe::Probe(Backend<float>& backend, const Parameters<float>& parameters, const
     : backend_(backend),
       spec_(spec),
       tokenizer_(tokenizer),
-      routing_(backend, parameters, spec, rows_at_once, ModelUse::route),
+      columns_(column_spec(spec)),
+      routing_(backend, parameters, columns_, rows_at_once, ModelUse::route),
       serving_(backend, parameters, spec, 1, ModelUse::predict),
-      ids_(backend.allocate_ids({{rows_at_once, spec.max_seq_len, 1}})),
+      ids_(backend.allocate_ids({{rows_at_once, columns_.max_seq_len, 1}})),
       row_(backend.allocate_ids({{1, spec.max_seq_len, 1}})),
       softmax_(backend.allocate({{1, spec.vocabulary, 1}})) {}
 
@@ -45,10 +46,13 @@ void Probe::set_text(std::string text) {
     const std::size_t skipped = known.size() > max_prefixes ? known.size() - max_prefixes : 0;
     prefix_words_.erase(prefix_words_.begin(), prefix_words_.begin() + std::ptrdiff_t(skipped));
 
-    const std::size_t T = spec_.max_seq_len;
-    rows_.assign(prefix_words_.size() * T, 0);
-    for (std::size_t p = 0; p < prefix_words_.size(); ++p)
-        pad_pre(std::span(known).first(skipped + p + 1), std::span(rows_).subspan(p * T, T));
+    const auto pad = [&](std::vector<std::int32_t>& rows, std::size_t T) {
+        rows.assign(prefix_words_.size() * T, 0);
+        for (std::size_t p = 0; p < prefix_words_.size(); ++p)
+            pad_pre(std::span(known).first(skipped + p + 1), std::span(rows).subspan(p * T, T));
+    };
+    pad(rows_, spec_.max_seq_len);
+    pad(column_ids_, columns_.max_seq_len);
 }
 
 std::span<const std::int32_t> Probe::row(std::size_t prefix) const {
@@ -56,7 +60,7 @@ std::span<const std::int32_t> Probe::row(std::size_t prefix) const {
 }
 
 void Probe::route(std::size_t first, std::size_t count) {
-    backend_.upload(ids_.first(count), rows_.data() + first * spec_.max_seq_len);
+    backend_.upload(ids_.first(count), column_ids_.data() + first * columns_.max_seq_len);
     context_ = routing_.route(ids_.first(count));
 }
 
@@ -89,7 +93,7 @@ ProbeForward Probe::run(std::size_t focus, std::size_t top_n) {
     for (std::size_t first = 0; first < P; first += rows_at_once) {
         const std::size_t n = std::min(rows_at_once, P - first);
         if (P > rows_at_once) route(first, n);  // else gate_weights left it there
-        backend_.download(context_.pooling.mean, f.pooled.data() + first * D);
+        backend_.download(context_.embedding.mean, f.pooled.data() + first * D);
         backend_.download(context_.mixture.routing.probs, f.gate_probs.data() + first * E);
     }
     f.focus = std::min(focus, P - 1);
@@ -104,22 +108,23 @@ FocusedForward Probe::serve(std::span<const std::int32_t> row, std::size_t top_n
     pad_pre(row, f.row);
     backend_.upload(row_, f.row.data());
     const auto c = serving_.forward(row_);
-    f.pooled = downloaded(backend_, c.pooling.mean);
-    f.gate_logits = downloaded(backend_, c.mixture.gate.output);
-    f.mixed = downloaded(backend_, c.mixture.output);
+    const auto& mixture = c.mixture;
+    const std::size_t last = c.embedding.mean.dim(0) - 1;  // the phrase; where tokens are routed, its last word
+    f.pooled = downloaded(backend_, c.embedding.mean.rows(last, 1));
+    f.gate_logits = downloaded(backend_, mixture.gate.output.rows(last, 1));
+    f.mixed = downloaded(backend_, c.phrase);
 
-    const std::size_t K = c.mixture.routing.expert_indices.dim(1);
-    const std::vector<float> outputs = downloaded(backend_, c.mixture.experts.outputs);
+    const std::size_t K = mixture.routing.expert_indices.dim(1);
     std::vector<std::int32_t> indices(K), positions(K);
-    backend_.download(c.mixture.routing.expert_indices, indices.data());
-    backend_.download(c.mixture.positions, positions.data());
-    const std::vector<float> weights = downloaded(backend_, c.mixture.routing.expert_weights);
+    backend_.download(mixture.routing.expert_indices.rows(last, 1), indices.data());
+    backend_.download(mixture.positions.rows(last, 1), positions.data());
+    const std::vector<float> weights = downloaded(backend_, mixture.routing.expert_weights.rows(last, 1));
     f.gate_weights.assign(E, 0.0f);
     for (std::size_t k = 0; k < K; ++k) f.gate_weights[std::size_t(indices[k])] = weights[k];
     f.outputs.assign(E * D, 0.0f);
     for (std::size_t k = 0; k < K; ++k)
-        std::copy_n(outputs.begin() + std::ptrdiff_t(std::size_t(positions[k]) * D), D,
-                    f.outputs.begin() + std::ptrdiff_t(std::size_t(indices[k]) * D));
+        backend_.download(mixture.experts.outputs.rows(std::size_t(positions[k]), 1),
+                          f.outputs.data() + std::size_t(indices[k]) * D);
 
     backend_.softmax(softmax_, c.head.output);
     probabilities_.resize(spec_.vocabulary);

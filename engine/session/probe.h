@@ -1,5 +1,5 @@
 #pragma once
-#include "engine/model/pooled_model.h"
+#include "engine/model/language_model.h"
 #include "engine/session/snapshot.h"
 #include "engine/text/tokenizer.h"
 
@@ -41,15 +41,16 @@ private:
     Backend<float>& backend_;
     ModelSpec spec_;
     const Tokenizer& tokenizer_;
-    PooledModel<float> routing_, serving_;
+    ModelSpec columns_;  // under which a prefix is routed for its column
+    LanguageModel<float> routing_, serving_;
     Ids ids_, row_;
     Tensor<float> softmax_;
-    PooledModel<float>::Context context_;
+    LanguageModel<float>::Context context_;
 
     std::string text_;
     std::vector<ProbeWord> words_;
     std::vector<std::size_t> prefix_words_;
-    std::vector<std::int32_t> rows_;  // (P, T)
+    std::vector<std::int32_t> rows_, column_ids_;  // (P, T) as served; as routed
     std::vector<float> probabilities_, weights_;
     std::vector<std::int32_t> indices_;
 };

@@ -50,18 +50,20 @@ struct WordProbability {
     float probability = 0;
 };
 
-/// What the focused prefix meets on its way through the model, every number as computed.
+/// What the focused prefix meets on its way through the model, every number as computed. Where tokens are routed
+/// (family=token), gate and answers are those of its last word; `mixed` and `top` of all its words.
 struct FocusedForward {
     std::vector<std::int32_t> row;     // (T) ids as served, padded on the left
-    std::vector<float> pooled;         // (D) mean of the embedding rows
+    std::vector<float> pooled;         // (D) mean of the embedding rows; token: the last word's own row
     std::vector<float> gate_logits;    // (E)
     std::vector<float> gate_weights;   // (E) with what the answers are mixed; zero where not chosen
     std::vector<float> outputs;        // (E, D) each chosen expert's answer; zeros for experts that were not chosen
-    std::vector<float> mixed;          // (D) sum of gate weight * answer
+    std::vector<float> mixed;          // (D) sum of gate weight * answer; token: the mean of these over the words
     std::vector<WordProbability> top;  // most probable first, at most 10
 };
 
-/// The probe text under the present weights. Prefix p is the words up to and including known word p.
+/// The probe text under the present weights. Prefix p is the words up to and including known word p; where tokens are
+/// routed, its gate and what meets it are that word's alone.
 struct ProbeForward {
     std::string text;
     std::vector<ProbeWord> words;           // all of them, the unknown too

@@ -95,7 +95,7 @@ Specialisation specialisation(std::span<const float> weights, std::size_t num_ex
 }
 
 RoutedPrefixes route_prefixes(Backend<float>& backend, const Trainer& trainer, std::span<const std::string> lines) {
-    const ModelSpec& spec = trainer.experiment().model;
+    const ModelSpec spec = column_spec(trainer.experiment().model);
     const std::size_t E = spec.num_experts, T = spec.max_seq_len;
     RoutedPrefixes routed;
     std::vector<std::int32_t> rows;
@@ -111,7 +111,7 @@ RoutedPrefixes route_prefixes(Backend<float>& backend, const Trainer& trainer, s
     routed.weights.assign(N * E, 0.0f);
     if (N == 0) return routed;
 
-    PooledModel<float> model(backend, trainer.parameters(), spec, N, ModelUse::route);
+    LanguageModel<float> model(backend, trainer.parameters(), spec, N, ModelUse::route);
     const Ids input = backend.allocate_ids({{N, T, 1}});
     backend.upload(input, rows.data());
     const auto context = model.route(input);

@@ -28,7 +28,7 @@ Specialisation specialisation(std::span<const float> weights, std::size_t num_ex
                               std::span<const std::uint32_t> lines, std::span<const std::uint32_t> line_subjects,
                               std::size_t shuffles = 200, std::uint64_t seed = 1);
 
-/// Every prefix of some lines, the whole line included, and where the gate sends it.
+/// Every prefix of some lines, the whole line included, and where the gate sends it (family=token: its last word).
 struct RoutedPrefixes {
     std::vector<float> weights;        // (N, E) expert weights, 0 where an expert was not chosen
     std::vector<std::uint32_t> lines;  // (N) index of the prefix's line

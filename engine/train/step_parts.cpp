@@ -1,7 +1,7 @@
 #include "engine/train/step_parts.h"
 
 #include "engine/core/rng.h"
-#include "engine/model/pooled_model.h"
+#include "engine/model/language_model.h"
 
 #include <algorithm>
 #include <cmath>

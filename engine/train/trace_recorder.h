@@ -23,7 +23,8 @@ public:
     /// Copies the tensor, as large as its value, from the device; returns the numbers.
     std::vector<float>& keep(std::string_view name, Tensor<float> tensor);
     std::vector<std::int32_t> keep(Ids tensor);
-    /// A value (N, K, ...) whose rows on the device are sorted by expert: brought back into the order of the visits.
+    /// A value of visits, (N, K, ...), whose rows on the device are sorted by expert: brought back into the order of
+    /// the visits.
     void keep_visits(std::string_view name, Tensor<float> rows);
     void set_positions(Ids positions) { positions_ = keep(positions); }  // (N, K): the row of each visit
 

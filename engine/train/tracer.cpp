@@ -2,8 +2,8 @@
 
 #include "engine/core/checked.h"
 #include "engine/core/settings.h"
-#include "engine/model/pooled_model.h"
-#include "engine/train/pooled_trace.h"
+#include "engine/model/language_model.h"
+#include "engine/train/model_trace.h"
 #include "engine/train/step_parts.h"
 
 #include <algorithm>
@@ -78,7 +78,7 @@ struct TraceWorkspace {
     std::size_t max_examples;
     bool backward;
     Parameters<float> parameters;
-    PooledTrace model;
+    ModelTrace model;
     Tensor<float> rate;  // (1)
 };
 
@@ -126,7 +126,7 @@ Trace traced_batch(TraceWorkspace& w, std::shared_ptr<const RunState> given, con
         w.backend.fill(p.gradient, 0.0f);
         if (p.squares) w.backend.fill(p.squares, 0.0f);
     }
-    TraceRecorder record(w.backend, trace, PooledTrace::plan(spec, trace.examples, true));
+    TraceRecorder record(w.backend, trace, ModelTrace::plan(spec, trace.examples, true));
     w.model.forward(record, trace, spec);
     w.model.backward(record, trace, spec);
     trace_update(w, record, trace);
@@ -141,7 +141,7 @@ Trace traced_row(TraceWorkspace& w, std::shared_ptr<const RunState> state, std::
     trace.ids.assign(row.begin(), row.end());
     upload_parameters(w.backend, w.parameters, state->parameters);
     trace.state = std::move(state);
-    TraceRecorder record(w.backend, trace, PooledTrace::plan(spec, 1, false));
+    TraceRecorder record(w.backend, trace, ModelTrace::plan(spec, 1, false));
     w.model.forward(record, trace, spec);
     return trace;
 }
@@ -157,7 +157,7 @@ void check_row(const ModelSpec& spec, std::span<const std::int32_t> row) {
 std::size_t trace_bytes(const ModelSpec& spec, std::size_t examples, bool backward) {
     // Each value once in the workspace and once in the trace. Of each parameter: value, gradient and moments on the
     // device, the gradient and what the update makes of the three in the trace, a copy on its way.
-    const std::size_t values = planned_count(PooledTrace::plan(spec, examples, backward));
+    const std::size_t values = planned_count(ModelTrace::plan(spec, examples, backward));
     const std::size_t parameters = checked_product(trace_name, {parameter_count(spec), backward ? 9u : 2u});
     return checked_product(trace_name, {sizeof(float), checked_sum(trace_name, {values, values, parameters})});
 }

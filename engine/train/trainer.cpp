@@ -111,8 +111,10 @@ StepResult Trainer::step() {
     settings_changed_ = false;
 
     backend_.fill(load_sum_, 0.0f);
-    backend_.accumulate_load(load_sum_, context.mixture.routing.expert_weights, context.mixture.routing.expert_indices);
+    backend_.accumulate_load(load_sum_, context.mixture.routing.expert_weights, context.mixture.routing.expert_indices,
+                             context.words);
     backend_.download(load_sum_, load_.data());
+    count_in_examples(n);
 
     ++step_;
     const float rate = adam_rate(experiment_.train.learning_rate, step_);
@@ -139,6 +141,17 @@ StepResult Trainer::step() {
         result.epoch_ended = true;
     }
     return result;
+}
+
+// A step's load adds up to its examples, however many tokens of them were routed.
+void Trainer::count_in_examples(std::size_t examples) {
+    const ModelSpec& model = experiment_.model;
+    if (!routes_tokens(model)) return;
+    const auto end = host_ids_.begin() + std::ptrdiff_t(examples * model.max_seq_len);
+    const auto padding = model.mask_zero ? std::count(host_ids_.begin(), end, 0) : 0;
+    const auto routed = double(end - host_ids_.begin() - padding);
+    for (float& weight : load_)
+        if (routed > 0) weight = float(double(weight) * double(examples) / routed);
 }
 
 void Trainer::keep(Checkpoint& to) const {

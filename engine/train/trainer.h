@@ -1,6 +1,6 @@
 #pragma once
 #include "engine/core/checkpoint.h"
-#include "engine/model/pooled_model.h"
+#include "engine/model/language_model.h"
 #include "engine/text/corpus.h"
 #include "engine/train/step_parts.h"
 
@@ -38,7 +38,8 @@ public:
     /// One batch. Throws Divergence, naming the cause, where the loss is no number or beyond all reason (1e6).
     StepResult step();
 
-    /// Sum of gate weight that each expert got in the last step, (E).
+    /// Sum of gate weight that each expert got in the last step, (E): it adds up to the step's examples. Where tokens
+    /// are routed, each counts its part of the batch; padding counts as a token, but for mask_zero.
     std::span<const float> step_load() const { return load_; }
 
     /// Each expert's share of the gate weight in the last finished epoch, else so far, (E); empty before the first
@@ -76,6 +77,7 @@ public:
 
 private:
     void start_epoch();
+    void count_in_examples(std::size_t examples);
     void keep_good();
     void restore_good();
     void take(const Checkpoint& moment);
@@ -84,7 +86,7 @@ private:
     Experiment experiment_;
     std::shared_ptr<const Corpus> corpus_;
     Parameters<float> parameters_;
-    PooledModel<float> model_;
+    LanguageModel<float> model_;
 
     Ids ids_, targets_;       // (B, T), (B)
     Tensor<float> rate_;      // (1)

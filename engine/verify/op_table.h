@@ -40,7 +40,7 @@ struct Arg {
     Content content = Content::numbers;
 };
 
-/// Sizes by letter, and how the data is drawn. R = N*K.
+/// Sizes by letter, and how the data is drawn. R = N*K, M = N*T.
 struct Sizes {
     std::string name;
     std::map<char, std::size_t> size;
@@ -50,6 +50,7 @@ struct Sizes {
     std::size_t of(char letter) const {
         if (letter == '1') return 1;
         if (letter == '+') return size.at('E') + 1;
+        if (letter == 'M') return size.at('N') * size.at('T');
         return letter == 'R' ? size.at('N') * size.at('K') : size.at(letter);
     }
 };
@@ -256,6 +257,21 @@ Row update_row(std::string name, std::vector<Arg> args, const std::vector<Arg>& 
     return {std::move(name), std::move(args), call, "", "", {}, {}};
 }
 
+inline Row mean_tokens_row(std::string name, bool mask) {
+    using C = Content;
+    return {std::move(name),
+            {{"ids", "NT", C::ids},
+             {"x", "MD"},
+             {"y", "ND", C::written},
+             {"dy", "ND", C::cotangent},
+             {"dx", "MD", C::written}},
+            [=](auto& io) { io.backend.mean_tokens(io("y"), io("x"), io.ids("ids"), mask); },
+            "y",
+            "dy",
+            [=](auto& io) { io.backend.mean_tokens_backward(io("dx"), io("dy"), io.ids("ids"), mask); },
+            {{"x", "dx"}}};
+}
+
 inline const std::vector<Row>& table() {
     using C = Content;
     static const std::vector<Row> rows = {
@@ -281,6 +297,8 @@ inline const std::vector<Row>& table() {
          "dy",
          [](auto& io) { io.backend.embedding_mean_backward(io("dtable"), io("dy"), io.ids("ids"), true); },
          {{"table", "dtable"}}},
+        mean_tokens_row("mean_tokens", false),
+        mean_tokens_row("mean_tokens masked", true),
         {"dense",
          {{"x", "NI"},
           {"w", "IO"},
@@ -443,6 +461,33 @@ inline const std::vector<Row>& table() {
         {"accumulate_load",
          {{"weights", "NK", C::positive}, {"indices", "NK", C::indices}, {"load", "E", C::added_to}},
          [](auto& io) { io.backend.accumulate_load(io("load"), io("weights"), io.ids("indices")); },
+         "",
+         "",
+         {},
+         {}},
+        {"balance_loss masked",
+         {{"probs", "NE", C::positive},
+          {"indices", "NK", C::indices},
+          {"words", "N", C::ids},
+          {"loss", "1", C::written},
+          {"dloss", "1", C::one},
+          {"dprobs", "NE", C::added_to},
+          {"scratch", "NE", C::written}},
+         [](auto& io) {
+             io.backend.balance_loss(io("loss"), io("scratch"), io("probs"), io.ids("indices"), 0.3f, io.ids("words"));
+         },
+         "loss",
+         "dloss",
+         [](auto& io) {
+             io.backend.balance_loss(io("loss"), io("dprobs"), io("probs"), io.ids("indices"), 0.3f, io.ids("words"));
+         },
+         {{"probs", "dprobs"}}},
+        {"accumulate_load masked",
+         {{"weights", "NK", C::positive},
+          {"indices", "NK", C::indices},
+          {"words", "N", C::ids},
+          {"load", "E", C::added_to}},
+         [](auto& io) { io.backend.accumulate_load(io("load"), io("weights"), io.ids("indices"), io.ids("words")); },
          "",
          "",
          {},

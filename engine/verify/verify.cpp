@@ -2,7 +2,7 @@
 
 #include "engine/core/float_mode.h"
 #include "engine/core/settings.h"
-#include "engine/model/pooled_model.h"
+#include "engine/model/language_model.h"
 #include "engine/verify/op_table.h"
 
 #include <algorithm>
@@ -190,23 +190,23 @@ struct SmallModel {
     Backend<T>& b;
     bool has_kink;
     Parameters<T> parameters;
-    PooledModel<T> model;
-    typename PooledModel<T>::Context context;
+    LanguageModel<T> model;
+    typename LanguageModel<T>::Context context;
     Ids ids, targets;
 };
 
-ModelSpec small_spec(std::string_view router, std::size_t K, bool mask, bool balance) {
+ModelSpec small_spec(std::string_view family, std::string_view router, std::size_t K, bool mask, bool balance) {
     ModelSpec spec;
     spec.vocabulary = 7, spec.max_seq_len = 4;
     spec.embedding_dim = 5, spec.hidden_dim = 6;
     spec.num_experts = 4, spec.top_k = K;
-    spec.router = router, spec.mask_zero = mask;
+    spec.family = family, spec.router = router, spec.mask_zero = mask;
     spec.balance_loss = balance ? 0.5 : 0;
     return spec;
 }
 
 std::string describe(const ModelSpec& spec) {
-    std::string text = "model: " + spec.router;
+    std::string text = "model: " + (spec.family == "pooled" ? "" : spec.family + ", ") + spec.router;
     if (experts_per_token(spec) < spec.num_experts || spec.router != "soft")
         text += ", " + std::to_string(spec.top_k) + " of " + std::to_string(spec.num_experts);
     if (spec.mask_zero) text += ", mask";
@@ -215,22 +215,25 @@ std::string describe(const ModelSpec& spec) {
     return text;
 }
 
-/// Every router, with each of its K, with and without mask and balance loss; every other activation.
+/// Every family and router, with each of its K, with and without mask and balance loss; every other activation.
 std::vector<ModelSpec> small_models() {
     std::vector<ModelSpec> specs;
-    for (const RouterInfo& router : routers())
-        for (const std::size_t K : {std::size_t(1), std::size_t(2), std::size_t(4)}) {
-            ModelSpec spec = small_spec(router.id, K, false, false);
-            if (experts_per_token(spec) != K) continue;  // the router has no K to choose
-            for (const bool mask : {false, true})
-                for (const bool balance : {false, true}) specs.push_back(small_spec(router.id, K, mask, balance));
-        }
-    for (const ActivationInfo& activation : activations)
-        for (const std::string_view router : {"soft", "top_k"}) {
-            if (activation.id == Activation::relu) continue;
-            specs.push_back(small_spec(router, 2, false, false));
-            specs.back().activation = activation.name;
-        }
+    for (const FamilyInfo& family : families) {
+        for (const RouterInfo& router : routers())
+            for (const std::size_t K : {std::size_t(1), std::size_t(2), std::size_t(4)}) {
+                const ModelSpec plain = small_spec(family.id, router.id, K, false, false);
+                if (experts_per_token(plain) != K) continue;  // the router has no K to choose
+                for (const bool mask : {false, true})
+                    for (const bool balance : {false, true})
+                        specs.push_back(small_spec(family.id, router.id, K, mask, balance));
+            }
+        for (const ActivationInfo& activation : activations)
+            for (const std::string_view router : {"soft", "top_k"}) {
+                if (activation.id == Activation::relu) continue;
+                specs.push_back(small_spec(family.id, router, 2, false, false));
+                specs.back().activation = activation.name;
+            }
+    }
     return specs;
 }
 

@@ -20,11 +20,11 @@ struct VerifyRow {
 
 using OnVerifyRow = std::function<void(const VerifyRow&)>;
 
-/// The gradient of every op at awkward sizes, and of whole small models for every router with and without mask and
-/// balance loss and every activation, in double, by the very layers that train, against differences of four points.
-/// Relative error: the largest deviation in a tensor over its largest gradient. Numbers within ten steps of a ReLU's
-/// kink or of another choice of experts are skipped and counted; a row with more than a fifth skipped is not ok.
-/// `on_row`, where given, is called as each row is there. Takes seconds, on the calling thread.
+/// The gradient of every op at awkward sizes, and of whole small models for every family and router with and
+/// without mask and balance loss and every activation, in double, by the very layers that train, against differences of
+/// four points. Relative error: the largest deviation in a tensor over its largest gradient. Numbers within ten steps
+/// of a ReLU's kink or of another choice of experts are skipped and counted; a row with more than a fifth skipped is
+/// not ok. `on_row`, where given, is called as each row is there. Takes seconds, on the calling thread.
 std::vector<VerifyRow> verify_gradients(const OnVerifyRow& on_row = {});
 
 using MakeBackend = std::function<std::unique_ptr<Backend<float>>()>;

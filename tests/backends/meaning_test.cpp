@@ -54,6 +54,39 @@ TEST_CASE("the mean of embeddings, with and without the mask") {
     });
 }
 
+TEST_CASE("the mean over tokens, with and without the mask, and its way back") {
+    for_each_float_backend([](Backend<float>& b) {
+        const auto text = ids(b, {{3, 2, 1}}, {7, 9, 0, 4, 0, 0});
+        const auto x = tensor(b, {{6, 2, 1}}, {1, 2, 3, 6, 100, 200, 5, 7, 8, 8, 2, 4});
+        const auto y = tensor(b, {{3, 2, 1}}, {9, 9, 9, 9, 9, 9});
+        b.mean_tokens(y, x, text, false);
+        CHECK(values(b, y) == Floats{2, 4, 52.5f, 103.5f, 5, 6});
+        b.mean_tokens(y, x, text, true);
+        CHECK(values(b, y) == Floats{2, 4, 5, 7, 0, 0});
+        const auto dx = tensor(b, {{6, 2, 1}}, Floats(12, 9)), dy = tensor(b, {{3, 2, 1}}, {1, 2, 4, 8, 6, 10});
+        b.mean_tokens_backward(dx, dy, text, false);
+        CHECK(values(b, dx) == Floats{0.5f, 1, 0.5f, 1, 2, 4, 2, 4, 3, 5, 3, 5});
+        b.mean_tokens_backward(dx, dy, text, true);
+        CHECK(values(b, dx) == Floats{0.5f, 1, 0.5f, 1, 0, 0, 4, 8, 0, 0, 0, 0});
+    });
+}
+
+TEST_CASE("rows that a mask leaves out count neither as load nor in the balance loss") {
+    for_each_float_backend([](Backend<float>& b) {
+        const auto words = ids(b, {{3, 1, 1}}, {0, 5, 2}), indices = ids(b, {{3, 1, 1}}, {0, 1, 1});
+        const auto probs = tensor(b, {{3, 2, 1}}, {1, 0, 0.25f, 0.75f, 0.25f, 0.75f});
+        const auto loss = b.allocate({}), dprobs = b.allocate({{3, 2, 1}}), load = b.allocate({{2, 1, 1}});
+        b.balance_loss(loss, dprobs, probs, indices, 0.5f, words);
+        CHECK(values(b, loss)[0] == doctest::Approx(0.5 * 2 * 0.75));
+        CHECK(values(b, dprobs) == Floats{0, 0, 0, 0.5f, 0, 0.5f});
+        b.accumulate_load(load, tensor(b, {{3, 1, 1}}, {1, 1, 1}), indices, words);
+        CHECK(values(b, load) == Floats{0, 2});
+        const auto nothing = ids(b, {{3, 1, 1}}, {0, 0, 0});
+        b.balance_loss(loss, dprobs, probs, indices, 0.5f, nothing);
+        CHECK(values(b, loss)[0] == 0);
+    });
+}
+
 TEST_CASE("top-k: the largest first, of equals the lower index, and never one twice") {
     for_each_float_backend([](Backend<float>& b) {
         const auto logits = tensor(b, {{3, 4, 1}}, {1, 5, 5, 2, 0, 0, 0, 0, -1e38f, 1e38f, -3, 1e38f});

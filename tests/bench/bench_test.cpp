@@ -1,4 +1,5 @@
 #include "engine/bench/bench.h"
+#include "engine/core/family.h"
 
 #include "engine/bench/measure.h"
 #include "engine/bench/seed_step.h"
@@ -67,6 +68,29 @@ TEST_CASE("a training step allocates nothing") {
             for (std::uint64_t i = 0; i < steps; ++i) trainer->step();
             CHECK(count.value() == 0);
         }
+}
+
+TEST_CASE("a step of every family allocates nothing, on one thread and several") {
+    if (!AllocationCount::supported()) return;
+    for (const FamilyInfo& family : families)
+        for (const char* router : {"soft", "top_k"})
+            for (const bool mask : {false, true})
+                for (const int threads : {1, 2}) {
+                    CAPTURE(family.id);
+                    CAPTURE(router);
+                    const SeedStep seed{300, 16, router};
+                    Experiment x = seed.experiment();
+                    x.model.family = family.id, x.model.mask_zero = mask, x.model.balance_loss = 0.01;
+                    x.model.vocabulary = 0;
+                    const auto corpus = seed.corpus();
+                    const auto backend = make_backend({"cpu", threads});
+                    Trainer trainer(*backend, resolve(x, *corpus, std::size_t(1) << 32), corpus);
+                    for (int i = 0; i < 2; ++i) trainer.step();
+                    const std::uint64_t steps = std::min<std::uint64_t>(trainer.steps_per_epoch() + 3, 60);
+                    const AllocationCount count;
+                    for (std::uint64_t i = 0; i < steps; ++i) trainer.step();
+                    CHECK(count.value() == 0);
+                }
 }
 
 TEST_CASE("a text known by heart trains as fast as a new one: denormals are flushed") {

@@ -1,4 +1,5 @@
 #include "engine/core/error.h"
+#include "engine/core/family.h"
 #include "engine/routing/router.h"
 #include "engine/verify/verify.h"
 
@@ -32,17 +33,21 @@ TEST_CASE("every op's and every small model's gradient agrees with differences i
         CHECK(row.ok);
     }
     for (const RouterInfo& router : routers()) {
-        const std::string name = "model: " + std::string(router.id);
-        CHECK(rows_with(rows, name) >= 4);  // with and without mask, with and without balance loss
+        for (const FamilyInfo& family : families) {
+            const std::string name = "model: " + (family.routes_tokens ? std::string(family.id) + ", " : "");
+            CHECK(rows_with(rows, name + std::string(router.id)) >= 4);  // with, without mask and balance loss
+        }
     }
     for (const ActivationInfo& activation : activations) {
         CHECK(names.count("activate " + std::string(activation.name)) == 1);
-        for (const char* model : {"model: soft, ", "model: top_k, 2 of 4, "})
+        for (const char* model :
+             {"model: soft, ", "model: top_k, 2 of 4, ", "model: token, soft, ", "model: token, top_k, 2 of 4, "})
             CHECK(names.count(model + std::string(activation.name)) == (activation.id != Activation::relu));
     }
     CHECK(rows_with(rows, "mask") >= 5);
     CHECK(rows_with(rows, "balance") >= 5);
-    for (const char* op : {"embedding_mean", "dense", "grouped_dense", "activate relu", "softmax", "select",
-                           "gather_rows", "combine", "balance_loss", "softmax_cross_entropy"})
+    for (const char* op :
+         {"embedding_mean", "mean_tokens", "mean_tokens masked", "balance_loss masked", "dense", "grouped_dense",
+          "activate relu", "softmax", "select", "gather_rows", "combine", "balance_loss", "softmax_cross_entropy"})
         CHECK(rows_with(rows, op) >= 1);
 }

@@ -1,6 +1,7 @@
 #include "engine/core/settings.h"
 #include "engine/core/activation.h"
 #include "engine/core/error.h"
+#include "engine/core/family.h"
 #include "engine/core/state.h"
 #include "engine/routing/router.h"
 
@@ -54,6 +55,33 @@ TEST_CASE("the router setting takes exactly the registered routers") {
         CHECK(x.model.router == router.id);
         CHECK(find_setting("router").range.find(router.id) != std::string_view::npos);
     }
+}
+
+TEST_CASE("the family setting takes exactly the registered families") {
+    Experiment x = tutorial();
+    CHECK(x.model.family == "pooled");
+    for (const FamilyInfo& family : families) {
+        apply_setting(x, "family", family.id);
+        CHECK(x.model.family == family.id);
+        CHECK(family_named(family.id).title == family.title);
+        CHECK(!family.title.empty());
+        CHECK(!family.description.empty());
+        CHECK(find_setting("family").range.find(family.id) != std::string_view::npos);
+        CHECK(canonical_parameters(x.model) == canonical_parameters(tutorial().model));
+    }
+    CHECK(sentence([&] { apply_setting(x, "family", "transformer"); }).find("pooled or token") != std::string::npos);
+    CHECK(sentence([&] { family_named("other"); }) == "There is no family of models 'other'.");
+}
+
+TEST_CASE("a model that routes tokens takes the memory of all its tokens, and is refused where that is too much") {
+    Experiment x = tutorial(), y = x;
+    y.model.family = "token";
+    CHECK(required_bytes(y) > required_bytes(x));
+    y.model.max_seq_len = 1;
+    x.model.max_seq_len = 1;
+    CHECK(required_bytes(y) - required_bytes(x) == 4 * 8 * 32);  // one more (B, D)
+    y.model.max_seq_len = 512, y.model.num_experts = 2048, y.train.batch_size = 4096;
+    CHECK(sentence([&] { validate(y, std::size_t(1) << 34); }).find("choose smaller sizes") != std::string::npos);
 }
 
 TEST_CASE("the activation setting takes exactly what the experts compute, and GELU counts the sums that it keeps") {

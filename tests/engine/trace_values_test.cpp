@@ -1,8 +1,9 @@
 // Every number of a trace against plain loops in double; every gradient against differences of these loops, which know
 // no backward formula.
+#include "engine/core/family.h"
 #include "engine/core/rng.h"
 #include "engine/core/settings.h"
-#include "engine/model/pooled_model.h"
+#include "engine/model/language_model.h"
 #include "engine/routing/router.h"
 #include "engine/train/tracer.h"
 #include "engine/train/trainer.h"
@@ -24,13 +25,14 @@ constexpr double step = 1e-4;    // of the differences
 
 using Numbers = std::vector<double>;
 
-/// The pooled model in plain loops: the loss as a function of every number on the way. `moved` is one number of one
-/// array that is nudged where it is read.
+/// A model in plain loops: the loss as a function of every number on the way. `moved` is one number of one array that
+/// is nudged where it is read. G rows stand at the gate: the N phrases' means, or all tokens.
 struct Loops {
     std::map<std::string, Numbers> parameters, values;
     const Trace& trace;
-    std::size_t N, T, V, D, H, E, K;
-    std::vector<std::size_t> chosen;  // (N, K)
+    std::size_t N, T, V, D, H, E, K, G;
+    bool tokens, mask;
+    std::vector<std::size_t> chosen;  // (G, K)
     Numbers fractions;                // (E) of the assignments: constants of the gradient
     double cross_entropy = 0, balance = 0;
 
@@ -42,20 +44,30 @@ struct Loops {
         const ModelSpec& s = t.experiment.model;
         N = t.examples, T = s.max_seq_len, V = s.vocabulary, D = s.embedding_dim, H = s.hidden_dim;
         E = s.num_experts, K = s.router == "soft" ? E : s.top_k;
+        tokens = s.family == "token", mask = s.mask_zero, G = tokens ? N * T : N;
         for (const NamedArray& p : t.state->parameters) parameters[p.name].assign(p.values.begin(), p.values.end());
         run();
         fractions.assign(E, 0.0);
-        for (std::size_t n = 0; n < N; ++n) {
+        for (std::size_t n = 0; n < G; ++n) {
             const double* z = &values.at("gate_logits")[n * E];
             std::vector<std::size_t> order(E);
             for (std::size_t e = 0; e < E; ++e) order[e] = e;
             std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return z[a] > z[b]; });
             const std::size_t counted = s.router == "soft" ? 1 : K;
-            for (std::size_t k = 0; k < counted; ++k) fractions[order[k]] += 1.0 / double(N * counted);
+            for (std::size_t k = 0; k < counted && in_balance(n); ++k)
+                fractions[order[k]] += 1.0 / (balanced_rows() * double(counted));
             if (s.router == "soft") std::sort(order.begin(), order.end());
             chosen.insert(chosen.end(), order.begin(), order.begin() + std::ptrdiff_t(K));
         }
         run();
+    }
+
+    /// A mask keeps padding that stands at the gate out of the balance loss.
+    bool in_balance(std::size_t g) const { return !(tokens && mask) || trace.ids[g] != 0; }
+    double balanced_rows() const {
+        double rows = 0;
+        for (std::size_t g = 0; g < G; ++g) rows += in_balance(g);
+        return rows;
     }
 
     double unit(double a) const {
@@ -101,67 +113,61 @@ struct Loops {
         const Numbers& output_kernel = parameters.at("experts/output/kernel");
         const Numbers& head_bias = parameters.at("head/bias");
         const Numbers& head_kernel = parameters.at("head/kernel");
-        const bool mask = trace.experiment.model.mask_zero;
         Numbers& rows = fresh("embedding_rows", N * T * D);
         for (std::size_t i = 0; i < N * T; ++i)
-            for (std::size_t d = 0; d < D; ++d) rows[i * D + d] = table[std::size_t(trace.ids[i]) * D + d];
+            for (std::size_t d = 0; d < D; ++d)
+                if (!(tokens && mask) || trace.ids[i] != 0) rows[i * D + d] = table[std::size_t(trace.ids[i]) * D + d];
         nudge("embedding_rows");
-        Numbers& mean = fresh("mean", N * D);
-        for (std::size_t n = 0; n < N; ++n) {
-            double count = 0;
-            for (std::size_t t = 0; t < T; ++t) count += !mask || trace.ids[n * T + t] != 0;
-            for (std::size_t t = 0; t < T; ++t)
-                for (std::size_t d = 0; d < D; ++d)
-                    if (!mask || trace.ids[n * T + t] != 0) mean[n * D + d] += rows[(n * T + t) * D + d] / count;
-        }
-        nudge("mean");
-        Numbers& to_gate = copy("mean_gate", "mean");
-        Numbers& to_experts = copy("mean_experts", "mean");
-        Numbers& z = fresh("gate_logits", N * E);
-        for (std::size_t n = 0; n < N; ++n)
+        if (!tokens) mean_of(rows);
+        const std::string routed = tokens ? "embedding_rows" : "mean", short_name = tokens ? "rows" : "mean";
+        Numbers& to_gate = copy(short_name + "_gate", routed);
+        Numbers& to_experts = copy(short_name + "_experts", routed);
+        Numbers& z = fresh("gate_logits", G * E);
+        for (std::size_t n = 0; n < G; ++n)
             for (std::size_t e = 0; e < E; ++e) {
                 z[n * E + e] = gate_bias[e];
                 for (std::size_t d = 0; d < D; ++d) z[n * E + e] += to_gate[n * D + d] * gate_kernel[d * E + e];
             }
         nudge("gate_logits");
         if (chosen.empty()) return;  // the choice is made by now, and stays
-        Numbers& probs = softmax("gate_probs", copy("gate_logits_balance", "gate_logits"), N, E);
+        Numbers& probs = softmax("gate_probs", copy("gate_logits_balance", "gate_logits"), G, E);
         Numbers& counted = copy("gate_probs_balance", "gate_probs");
         const Numbers& answering = copy("gate_logits_task", "gate_logits");
-        Numbers picked(N * K);
-        for (std::size_t i = 0; i < N * K; ++i) picked[i] = answering[i / K * E + chosen[i]];
-        Numbers& weights = softmax("expert_weights", picked, N, K);
+        Numbers picked(G * K);
+        for (std::size_t i = 0; i < G * K; ++i) picked[i] = answering[i / K * E + chosen[i]];
+        Numbers& weights = softmax("expert_weights", picked, G, K);
         nudge("expert_weights");
 
-        Numbers& sums = fresh("hidden_sums", N * K * H);
-        for (std::size_t i = 0; i < N * K; ++i)
+        Numbers& sums = fresh("hidden_sums", G * K * H);
+        for (std::size_t i = 0; i < G * K; ++i)
             for (std::size_t h = 0; h < H; ++h) {
                 sums[i * H + h] = hidden_bias[chosen[i] * H + h];
                 for (std::size_t d = 0; d < D; ++d)
                     sums[i * H + h] += to_experts[i / K * D + d] * hidden_kernel[(chosen[i] * D + d) * H + h];
             }
         nudge("hidden_sums");
-        Numbers& hidden = fresh("hidden", N * K * H);
+        Numbers& hidden = fresh("hidden", G * K * H);
         for (std::size_t i = 0; i < hidden.size(); ++i) hidden[i] = unit(sums[i]);
         nudge("hidden");
-        Numbers& answers = fresh("answers", N * K * D);
-        for (std::size_t i = 0; i < N * K; ++i)
+        Numbers& answers = fresh("answers", G * K * D);
+        for (std::size_t i = 0; i < G * K; ++i)
             for (std::size_t d = 0; d < D; ++d) {
                 answers[i * D + d] = output_bias[chosen[i] * D + d];
                 for (std::size_t h = 0; h < H; ++h)
                     answers[i * D + d] += hidden[i * H + h] * output_kernel[(chosen[i] * H + h) * D + d];
             }
         nudge("answers");
-        Numbers& mixed = fresh("mixed", N * D);
-        for (std::size_t i = 0; i < N * K; ++i)
+        Numbers& mixed = fresh("mixed", G * D);
+        for (std::size_t i = 0; i < G * K; ++i)
             for (std::size_t d = 0; d < D; ++d) mixed[i / K * D + d] += weights[i] * answers[i * D + d];
         nudge("mixed");
+        const Numbers& phrase = tokens ? mean_of(mixed) : mixed;
         Numbers& logits = fresh("logits", N * V);
         for (std::size_t n = 0; n < N; ++n)
             for (std::size_t v = 0; v < V; ++v) logits[n * V + v] = head_bias[v];
         for (std::size_t n = 0; n < N; ++n)
             for (std::size_t d = 0; d < D; ++d)
-                for (std::size_t v = 0; v < V; ++v) logits[n * V + v] += mixed[n * D + d] * head_kernel[d * V + v];
+                for (std::size_t v = 0; v < V; ++v) logits[n * V + v] += phrase[n * D + d] * head_kernel[d * V + v];
         nudge("logits");
         const Numbers& words = softmax("probs", logits, N, V);
 
@@ -172,10 +178,23 @@ struct Loops {
             cross_entropy += losses[n] / double(N);
         }
         const double weight = trace.experiment.model.balance_loss;
-        for (std::size_t n = 0; n < N; ++n)
-            for (std::size_t e = 0; e < E; ++e)
-                balance += weight * double(E) * fractions[e] * counted[n * E + e] / double(N);
+        for (std::size_t n = 0; n < G; ++n)
+            for (std::size_t e = 0; e < E && in_balance(n); ++e)
+                balance += weight * double(E) * fractions[e] * counted[n * E + e] / balanced_rows();
         static_cast<void>(probs);
+    }
+
+    Numbers& mean_of(const Numbers& rows) {
+        Numbers& mean = fresh("mean", N * D);
+        for (std::size_t n = 0; n < N; ++n) {
+            double count = 0;
+            for (std::size_t t = 0; t < T; ++t) count += !mask || trace.ids[n * T + t] != 0;
+            for (std::size_t t = 0; t < T; ++t)
+                for (std::size_t d = 0; d < D; ++d)
+                    if (!mask || trace.ids[n * T + t] != 0) mean[n * D + d] += rows[(n * T + t) * D + d] / count;
+        }
+        nudge("mean");
+        return mean;
     }
 
     Numbers& fresh(const std::string& name, std::size_t size) {
@@ -253,31 +272,34 @@ struct Setup {
     std::uint64_t next_example = 0;
 };
 
-/// Every router and K, mask, balance loss; whole and short batches; sizes from 1 on.
+/// Every family, router and K, mask, balance loss; whole and short batches; sizes from 1 on.
 std::vector<Setup> setups() {
     std::vector<Setup> all;
-    for (const RouterInfo& router : routers())
-        for (const std::size_t E : {1, 2, 4, 5})
-            for (const std::size_t K : {std::size_t(1), std::size_t(2), E})
-                for (const bool mask : {false, true})
-                    for (const double balance : {0.0, 0.5}) {
-                        Experiment x = tutorial_experiment();
-                        x.model.router = router.id;
-                        x.model.num_experts = E, x.model.top_k = K;
-                        if (K > E || experts_per_token(x.model) != K) continue;
-                        x.model.mask_zero = mask, x.model.balance_loss = balance;
-                        x.model.embedding_dim = 5, x.model.hidden_dim = 6;
-                        x.train.batch_size = 5;
-                        all.push_back({x, mask ? 10u : 5u});  // of 12: a short batch, and a whole one
-                    }
-    for (const char* activation : {"linear", "gelu", "gelu_tanh", "tanh"})
-        for (const char* router : {"soft", "top_k"}) {
-            Setup s{tutorial_experiment(), 5};
-            s.experiment.model.activation = activation, s.experiment.model.router = router;
-            s.experiment.model.embedding_dim = 5, s.experiment.model.hidden_dim = 6;
-            s.experiment.train.batch_size = 5;
-            all.push_back(s);
-        }
+    for (const FamilyInfo& family : families) {
+        for (const RouterInfo& router : routers())
+            for (const std::size_t E : {1, 2, 4, 5})
+                for (const std::size_t K : {std::size_t(1), std::size_t(2), E})
+                    for (const bool mask : {false, true})
+                        for (const double balance : {0.0, 0.5}) {
+                            Experiment x = tutorial_experiment();
+                            x.model.family = family.id, x.model.router = router.id;
+                            x.model.num_experts = E, x.model.top_k = K;
+                            if (K > E || experts_per_token(x.model) != K) continue;
+                            x.model.mask_zero = mask, x.model.balance_loss = balance;
+                            x.model.embedding_dim = 5, x.model.hidden_dim = 6;
+                            x.train.batch_size = 5;
+                            all.push_back({x, mask ? 10u : 5u});  // of 12: a short batch, and a whole one
+                        }
+        for (const char* activation : {"linear", "gelu", "gelu_tanh", "tanh"})
+            for (const char* router : {"soft", "top_k"}) {
+                Setup s{tutorial_experiment(), 5};
+                s.experiment.model.family = family.id;
+                s.experiment.model.activation = activation, s.experiment.model.router = router;
+                s.experiment.model.embedding_dim = 5, s.experiment.model.hidden_dim = 6;
+                s.experiment.train.batch_size = 5;
+                all.push_back(s);
+            }
+    }
     Setup tiny{tutorial_experiment(), 4};
     tiny.experiment.model.embedding_dim = tiny.experiment.model.hidden_dim = tiny.experiment.model.max_seq_len = 1;
     all.push_back(tiny);
@@ -310,8 +332,9 @@ std::shared_ptr<const RunState> state_of(const Setup& setup, double scale) {
 
 std::string describe(const Setup& setup) {
     const ModelSpec& s = setup.experiment.model;
-    return s.router + ", " + std::to_string(experts_per_token(s)) + " of " + std::to_string(s.num_experts) +
-           (s.mask_zero ? ", mask" : "") + (s.balance_loss > 0 ? ", balance" : "") + ", " + s.activation;
+    return s.family + ", " + s.router + ", " + std::to_string(experts_per_token(s)) + " of " +
+           std::to_string(s.num_experts) + (s.mask_zero ? ", mask" : "") + (s.balance_loss > 0 ? ", balance" : "") +
+           ", " + s.activation;
 }
 
 void check_forward(const Trace& trace, Loops& loops) {
@@ -377,7 +400,10 @@ TEST_CASE("every value of a trace agrees with plain loops in double, every gradi
                 sum.push_back(double(trace.find(a)->values[i]) + double(trace.find(b)->values[i]));
             return sum;
         };
-        CHECK(nmse(trace.find("d_mean")->values, sum_of("d_mean_experts", "d_mean_gate")) <= 1e-13);
+        if (loops.tokens)
+            CHECK(nmse(trace.find("d_embedding_rows")->values, sum_of("d_rows_experts", "d_rows_gate")) <= 1e-13);
+        else
+            CHECK(nmse(trace.find("d_mean")->values, sum_of("d_mean_experts", "d_mean_gate")) <= 1e-13);
         CHECK(nmse(trace.find("d_gate_logits")->values, sum_of("d_gate_logits_task", "d_gate_logits_balance")) <=
               1e-12);
     }
@@ -396,7 +422,7 @@ TEST_CASE("task and balance loss reach the gate as differences of each loss alon
         Loops loops(trace);
         loops.moved = "gate_logits";
         Numbers task, balance;
-        for (loops.place = 0; loops.place < loops.N * loops.E; ++loops.place) {
+        for (loops.place = 0; loops.place < loops.G * loops.E; ++loops.place) {
             Numbers ce, lb;
             for (const double by : {-2 * step, -step, step, 2 * step}) {
                 loops.by = by;
@@ -439,44 +465,47 @@ TEST_CASE("the update is Adam's, number by number") {
 
 TEST_CASE("with embedding_squares=per_occurrence v counts the squares of each place of a word") {
     const auto corpus = tutorial_corpus();
-    for (const bool mask : {false, true}) {
-        Setup setup = setups().front();
-        setup.experiment.train.embedding_squares = "per_occurrence";
-        setup.experiment.model.mask_zero = mask;
-        const auto state = state_of(setup, 0.8);
-        const auto backend = make_backend({"cpu", 1});
-        const Trace trace = trace_batch(*backend, state, *corpus);
-        const std::size_t D = setup.experiment.model.embedding_dim;
-        const std::vector<float>& places = trace.find("d_embedding_rows")->values;
-        Numbers squares(trace.gradients[0].values.size());
-        for (std::size_t i = 0; i < trace.ids.size(); ++i)
-            for (std::size_t d = 0; d < D; ++d)
-                squares[std::size_t(trace.ids[i]) * D + d] += std::pow(double(places[i * D + d]), 2);
-        double apart = 0;
-        for (std::size_t p = 0; p < trace.gradients.size(); ++p) {
-            CAPTURE(trace.gradients[p].name);
-            Numbers v, whole;
-            for (std::size_t i = 0; i < trace.gradients[p].values.size(); ++i) {
-                const double g2 = std::pow(double(trace.gradients[p].values[i]), 2),
-                             before = 0.999 * double(state->velocity[p].values[i]);
-                whole.push_back(before + 0.001 * g2);
-                v.push_back(before + 0.001 * (p == 0 ? squares[i] : g2));
-                if (p == 0) CHECK(trace.squared_gradient("embedding", i) == doctest::Approx(squares[i]).epsilon(1e-9));
+    for (const bool mask : {false, true})
+        for (const FamilyInfo& family : families) {
+            Setup setup = setups().front();
+            setup.experiment.model.family = family.id;
+            setup.experiment.train.embedding_squares = "per_occurrence";
+            setup.experiment.model.mask_zero = mask;
+            const auto state = state_of(setup, 0.8);
+            const auto backend = make_backend({"cpu", 1});
+            const Trace trace = trace_batch(*backend, state, *corpus);
+            const std::size_t D = setup.experiment.model.embedding_dim;
+            const std::vector<float>& places = trace.find("d_embedding_rows")->values;
+            Numbers squares(trace.gradients[0].values.size());
+            for (std::size_t i = 0; i < trace.ids.size(); ++i)
+                for (std::size_t d = 0; d < D; ++d)
+                    squares[std::size_t(trace.ids[i]) * D + d] += std::pow(double(places[i * D + d]), 2);
+            double apart = 0;
+            for (std::size_t p = 0; p < trace.gradients.size(); ++p) {
+                CAPTURE(trace.gradients[p].name);
+                Numbers v, whole;
+                for (std::size_t i = 0; i < trace.gradients[p].values.size(); ++i) {
+                    const double g2 = std::pow(double(trace.gradients[p].values[i]), 2),
+                                 before = 0.999 * double(state->velocity[p].values[i]);
+                    whole.push_back(before + 0.001 * g2);
+                    v.push_back(before + 0.001 * (p == 0 ? squares[i] : g2));
+                    if (p == 0)
+                        CHECK(trace.squared_gradient("embedding", i) == doctest::Approx(squares[i]).epsilon(1e-9));
+                }
+                CHECK(nmse(trace.new_velocity[p].values, v) <= bound);
+                if (p == 0) apart = nmse(trace.new_velocity[p].values, whole);
             }
-            CHECK(nmse(trace.new_velocity[p].values, v) <= bound);
-            if (p == 0) apart = nmse(trace.new_velocity[p].values, whole);
-        }
-        CHECK(apart > 1e4 * bound);  // the words of the batch stand in several places
+            CHECK(apart > 1e4 * bound);  // the words of the batch stand in several places
 
-        // The step of training is the trace's.
-        Trainer trainer(*backend, *state, corpus);
-        trainer.step();
-        const RunState after = trainer.state();
-        for (std::size_t p = 0; p < trace.gradients.size(); ++p) {
-            CHECK(after.velocity[p].values == trace.new_velocity[p].values);
-            CHECK(after.parameters[p].values == trace.new_parameters[p].values);
+            // The step of training is the trace's.
+            Trainer trainer(*backend, *state, corpus);
+            trainer.step();
+            const RunState after = trainer.state();
+            for (std::size_t p = 0; p < trace.gradients.size(); ++p) {
+                CHECK(after.velocity[p].values == trace.new_velocity[p].values);
+                CHECK(after.parameters[p].values == trace.new_parameters[p].values);
+            }
         }
-    }
 }
 
 TEST_CASE("sizes of several tiles: values as in plain loops, gradients as the reference ops in double give them") {
@@ -485,41 +514,42 @@ TEST_CASE("sizes of several tiles: values as in plain loops, gradients as the re
     for (int line = 0; line < 120; ++line, text += '\n')
         for (int i = 0; i < 21; ++i) text += "w" + std::to_string(rng.below(600)) + ' ';
     const auto corpus = Corpus::from_text("words", text);
-    for (const RouterInfo& router : routers())
-        for (const bool mask : {false, true}) {
-            Setup setup;
-            ModelSpec& s = setup.experiment.model;
-            s.router = router.id, s.mask_zero = mask, s.balance_loss = 0.01;
-            s.vocabulary = corpus->tokenizer().vocabulary(), s.max_seq_len = 20;
-            s.embedding_dim = 70, s.hidden_dim = 130, s.num_experts = 7, s.top_k = 3;
-            setup.experiment.train.batch_size = 300;
-            const std::string model = describe(setup);
-            CAPTURE(model);
-            const auto state = state_of(setup, 0.3);
-            const auto backend = make_backend({"cpu", 2});
-            const Trace trace = trace_batch(*backend, state, *corpus);
-            Loops loops(trace);
-            check_forward(trace, loops);
+    for (const FamilyInfo& family : families)
+        for (const RouterInfo& router : routers())
+            for (const bool mask : {false, true}) {
+                Setup setup;
+                ModelSpec& s = setup.experiment.model;
+                s.family = family.id, s.router = router.id, s.mask_zero = mask, s.balance_loss = 0.01;
+                s.vocabulary = corpus->tokenizer().vocabulary(), s.max_seq_len = 20;
+                s.embedding_dim = 70, s.hidden_dim = 130, s.num_experts = 7, s.top_k = 3;
+                setup.experiment.train.batch_size = family.routes_tokens ? 40 : 300;
+                const std::string model = describe(setup);
+                CAPTURE(model);
+                const auto state = state_of(setup, 0.3);
+                const auto backend = make_backend({"cpu", 2});
+                const Trace trace = trace_batch(*backend, state, *corpus);
+                Loops loops(trace);
+                check_forward(trace, loops);
 
-            const auto reference = make_reference_backend<double>();
-            Parameters<double> parameters(*reference);
-            add_parameters(parameters, s);
-            upload_parameters(*reference, parameters, state->parameters);
-            PooledModel<double> whole(*reference, parameters, s, trace.examples, ModelUse::train);
-            const Ids ids = reference->allocate_ids({{trace.examples, s.max_seq_len, 1}}),
-                      targets = reference->allocate_ids({{trace.examples, 1, 1}});
-            reference->upload(ids, trace.ids.data());
-            reference->upload(targets, trace.targets.data());
-            const auto context = whole.forward(ids);
-            whole.loss(context, targets);
-            whole.backward(context);
-            for (const NamedArray& gradient : trace.gradients) {
-                CAPTURE(gradient.name);
-                Numbers wanted(gradient.values.size());
-                reference->download(parameters.find(gradient.name).gradient, wanted.data());
-                CHECK(nmse(gradient.values, wanted) <= bound);
+                const auto reference = make_reference_backend<double>();
+                Parameters<double> parameters(*reference);
+                add_parameters(parameters, s);
+                upload_parameters(*reference, parameters, state->parameters);
+                LanguageModel<double> whole(*reference, parameters, s, trace.examples, ModelUse::train);
+                const Ids ids = reference->allocate_ids({{trace.examples, s.max_seq_len, 1}}),
+                          targets = reference->allocate_ids({{trace.examples, 1, 1}});
+                reference->upload(ids, trace.ids.data());
+                reference->upload(targets, trace.targets.data());
+                const auto context = whole.forward(ids);
+                whole.loss(context, targets);
+                whole.backward(context);
+                for (const NamedArray& gradient : trace.gradients) {
+                    CAPTURE(gradient.name);
+                    Numbers wanted(gradient.values.size());
+                    reference->download(parameters.find(gradient.name).gradient, wanted.data());
+                    CHECK(nmse(gradient.values, wanted) <= bound);
+                }
             }
-        }
 }
 
 TEST_CASE("the loss of an example stays a number where its word's probability is none") {

@@ -1,6 +1,7 @@
 // The trace against the training step that it explains, bit for bit, and its own order.
 #include "engine/train/tracer.h"
 
+#include "engine/core/family.h"
 #include "engine/core/rng.h"
 #include "engine/core/settings.h"
 #include "engine/routing/router.h"
@@ -18,24 +19,26 @@ using namespace moe::test;
 
 namespace {
 
-/// Every router with its K, with and without mask, balance loss and shuffling. 12 examples in batches of 5: the third
-/// is short.
+/// Every family and router with its K, with and without mask, balance loss and shuffling. 12 examples in batches of 5:
+/// the third is short.
 std::vector<Experiment> experiments() {
     std::vector<Experiment> all;
-    for (const RouterInfo& router : routers())
-        for (const std::size_t K : {1, 2, 4})
-            for (const bool mask : {false, true})
-                for (const double balance : {0.0, 0.3}) {
-                    Experiment x = tutorial_experiment();
-                    x.model.router = router.id;
-                    x.model.top_k = K;
-                    if (experts_per_token(x.model) != K) continue;  // the router has no K to choose
-                    x.model.mask_zero = mask, x.model.balance_loss = balance;
-                    x.model.embedding_dim = 12, x.model.hidden_dim = 20;  // no multiples of 8
-                    x.train.batch_size = 5;
-                    x.train.shuffle = !mask;
-                    all.push_back(x);
-                }
+    for (const FamilyInfo& family : families)
+        for (const RouterInfo& router : routers())
+            for (const std::size_t K : {1, 2, 4})
+                for (const bool mask : {false, true})
+                    for (const double balance : {0.0, 0.3}) {
+                        Experiment x = tutorial_experiment();
+                        x.model.family = family.id;
+                        x.model.router = router.id;
+                        x.model.top_k = K;
+                        if (experts_per_token(x.model) != K) continue;  // the router has no K to choose
+                        x.model.mask_zero = mask, x.model.balance_loss = balance;
+                        x.model.embedding_dim = 12, x.model.hidden_dim = 20;  // no multiples of 8
+                        x.train.batch_size = 5;
+                        x.train.shuffle = !mask;
+                        all.push_back(x);
+                    }
     Experiment one = tutorial_experiment();
     one.model.num_experts = 1, one.train.batch_size = 64;
     all.push_back(one);
@@ -43,7 +46,7 @@ std::vector<Experiment> experiments() {
 }
 
 std::string describe(const Experiment& x) {
-    return x.model.router + ", " + std::to_string(experts_per_token(x.model)) + " of " +
+    return x.model.family + ", " + x.model.router + ", " + std::to_string(experts_per_token(x.model)) + " of " +
            std::to_string(x.model.num_experts) + (x.model.mask_zero ? ", mask" : "") +
            (x.model.balance_loss > 0 ? ", balance" : "");
 }
@@ -138,13 +141,18 @@ TEST_CASE("every op's inputs are there before it, and every value is the output 
                 CHECK_MESSAGE(trace.numbers(name).has_value(), name);
             }
         }
-        std::vector<std::string> wanted = {"embedding_rows", "mean", "gate_scores", "gate_softmax"};
+        const bool tokens = x.model.family == "token";
+        std::vector<std::string> wanted = {"embedding_rows"};
+        if (!tokens) wanted.push_back("mean");
+        for (const char* id : {"gate_scores", "gate_softmax"}) wanted.push_back(id);
         if (x.model.router == "top_k") wanted.push_back("top_k");
-        for (const char* id : {"expert_hidden", "expert_output", "weighted_sum", "vocabulary_scores", "softmax_loss"})
-            wanted.push_back(id);
+        for (const char* id : {"expert_hidden", "expert_output", "weighted_sum"}) wanted.push_back(id);
+        if (tokens) wanted.push_back("mean");
+        for (const char* id : {"vocabulary_scores", "softmax_loss"}) wanted.push_back(id);
         if (balance) wanted.push_back("balance_loss");
-        for (const char* id : {"vocabulary_scores_backward", "weighted_sum_to_experts", "weighted_sum_to_gate"})
-            wanted.push_back(id);
+        wanted.push_back("vocabulary_scores_backward");
+        if (tokens) wanted.push_back("mean_backward");
+        for (const char* id : {"weighted_sum_to_experts", "weighted_sum_to_gate"}) wanted.push_back(id);
         if (balance) wanted.push_back("balance_to_gate");
         for (const char* id : {"gate_softmax_backward", "gate_scores_backward", "expert_output_backward",
                                "expert_hidden_backward", "embedding_backward", "adam"})
@@ -185,6 +193,12 @@ TEST_CASE("a trace's arrays by name, example and visit") {
     trainer.step();
     const Trace trace = trace_batch(*backend, shared(trainer.state()), *corpus);
     CHECK(trace.experts_per_token() == 4);
+    CHECK(trace.routed_places() == 1);
+    x.model.family = "token";
+    const Trace of_tokens = trace_batch(*backend, shared(Trainer(*backend, x, corpus).state()), *corpus);
+    CHECK(of_tokens.experts_per_token() == 4);
+    CHECK(of_tokens.routed_places() == 4);
+    CHECK(of_tokens.numbers("expert_indices")->shape == std::vector<std::size_t>{8, 16});
     CHECK(trace.backward());
     CHECK(trace.find("nothing") == nullptr);
     CHECK(trace.parameter("gate/kernel") == &trace.state->parameters.at(1));
@@ -314,30 +328,33 @@ TEST_CASE("a trace takes the bytes that were announced, and traces one after the
         return info.uordblks + info.hblkhd;
     };
     const auto corpus = tutorial_corpus();
-    for (const bool many_words : {true, false})
-        for (const RouterInfo& router : routers()) {
-            Experiment x = tutorial_experiment();
-            x.model.router = router.id;
-            if (many_words)
-                x.model.vocabulary = 20'000;
-            else
-                x.model.num_experts = 300;
-            CAPTURE(x.model.router);
-            CAPTURE(many_words);
-            RunState fresh;
-            fresh.experiment = x;
-            fresh.parameters = fresh.momentum = fresh.velocity = initial_parameters(x.model, 1);
-            for (float& v : fresh.velocity[0].values) v = std::abs(v);
-            const auto state = shared(std::move(fresh));
-            const std::size_t before = in_use();
-            Tracer tracer({"cpu", 1});
-            Trace trace = tracer.batch(state, *corpus);
-            const std::size_t used = in_use() - before;
-            const std::size_t announced = trace_bytes(x.model, trace.examples, true);
-            CHECK(used <= announced + announced / 4);  // the backend's own scratch, and ids
-            CHECK(announced <= 2 * used);
-            for (int i = 0; i < 10; ++i) trace = tracer.batch(state, *corpus);
-            CHECK(in_use() - before <= used + used / 16);
-        }
+    for (const FamilyInfo& family : families)
+        for (const bool many_words : {true, false})
+            for (const RouterInfo& router : routers()) {
+                Experiment x = tutorial_experiment();
+                x.model.family = family.id;
+                x.model.router = router.id;
+                if (many_words)
+                    x.model.vocabulary = 20'000;
+                else
+                    x.model.num_experts = 300;
+                CAPTURE(x.model.family);
+                CAPTURE(x.model.router);
+                CAPTURE(many_words);
+                RunState fresh;
+                fresh.experiment = x;
+                fresh.parameters = fresh.momentum = fresh.velocity = initial_parameters(x.model, 1);
+                for (float& v : fresh.velocity[0].values) v = std::abs(v);
+                const auto state = shared(std::move(fresh));
+                const std::size_t before = in_use();
+                Tracer tracer({"cpu", 1});
+                Trace trace = tracer.batch(state, *corpus);
+                const std::size_t used = in_use() - before;
+                const std::size_t announced = trace_bytes(x.model, trace.examples, true);
+                CHECK(used <= announced + announced / 4);  // the backend's own scratch, and ids
+                CHECK(announced <= 2 * used);
+                for (int i = 0; i < 10; ++i) trace = tracer.batch(state, *corpus);
+                CHECK(in_use() - before <= used + used / 16);
+            }
 }
 #endif

@@ -16,20 +16,22 @@ using namespace moe::test;
 
 namespace {
 
-/// Every router, with and without mask and balance loss.
+/// Every family and router, with and without mask and balance loss.
 std::vector<Experiment> experiments() {
     std::vector<Experiment> all;
-    for (const RouterInfo& router : routers())
-        for (const bool mask : {false, true})
-            for (const double balance : {0.0, 0.02}) {
-                Experiment x = tutorial_experiment();
-                x.model.router = router.id;
-                x.model.mask_zero = mask;
-                x.model.balance_loss = balance;
-                x.model.embedding_dim = 12, x.model.hidden_dim = 20;  // no multiples of 8
-                x.train.batch_size = 5;                               // 12 examples: the last batch is short
-                all.push_back(x);
-            }
+    for (const FamilyInfo& family : families)
+        for (const RouterInfo& router : routers())
+            for (const bool mask : {false, true})
+                for (const double balance : {0.0, 0.02}) {
+                    Experiment x = tutorial_experiment();
+                    x.model.family = family.id;
+                    x.model.router = router.id;
+                    x.model.mask_zero = mask;
+                    x.model.balance_loss = balance;
+                    x.model.embedding_dim = 12, x.model.hidden_dim = 20;  // no multiples of 8
+                    x.train.batch_size = 5;                               // 12 examples: the last batch is short
+                    all.push_back(x);
+                }
     return all;
 }
 
@@ -56,6 +58,7 @@ RunState trained(const Experiment& x, std::size_t steps, int threads = 1) {
 
 TEST_CASE("the same spec and seed give the same bits, for any number of threads") {
     for (const Experiment& x : experiments()) {
+        CAPTURE(x.model.family);
         CAPTURE(x.model.router);
         const RunState once = trained(x, 40);
         CHECK(once == trained(x, 40));
@@ -80,6 +83,7 @@ TEST_CASE("a resumed run ends in the bits of one that was never interrupted") {
 
 TEST_CASE("training learns, and an epoch's figures are the means over its examples") {
     for (const Experiment& x : experiments()) {
+        CAPTURE(x.model.family);
         CAPTURE(x.model.router);
         const auto backend = make_backend({"cpu", 1});
         Trainer trainer(*backend, x, tutorial_corpus());
@@ -246,24 +250,27 @@ TEST_CASE("training takes the bytes that were announced") {
         const struct mallinfo2 info = mallinfo2();
         return info.uordblks + info.hblkhd;
     };
-    for (const bool many_words : {true, false})
-        for (const RouterInfo& router : routers()) {
-            Experiment x = tutorial_experiment();
-            x.model.router = router.id;
-            if (many_words)
-                x.model.vocabulary = 20'000, x.train.batch_size = 64;
-            else
-                x.model.num_experts = 300, x.train.batch_size = 200;
-            CAPTURE(x.model.router);
-            CAPTURE(many_words);
-            const std::size_t before = in_use();
-            const auto backend = make_backend({"cpu", 1});
-            Trainer trainer(*backend, x, tutorial_corpus());
-            trainer.step();
-            const std::size_t used = in_use() - before;
-            CHECK(used <= required_bytes(x));
-            CHECK(required_bytes(x) <= 2 * used);
-        }
+    for (const FamilyInfo& family : families)
+        for (const bool many_words : {true, false})
+            for (const RouterInfo& router : routers()) {
+                Experiment x = tutorial_experiment();
+                x.model.family = family.id;
+                x.model.router = router.id;
+                if (many_words)
+                    x.model.vocabulary = 20'000, x.train.batch_size = 64;
+                else
+                    x.model.num_experts = 300, x.train.batch_size = 200;
+                CAPTURE(x.model.family);
+                CAPTURE(x.model.router);
+                CAPTURE(many_words);
+                const std::size_t before = in_use();
+                const auto backend = make_backend({"cpu", 1});
+                Trainer trainer(*backend, x, tutorial_corpus());
+                trainer.step();
+                const std::size_t used = in_use() - before;
+                CHECK(used <= required_bytes(x));
+                CHECK(required_bytes(x) <= 2 * used);
+            }
 }
 #endif
 

@@ -70,6 +70,33 @@ public:
             kernels_.embedding_mean_row_squares(squares.raw(), dy.raw() + n * D, ids.raw() + n * T, T, D, mask);
     }
 
+    void mean_tokens(Tensor<float> y, Tensor<float> x, Ids ids, bool mask) override {
+        shapes::mean_tokens(y, x, ids);
+        const FlushDenormals flush;
+        const size_t T = ids.dim(1), D = y.dim(1);
+        by_rows(ids.dim(0), double(T * D), [&](size_t n) {
+            float* mean = y.raw() + n * D;
+            size_t count = 0;
+            std::fill_n(mean, D, 0.0f);
+            for (size_t i = n * T; i < (n + 1) * T; ++i)
+                if (!mask || ids.raw()[i] != 0) kernels_.add(mean, x.raw() + i * D, D), ++count;
+            for (size_t d = 0; d < D && count > 0; ++d) mean[d] /= float(count);
+        });
+    }
+    void mean_tokens_backward(Tensor<float> dx, Tensor<float> dy, Ids ids, bool mask) override {
+        shapes::mean_tokens_backward(dx, dy, ids);
+        const FlushDenormals flush;
+        const size_t T = ids.dim(1), D = dy.dim(1);
+        by_rows(ids.dim(0), double(T * D), [&](size_t n) {
+            const std::int32_t* row = ids.raw() + n * T;
+            const float count = float(mask ? T - size_t(std::count(row, row + T, 0)) : T);
+            for (size_t t = 0; t < T; ++t) {
+                float* to = dx.raw() + (n * T + t) * D;
+                for (size_t d = 0; d < D; ++d) to[d] = mask && row[t] == 0 ? 0.0f : dy.raw()[n * D + d] / count;
+            }
+        });
+    }
+
     void dense(Tensor<float> y, Tensor<float> x, Tensor<float> w, Tensor<float> b) override {
         shapes::dense(y, x, w, b);
         const FlushDenormals flush;
@@ -174,13 +201,14 @@ public:
         });
     }
 
-    void balance_loss(Tensor<float> loss, Tensor<float> dprobs, Tensor<float> probs, Ids indices,
-                      float weight) override {
-        shapes::balance_loss(loss, dprobs, probs, indices);
+    void balance_loss(Tensor<float> loss, Tensor<float> dprobs, Tensor<float> probs, Ids indices, float weight,
+                      Ids words) override {
+        shapes::balance_loss(loss, dprobs, probs, indices, words);
         const size_t N = probs.dim(0), E = probs.dim(1), visits = indices.count();
         check_ids("balance_loss", "indices", indices, E, "the mixture");
         const FlushDenormals flush;
-        if (visits == 0 || 2 * E > partial_floats) return Base::balance_loss(loss, dprobs, probs, indices, weight);
+        if (visits == 0 || words || 2 * E > partial_floats)
+            return Base::balance_loss(loss, dprobs, probs, indices, weight, words);
         float *fractions = partial_, *sums = partial_ + E;
         std::memset(partial_, 0, 8 * E);
         for (size_t i = 0; i < visits; ++i) fractions[indices.raw()[i]] += 1.0f;  // exact below 2^24 visits
@@ -193,9 +221,9 @@ public:
         for (size_t n = 0; n < N; ++n) kernels_.add(dprobs.raw() + n * E, fractions, E);
         loss.raw()[0] = float(double(weight) * double(E) * total / (double(visits) * double(N)));
     }
-    void accumulate_load(Tensor<float> load, Tensor<float> weights, Ids indices) override {
+    void accumulate_load(Tensor<float> load, Tensor<float> weights, Ids indices, Ids words) override {
         const FlushDenormals flush;
-        Base::accumulate_load(load, weights, indices);
+        Base::accumulate_load(load, weights, indices, words);
     }
 
     void softmax_cross_entropy(Tensor<float> loss, Tensor<float> correct, Tensor<float> logits, Ids targets) override {

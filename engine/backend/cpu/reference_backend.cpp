@@ -115,6 +115,34 @@ void ReferenceBackend<T>::embedding_mean_squares(Tensor<T> squares, Tensor<T> dy
     }
 }
 
+template <class T>
+void ReferenceBackend<T>::mean_tokens(Tensor<T> y, Tensor<T> x, Ids ids, bool mask) {
+    shapes::mean_tokens(y, x, ids);
+    const size_t N = ids.dim(0), tokens = ids.dim(1), D = y.dim(1);
+    fill(y, T(0));
+    for (size_t n = 0; n < N; ++n) {
+        const std::int32_t* row = ids.raw() + n * tokens;
+        const size_t count = tokens_in_mean(row, tokens, mask);
+        for (size_t t = 0; t < tokens; ++t)
+            for (size_t d = 0; d < D && (!mask || row[t] != 0); ++d)
+                y.raw()[n * D + d] += x.raw()[(n * tokens + t) * D + d];
+        for (size_t d = 0; d < D && count > 0; ++d) y.raw()[n * D + d] /= T(count);
+    }
+}
+
+template <class T>
+void ReferenceBackend<T>::mean_tokens_backward(Tensor<T> dx, Tensor<T> dy, Ids ids, bool mask) {
+    shapes::mean_tokens_backward(dx, dy, ids);
+    const size_t N = ids.dim(0), tokens = ids.dim(1), D = dy.dim(1);
+    for (size_t n = 0; n < N; ++n) {
+        const std::int32_t* row = ids.raw() + n * tokens;
+        const size_t count = tokens_in_mean(row, tokens, mask);
+        for (size_t t = 0; t < tokens; ++t)
+            for (size_t d = 0; d < D; ++d)
+                dx.raw()[(n * tokens + t) * D + d] = mask && row[t] == 0 ? T(0) : dy.raw()[n * D + d] / T(count);
+    }
+}
+
 // y (N,O) = x (N,I) w (I,O) + b (O)
 template <class T>
 static void dense_rows(T* y, const T* x, const T* w, const T* b, size_t N, size_t I, size_t O) {
@@ -342,31 +370,40 @@ void ReferenceBackend<T>::combine_backward(Tensor<T> dweights, Tensor<T> drows, 
 }
 
 template <class T>
-void ReferenceBackend<T>::balance_loss(Tensor<T> loss, Tensor<T> dprobs, Tensor<T> probs, Ids indices, T weight) {
-    shapes::balance_loss(loss, dprobs, probs, indices);
-    const size_t N = probs.dim(0), E = probs.dim(1), visits = indices.count();
+void ReferenceBackend<T>::balance_loss(Tensor<T> loss, Tensor<T> dprobs, Tensor<T> probs, Ids indices, T weight,
+                                       Ids words) {
+    shapes::balance_loss(loss, dprobs, probs, indices, words);
+    const size_t N = probs.dim(0), E = probs.dim(1), K = indices.dim(1);
+    const auto counts = [&](size_t n) { return !words || words.raw()[n] != 0; };
+    size_t rows = 0;
+    for (size_t n = 0; n < N; ++n) rows += counts(n);
     loss.raw()[0] = 0;
-    if (visits == 0) return;
+    if (rows * K == 0) return;
     // Expert by expert, so that no scratch is needed; exact counts, then one division.
     double total = 0;
     for (size_t e = 0; e < E; ++e) {
-        const auto assigned = std::count(indices.raw(), indices.raw() + visits, std::int32_t(e));
-        const T fraction = T(assigned) / T(visits);
+        size_t assigned = 0;
+        for (size_t n = 0; n < N; ++n)
+            for (size_t k = 0; k < K; ++k) assigned += counts(n) && size_t(indices.raw()[n * K + k]) == e;
+        const T fraction = T(assigned) / T(rows * K);
         T mean = 0;
         for (size_t n = 0; n < N; ++n) {
+            if (!counts(n)) continue;
             mean += probs.raw()[n * E + e];
-            dprobs.raw()[n * E + e] += weight * T(E) * fraction / T(N);
+            dprobs.raw()[n * E + e] += weight * T(E) * fraction / T(rows);
         }
-        total += double(fraction) * double(mean / T(N));
+        total += double(fraction) * double(mean / T(rows));
     }
     loss.raw()[0] = T(double(weight) * double(E) * total);
 }
 
 template <class T>
-void ReferenceBackend<T>::accumulate_load(Tensor<T> load, Tensor<T> weights, Ids indices) {
-    shapes::accumulate_load(load, weights, indices);
+void ReferenceBackend<T>::accumulate_load(Tensor<T> load, Tensor<T> weights, Ids indices, Ids words) {
+    shapes::accumulate_load(load, weights, indices, words);
     check_ids("accumulate_load", "indices", indices, load.dim(0), "load");
-    for (size_t i = 0; i < indices.count(); ++i) load.raw()[indices.raw()[i]] += weights.raw()[i];
+    const size_t K = indices.dim(1);
+    for (size_t i = 0; i < indices.count(); ++i)
+        if (!words || words.raw()[i / K] != 0) load.raw()[indices.raw()[i]] += weights.raw()[i];
 }
 
 template <class T>

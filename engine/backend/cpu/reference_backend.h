@@ -46,8 +46,10 @@ public:
     void combine(Tensor<T> y, Tensor<T> weights, Tensor<T> rows, Ids positions) override;
     void combine_backward(Tensor<T> dweights, Tensor<T> drows, Tensor<T> dy, Tensor<T> weights, Tensor<T> rows,
                           Ids positions) override;
-    void balance_loss(Tensor<T> loss, Tensor<T> dprobs, Tensor<T> probs, Ids indices, T weight) override;
-    void accumulate_load(Tensor<T> load, Tensor<T> weights, Ids indices) override;
+    void balance_loss(Tensor<T> loss, Tensor<T> dprobs, Tensor<T> probs, Ids indices, T weight, Ids words) override;
+    void accumulate_load(Tensor<T> load, Tensor<T> weights, Ids indices, Ids words) override;
+    void mean_tokens(Tensor<T> y, Tensor<T> x, Ids ids, bool mask) override;
+    void mean_tokens_backward(Tensor<T> dx, Tensor<T> dy, Ids ids, bool mask) override;
     void softmax_cross_entropy(Tensor<T> loss, Tensor<T> correct, Tensor<T> logits, Ids targets) override;
     void dense_update(Tensor<T> dx, const Trained<T>& w, const Trained<T>& b, Tensor<T> dy, Tensor<T> x,
                       Tensor<T> rate) override;

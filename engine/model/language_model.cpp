@@ -1,4 +1,4 @@
-#include "engine/model/pooled_model.h"
+#include "engine/model/language_model.h"
 
 #include "engine/core/rng.h"
 

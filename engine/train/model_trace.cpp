@@ -1,5 +1,6 @@
-#include "engine/train/pooled_trace.h"
+#include "engine/train/model_trace.h"
 
+#include "engine/core/family.h"
 #include "engine/core/settings.h"
 
 #include <algorithm>
@@ -23,46 +24,49 @@ float cross_entropy(std::span<const float> logits, std::span<const float> probs,
 
 }  // namespace
 
-std::vector<TraceValue> PooledTrace::plan(const ModelSpec& s, std::size_t N, bool backward) {
+std::vector<TraceValue> ModelTrace::plan(const ModelSpec& s, std::size_t N, bool backward) {
+    const bool tokens = routes_tokens(s);
     const std::size_t V = s.vocabulary, D = s.embedding_dim, H = s.hidden_dim, E = s.num_experts, T = s.max_seq_len,
-                      K = experts_per_token(s);
-    std::vector<TraceValue> values = {
-        {"embedding_rows", {N, T, D}, {}},
-        {"mean", {N, D}, {}},
-        {"gate_logits", {N, E}, {}},
-        {"gate_probs", {N, E}, {}},
-        {"expert_weights", {N, K}, {}},
-        {"hidden_sums", {N, K, H}, {}},
-        {"hidden", {N, K, H}, {}},
-        {"answers", {N, K, D}, {}},
-        {"mixed", {N, D}, {}},
-        {"logits", {N, V}, {}},
-        {"probs", {N, V}, {}},
+                      visits = experts_per_token(s) * (tokens ? T : 1);
+    std::vector<TraceValue> values;
+    const auto add = [&](const char* name, std::vector<std::size_t> shape) {
+        values.push_back({name, std::move(shape), {}});
     };
+    const auto add_routed = [&](const char* name, std::size_t width) {
+        add(name, tokens ? std::vector{N, T, width} : std::vector{N, width});
+    };
+    add("embedding_rows", {N, T, D});
+    if (!tokens) add("mean", {N, D});
+    add_routed("gate_logits", E);
+    add_routed("gate_probs", E);
+    add("expert_weights", {N, visits});
+    add("hidden_sums", {N, visits, H});
+    add("hidden", {N, visits, H});
+    add("answers", {N, visits, D});
+    add_routed("mixed", D);
+    if (tokens) add("mean", {N, D});
+    add("logits", {N, V});
+    add("probs", {N, V});
     if (!backward) return values;
-    for (TraceValue& value : std::vector<TraceValue>{
-             {"loss", {N}, {}},
-             {"d_logits", {N, V}, {}},
-             {"d_mixed", {N, D}, {}},
-             {"d_answers", {N, K, D}, {}},
-             {"d_expert_weights", {N, K}, {}},
-             {"d_gate_probs_balance", {N, E}, {}},
-             {"d_gate_logits_task", {N, E}, {}},
-             {"d_gate_logits_balance", {N, E}, {}},
-             {"d_gate_logits", {N, E}, {}},
-             {"d_hidden", {N, K, H}, {}},
-             {"d_hidden_sums", {N, K, H}, {}},
-             {"d_mean_experts", {N, D}, {}},
-             {"d_mean_gate", {N, D}, {}},
-             {"d_mean", {N, D}, {}},
-             {"d_embedding_rows", {N, T, D}, {}},
-         })
-        values.push_back(std::move(value));
+    add("loss", {N});
+    add("d_logits", {N, V});
+    if (tokens) add("d_mean", {N, D});
+    add_routed("d_mixed", D);
+    add("d_answers", {N, visits, D});
+    add("d_expert_weights", {N, visits});
+    for (const char* name : {"d_gate_probs_balance", "d_gate_logits_task", "d_gate_logits_balance", "d_gate_logits"})
+        add_routed(name, E);
+    add("d_hidden", {N, visits, H});
+    add("d_hidden_sums", {N, visits, H});
+    add_routed(tokens ? "d_rows_experts" : "d_mean_experts", D);
+    add_routed(tokens ? "d_rows_gate" : "d_mean_gate", D);
+    if (!tokens) add("d_mean", {N, D});
+    add("d_embedding_rows", {N, T, D});
     return values;
 }
 
-PooledTrace::PooledTrace(Backend<float>& backend, const Parameters<float>& parameters, const ModelSpec& s,
-                         std::size_t N, bool backward)
+ModelTrace::ModelTrace(Backend<float>& backend, const Parameters<float>& parameters, const ModelSpec& s, std::size_t N,
+                       bool backward)
     : backend_(backend),
       table_(parameters.find("embedding")),
       gate_kernel_(parameters.find("gate/kernel")),
@@ -74,39 +78,56 @@ PooledTrace::PooledTrace(Backend<float>& backend, const Parameters<float>& param
       head_kernel_(parameters.find("head/kernel")),
       head_bias_(parameters.find("head/bias")),
       chooses_(router_chooses(s.router)),
+      tokens_(routes_tokens(s)),
+      mask_(s.mask_zero),
       activation_(activation_named(s.activation).id),
-      router_(make_router<float>(backend, s, N)) {
+      router_(make_router<float>(backend, s, tokens_ ? N * s.max_seq_len : N)) {
     const std::size_t V = s.vocabulary, D = s.embedding_dim, H = s.hidden_dim, E = s.num_experts, T = s.max_seq_len,
-                      K = router_->experts_per_token(), R = N * K;
+                      K = router_->experts_per_token(), G = tokens_ ? N * T : N, R = G * K;  // G at the gate
     ids_ = backend.allocate_ids({{N, T, 1}});
     flat_ids_ = backend.allocate_ids({{N * T, 1, 1}});
     targets_ = backend.allocate_ids({{N, 1, 1}});
     offsets_ = backend.allocate_ids({{E + 1, 1, 1}});
     row_tokens_ = backend.allocate_ids({{R, 1, 1}});
-    positions_ = backend.allocate_ids({{N, K, 1}});
+    positions_ = backend.allocate_ids({{G, K, 1}});
     token_rows_ = backend.allocate({{N * T, D, 1}});
     mean_ = backend.allocate({{N, D, 1}});
-    gate_logits_ = backend.allocate({{N, E, 1}});
+    routed_ = tokens_ ? token_rows_ : mean_;
+    if (tokens_ && mask_) words_ = flat_ids_;
+    gate_logits_ = backend.allocate({{G, E, 1}});
     rows_ = backend.allocate({{R, D, 1}});
     sums_ = backend.allocate({{R, H, 1}});
     hidden_ = backend.allocate({{R, H, 1}});
     answers_ = backend.allocate({{R, D, 1}});
-    mixed_ = backend.allocate({{N, D, 1}});
+    mixed_ = backend.allocate({{G, D, 1}});
     logits_ = backend.allocate({{N, V, 1}});
     probs_ = backend.allocate({{N, V, 1}});
     if (!backward) return;
     for (Tensor<float>* scalar : {&loss_, &correct_, &balance_}) *scalar = backend.allocate({});
-    for (Tensor<float>* nd : {&dmixed_, &dmean_, &dmean_gate_}) *nd = backend.allocate({{N, D, 1}});
-    for (Tensor<float>* ne : {&dprobs_, &dlogits_}) *ne = backend.allocate({{N, E, 1}});
+    for (Tensor<float>* gd : {&dmixed_, &drouted_, &drouted_gate_}) *gd = backend.allocate({{G, D, 1}});
+    for (Tensor<float>* ge : {&dprobs_, &dlogits_}) *ge = backend.allocate({{G, E, 1}});
     for (Tensor<float>* rd : {&danswers_, &drows_}) *rd = backend.allocate({{R, D, 1}});
-    dweights_ = backend.allocate({{N, K, 1}});
+    dweights_ = backend.allocate({{G, K, 1}});
     dhidden_ = backend.allocate({{R, H, 1}});
-    dtoken_rows_ = backend.allocate({{N * T + 1, D, 1}});
+    dphrase_ = tokens_ ? backend.allocate({{N, D, 1}}) : dmixed_;
+    if (!tokens_) dtoken_rows_ = backend.allocate({{N * T + 1, D, 1}});
 }
 
-void PooledTrace::forward(TraceRecorder& record, Trace& trace, const ModelSpec& s) {
+void ModelTrace::take_mean(TraceRecorder& record, Tensor<float> of_tokens, Ids ids) {
+    const Tensor<float> mean = mean_.first(ids.dim(0));
+    record.op(TracePhase::forward, "mean", {tokens_ ? "mixed" : "embedding_rows"}, {"mean"});
+    if (mask_) record.with({"ids"});
+    if (tokens_)
+        backend_.mean_tokens(mean, of_tokens, ids, mask_);
+    else
+        backend_.embedding_mean(mean, ids, table_.value, mask_);
+    record.keep("mean", mean);
+}
+
+void ModelTrace::forward(TraceRecorder& record, Trace& trace, const ModelSpec& s) {
     constexpr TracePhase phase = TracePhase::forward;
-    const std::size_t N = trace.examples, K = router_->experts_per_token();
+    const std::size_t N = trace.examples, G = routed_rows(trace), K = router_->experts_per_token();
+    const char* const at_gate = tokens_ ? "embedding_rows" : "mean";
     const bool served = trace.targets.empty();
     const Ids ids = ids_.first(N), flat_ids = flat_ids_.first(N * s.max_seq_len);
     backend_.upload(ids, trace.ids.data());
@@ -114,18 +135,17 @@ void PooledTrace::forward(TraceRecorder& record, Trace& trace, const ModelSpec& 
 
     record.op(phase, "embedding_rows", {"ids", "embedding"}, {"embedding_rows"});
     const Tensor<float> token_rows = token_rows_.first(flat_ids.dim(0));
-    backend_.gather_rows(token_rows, table_.value, flat_ids);
+    if (tokens_)
+        backend_.embedding_mean(token_rows, flat_ids, table_.value, mask_);
+    else
+        backend_.gather_rows(token_rows, table_.value, flat_ids);
     record.keep("embedding_rows", token_rows);
 
-    record.op(phase, "mean", {"embedding_rows"}, {"mean"});
-    if (s.mask_zero) record.with({"ids"});
-    const Tensor<float> mean = mean_.first(N);
-    backend_.embedding_mean(mean, ids, table_.value, s.mask_zero);
-    record.keep("mean", mean);
+    if (!tokens_) take_mean(record, token_rows, ids);
 
-    record.op(phase, "gate_scores", {"mean", "gate/kernel", "gate/bias"}, {"gate_logits"});
-    const Tensor<float> gate_logits = gate_logits_.first(N);
-    backend_.dense(gate_logits, mean, gate_kernel_.value, gate_bias_.value);
+    record.op(phase, "gate_scores", {at_gate, "gate/kernel", "gate/bias"}, {"gate_logits"});
+    const Tensor<float> routed = routed_.first(G), gate_logits = gate_logits_.first(G);
+    backend_.dense(gate_logits, routed, gate_kernel_.value, gate_bias_.value);
     record.keep("gate_logits", gate_logits);
 
     record.op(phase, "gate_softmax", {"gate_logits"}, {"gate_probs"});
@@ -137,14 +157,14 @@ void PooledTrace::forward(TraceRecorder& record, Trace& trace, const ModelSpec& 
     trace.expert_indices = record.keep(routing_.expert_indices);
     trace.assignments = record.keep(routing_.assignments);
 
-    record.op(phase, "expert_hidden", {"mean", "expert_indices", "experts/hidden/kernel", "experts/hidden/bias"},
+    record.op(phase, "expert_hidden", {at_gate, "expert_indices", "experts/hidden/kernel", "experts/hidden/bias"},
               {"hidden_sums", "hidden"});
-    const Ids row_tokens = row_tokens_.first(N * K), positions = positions_.first(N);
-    const Tensor<float> rows = rows_.first(N * K), sums = sums_.first(N * K), hidden = hidden_.first(N * K),
-                        answers = answers_.first(N * K);
+    const Ids row_tokens = row_tokens_.first(G * K), positions = positions_.first(G);
+    const Tensor<float> rows = rows_.first(G * K), sums = sums_.first(G * K), hidden = hidden_.first(G * K),
+                        answers = answers_.first(G * K);
     backend_.dispatch(offsets_, row_tokens, positions, routing_.expert_indices);
     record.set_positions(positions);
-    backend_.gather_rows(rows, mean, row_tokens);
+    backend_.gather_rows(rows, routed, row_tokens);
     backend_.grouped_dense(sums, rows, hidden_kernel_.value, hidden_bias_.value, offsets_);
     record.keep_visits("hidden_sums", sums);
     backend_.activate(hidden, sums, activation_);
@@ -156,13 +176,15 @@ void PooledTrace::forward(TraceRecorder& record, Trace& trace, const ModelSpec& 
     record.keep_visits("answers", answers);
 
     record.op(phase, "weighted_sum", {"expert_weights", "answers"}, {"mixed"});
-    const Tensor<float> mixed = mixed_.first(N);
+    const Tensor<float> mixed = mixed_.first(G);
     backend_.combine(mixed, routing_.expert_weights, answers, positions);
     record.keep("mixed", mixed);
 
-    record.op(phase, "vocabulary_scores", {"mixed", "head/kernel", "head/bias"}, {"logits"});
-    const Tensor<float> logits = logits_.first(N), probs = probs_.first(N);
-    backend_.dense(logits, mixed, head_kernel_.value, head_bias_.value);
+    if (tokens_) take_mean(record, mixed, ids);
+
+    record.op(phase, "vocabulary_scores", {tokens_ ? "mean" : "mixed", "head/kernel", "head/bias"}, {"logits"});
+    const Tensor<float> logits = logits_.first(N), probs = probs_.first(N), phrase = tokens_ ? mean_.first(N) : mixed;
+    backend_.dense(logits, phrase, head_kernel_.value, head_bias_.value);
     const std::vector<float>& scores = record.keep("logits", logits);
 
     record.op(phase, "softmax_loss", {"logits"}, {"probs"});
@@ -182,28 +204,44 @@ void PooledTrace::forward(TraceRecorder& record, Trace& trace, const ModelSpec& 
         losses[n] = cross_entropy(std::span(scores).subspan(n * V, V), std::span(shares).subspan(n * V, V),
                                   std::size_t(trace.targets[n]));
 
-    backend_.fill(dprobs_.first(N), 0.0f);
+    backend_.fill(dprobs_.first(G), 0.0f);
     if (s.balance_loss <= 0) return;
     record.op(phase, "balance_loss", {"gate_probs", "assignments"}, {"balance"});
-    backend_.balance_loss(balance_, dprobs_.first(N), routing_.probs, routing_.assignments, float(s.balance_loss));
+    const Ids words = words_ ? words_.first(G) : Ids();
+    if (words) record.with({"ids"});
+    backend_.balance_loss(balance_, dprobs_.first(G), routing_.probs, routing_.assignments, float(s.balance_loss),
+                          words);
     backend_.download(balance_, &trace.balance);
 }
 
-void PooledTrace::backward(TraceRecorder& record, const Trace& trace, const ModelSpec& s) {
+void ModelTrace::backward(TraceRecorder& record, const Trace& trace, const ModelSpec& s) {
     constexpr TracePhase phase = TracePhase::backward;
-    const std::size_t N = trace.examples, K = router_->experts_per_token(), R = N * K;
+    const std::size_t N = trace.examples, G = routed_rows(trace), R = G * router_->experts_per_token();
     const bool balance = s.balance_loss > 0;
-    const Ids positions = positions_.first(N);
-    const Tensor<float> mean = mean_.first(N), rows = rows_.first(R), hidden = hidden_.first(R),
-                        answers = answers_.first(R), dmixed = dmixed_.first(N), danswers = danswers_.first(R),
-                        dweights = dweights_.first(N), dlogits = dlogits_.first(N), dhidden = dhidden_.first(R),
-                        drows = drows_.first(R), dmean = dmean_.first(N), dmean_gate = dmean_gate_.first(N);
+    const char* const at_gate = tokens_ ? "embedding_rows" : "mean";
+    const char* const from_experts = tokens_ ? "d_rows_experts" : "d_mean_experts";
+    const char* const from_gate = tokens_ ? "d_rows_gate" : "d_mean_gate";
+    const Ids ids = ids_.first(N), positions = positions_.first(G);
+    const Tensor<float> routed = routed_.first(G), rows = rows_.first(R), hidden = hidden_.first(R),
+                        answers = answers_.first(R), dmixed = dmixed_.first(G), danswers = danswers_.first(R),
+                        dweights = dweights_.first(G), dlogits = dlogits_.first(G), dhidden = dhidden_.first(R),
+                        drows = drows_.first(R), drouted = drouted_.first(G), drouted_gate = drouted_gate_.first(G),
+                        dphrase = dphrase_.first(N), phrase = tokens_ ? mean_.first(N) : mixed_.first(N);
+    const char* const at_head = tokens_ ? "mean" : "mixed";
+    const char* const from_head = tokens_ ? "d_mean" : "d_mixed";
 
-    record.op(phase, "vocabulary_scores_backward", {"d_logits", "mixed", "head/kernel"},
-              {"d_mixed", "d:head/kernel", "d:head/bias"});
-    backend_.dense_backward(dmixed, head_kernel_.gradient, head_bias_.gradient, logits_.first(N), mixed_.first(N),
+    record.op(phase, "vocabulary_scores_backward", {"d_logits", at_head, "head/kernel"},
+              {from_head, "d:head/kernel", "d:head/bias"});
+    backend_.dense_backward(dphrase, head_kernel_.gradient, head_bias_.gradient, logits_.first(N), phrase,
                             head_kernel_.value);
-    record.keep("d_mixed", dmixed);
+    record.keep(from_head, dphrase);
+
+    if (tokens_) {
+        record.op(phase, "mean_backward", {"d_mean"}, {"d_mixed"});
+        if (mask_) record.with({"ids"});
+        backend_.mean_tokens_backward(dmixed, dphrase, ids, mask_);
+        record.keep("d_mixed", dmixed);
+    }
 
     record.op(phase, "weighted_sum_to_experts", {"d_mixed", "expert_weights"}, {"d_answers"});
     record.op(phase, "weighted_sum_to_gate", {"d_mixed", "answers"}, {"d_expert_weights"});
@@ -212,7 +250,8 @@ void PooledTrace::backward(TraceRecorder& record, const Trace& trace, const Mode
     record.keep("d_expert_weights", dweights);
 
     if (balance) record.op(phase, "balance_to_gate", {"assignments"}, {"d_gate_probs_balance"});
-    record.keep("d_gate_probs_balance", dprobs_.first(N));
+    if (balance && words_) record.with({"ids"});
+    record.keep("d_gate_probs_balance", dprobs_.first(G));
 
     record.op(phase, "gate_softmax_backward", {"d_expert_weights", "gate_probs"},
               {"d_gate_logits_task", "d_gate_logits"});
@@ -220,10 +259,11 @@ void PooledTrace::backward(TraceRecorder& record, const Trace& trace, const Mode
     if (balance) record.with({"d_gate_probs_balance"}, {"d_gate_logits_balance"});
     route_backward(record, trace, balance);
 
-    record.op(phase, "gate_scores_backward", {"d_gate_logits", "mean", "gate/kernel"},
-              {"d_mean_gate", "d:gate/kernel", "d:gate/bias"});
-    backend_.dense_backward(dmean_gate, gate_kernel_.gradient, gate_bias_.gradient, dlogits, mean, gate_kernel_.value);
-    record.keep("d_mean_gate", dmean_gate);
+    record.op(phase, "gate_scores_backward", {"d_gate_logits", at_gate, "gate/kernel"},
+              {from_gate, "d:gate/kernel", "d:gate/bias"});
+    backend_.dense_backward(drouted_gate, gate_kernel_.gradient, gate_bias_.gradient, dlogits, routed,
+                            gate_kernel_.value);
+    record.keep(from_gate, drouted_gate);
 
     record.op(phase, "expert_output_backward", {"d_answers", "hidden", "expert_indices", "experts/output/kernel"},
               {"d_hidden", "d:experts/output/kernel", "d:experts/output/bias"});
@@ -233,29 +273,31 @@ void PooledTrace::backward(TraceRecorder& record, const Trace& trace, const Mode
 
     const char* const slope_shows_in = activation_named(s.activation).needs_sums ? "hidden_sums" : "hidden";
     record.op(phase, "expert_hidden_backward",
-              {"d_hidden", slope_shows_in, "mean", "expert_indices", "experts/hidden/kernel"},
-              {"d_hidden_sums", "d_mean_experts", "d:experts/hidden/kernel", "d:experts/hidden/bias"});
+              {"d_hidden", slope_shows_in, at_gate, "expert_indices", "experts/hidden/kernel"},
+              {"d_hidden_sums", from_experts, "d:experts/hidden/kernel", "d:experts/hidden/bias"});
     backend_.activate_backward(dhidden, sums_.first(R), hidden, activation_);
     record.keep_visits("d_hidden_sums", dhidden);
     backend_.grouped_dense_backward(drows, hidden_kernel_.gradient, hidden_bias_.gradient, dhidden, rows,
                                     hidden_kernel_.value, offsets_);
-    backend_.gather_rows_backward(dmean, drows, positions);
-    record.keep("d_mean_experts", dmean);
+    backend_.gather_rows_backward(drouted, drows, positions);
+    record.keep(from_experts, drouted);
 
-    record.op(phase, "embedding_backward", {"d_mean_experts", "d_mean_gate", "ids"},
-              {"d_mean", "d_embedding_rows", "d:embedding"});
-    backend_.add(dmean, dmean_gate);
-    record.keep("d_mean", dmean);
-    backend_.embedding_mean_backward(table_.gradient, dmean, ids_.first(N), s.mask_zero);
-    if (table_.squares) backend_.embedding_mean_squares(table_.squares, dmean, ids_.first(N), s.mask_zero);
-    trace_rows(record, trace, s);
+    record.op(phase, "embedding_backward", {from_experts, from_gate, "ids"}, {});
+    if (!tokens_) record.with({}, {"d_mean"});
+    record.with({}, {"d_embedding_rows", "d:embedding"});
+    backend_.add(drouted, drouted_gate);
+    record.keep(tokens_ ? "d_embedding_rows" : "d_mean", drouted);
+    const Ids averaged = tokens_ ? flat_ids_.first(G) : ids;
+    backend_.embedding_mean_backward(table_.gradient, drouted, averaged, mask_);
+    if (table_.squares) backend_.embedding_mean_squares(table_.squares, drouted, averaged, mask_);
+    if (!tokens_) trace_rows(record, trace, s);
 }
 
 // Task and balance loss reach the gate by one op of the router. Each is sent through alone first: the step's own pass
 // comes last, so that it leaves the step's own bits.
-void PooledTrace::route_backward(TraceRecorder& record, const Trace& trace, bool balance) {
-    const std::size_t N = trace.examples;
-    const Tensor<float> dlogits = dlogits_.first(N), dweights = dweights_.first(N), dprobs = dprobs_.first(N);
+void ModelTrace::route_backward(TraceRecorder& record, const Trace& trace, bool balance) {
+    const std::size_t G = routed_rows(trace);
+    const Tensor<float> dlogits = dlogits_.first(G), dweights = dweights_.first(G), dprobs = dprobs_.first(G);
     const std::vector<float>& from_task = record.value("d_expert_weights");
     const std::vector<float>& from_balance = record.value("d_gate_probs_balance");
 
@@ -276,7 +318,7 @@ void PooledTrace::route_backward(TraceRecorder& record, const Trace& trace, bool
 
 // The mean's backward op once more, on a table that has a row for every word of the batch instead of one for every
 // word of the vocabulary: what each place of each phrase adds to its word.
-void PooledTrace::trace_rows(TraceRecorder& record, const Trace& trace, const ModelSpec& s) {
+void ModelTrace::trace_rows(TraceRecorder& record, const Trace& trace, const ModelSpec& s) {
     const std::size_t N = trace.examples, T = s.max_seq_len, D = s.embedding_dim;
     std::vector<std::int32_t> places(N * T);
     for (std::size_t i = 0; i < places.size(); ++i)
@@ -284,7 +326,7 @@ void PooledTrace::trace_rows(TraceRecorder& record, const Trace& trace, const Mo
     const Tensor<float> drows = dtoken_rows_.first(N * T + 1);
     backend_.upload(ids_.first(N), places.data());
     backend_.fill(drows, 0.0f);
-    backend_.embedding_mean_backward(drows, dmean_.first(N), ids_.first(N), s.mask_zero);
+    backend_.embedding_mean_backward(drows, drouted_.first(N), ids_.first(N), s.mask_zero);
     std::vector<float> all(drows.count());
     backend_.download(drows, all.data());
     std::copy(all.begin() + std::ptrdiff_t(D), all.end(), record.value("d_embedding_rows").begin());
