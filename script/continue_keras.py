@@ -97,7 +97,7 @@ class Model:
         if not self.expert_layers:
             refuse("'%s' has no experts in Keras's own layers; write them so with moelab export --model %s --keras FILE.keras."
                    % (path, path))
-        self.experts = next(layer["config"]["output_shape"][0] for layer in layers
+        self.experts = next(layer["config"]["output_shape"][-2] for layer in layers
                             if layer["config"].get("name") == self.expert_layers[0])
 
 

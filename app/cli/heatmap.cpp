@@ -112,7 +112,8 @@ Command heatmapCommand() {
              {"--probe", "TEXT", "the text itself"},
              {"--out", "FILE", "its ending says what is written: .png, .svg, .pdf or .csv"}},
             "Rows are experts, a column is the prefix that ends at its token; the value is the weight with which the\n"
-            "expert's answer is mixed in. In the CSV lines that start with # say which model and settings made it.\n",
+            "expert's answer is mixed in; with family=token the column is that token alone. In the CSV lines that "
+            "start with # say which model and settings made it.\n",
             run};
 }
 

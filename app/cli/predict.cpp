@@ -2,6 +2,7 @@
 #include "app/cli/terminal.h"
 #include "app/models/theme.h"
 #include "engine/core/error.h"
+#include "engine/core/family.h"
 #include "engine/core/numbers.h"
 #include "engine/formats/model_files.h"
 #include "engine/formats/strangers_text.h"
@@ -42,7 +43,7 @@ nlohmann::ordered_json asJson(const Answer& a) {
             {"top", top},     {"gate", f.gate_weights}, {"experts", a.experts}};
 }
 
-void print(const Answer& a) {
+void print(const Answer& a, bool tokens) {
     const FocusedForward& f = a.forward.focused;
     std::cout << a.text << " -> " << f.top.front().word << '\n';
     if (a.ids.empty()) std::cout << "  no word that the model knows: what it makes of padding alone\n";
@@ -53,7 +54,7 @@ void print(const Answer& a) {
     }
     std::cout << "  words ";
     for (const WordProbability& w : f.top) std::cout << "  " << w.word << ' ' << to_fixed(double(w.probability), 3);
-    std::cout << "\n  gate  ";
+    std::cout << (tokens ? "\n  gate of the last word" : "\n  gate  ");
     for (const std::size_t e : a.experts)
         std::cout << "  " << expertName(e).toStdString() << ' ' << to_fixed(double(f.gate_weights[e]), 3);
     std::cout << '\n';
@@ -70,6 +71,7 @@ int run(const Arguments& a) {
         throw Error(path + " holds no tokenizer, so its words are not known; put its tokenizer.json beside it.");
     const Tokenizer tokenizer = *model.tokenizer;
     Predictor predictor(model.state, tokenizer);
+    const bool tokens = routes_tokens(model.state.experiment.model);
 
     nlohmann::ordered_json predictions = nlohmann::ordered_json::array();
     for (const std::string& text : a.words()) {
@@ -77,7 +79,7 @@ int run(const Arguments& a) {
         if (a.has("--json"))
             predictions.push_back(asJson(found));
         else
-            print(found);
+            print(found, tokens);
     }
     if (a.has("--json")) printJson({{"predictions", predictions}});
     return 0;
@@ -94,7 +96,8 @@ Command predictCommand() {
         {model_option, {"--top", "N", "as many of the most probable words (5)"}, json_option},
         R"(Prints for each text the most probable next word, the words with their probabilities, and the weights of the
 experts that were chosen. Words that the model does not know are named and left out, as Keras does; (padding) is
-what stands before a phrase, and has a probability too.
+what stands before a phrase, and has a probability too. A model with family=token chooses experts for each word: here
+they are those of the text's last word.
 With --json {"predictions": [...]}, for each text
   {"text", "tokens", "ids", "word", "top": [{"word", "probability"}], "gate": [a number an expert],
    "experts": [numbers of those chosen, from 0]}; "ids" leaves out unknown words.

@@ -6,6 +6,7 @@
 #include "app/models/serving_path.h"
 #include "app/models/text_format.h"
 #include "engine/core/error.h"
+#include "engine/core/family.h"
 #include "engine/core/numbers.h"
 #include "engine/core/settings.h"
 
@@ -18,14 +19,17 @@ QString number(T value) {
     return QString::fromStdString(to_text(value));
 }
 
-const char* whatOf(FigureKind kind) {
+const char* whatOf(FigureKind kind, bool tokens) {
     switch (kind) {
         case FigureKind::stage:
-            return "what each prefix of the phrase meets on its way";
+            return tokens ? "what each token of the phrase meets on its way"
+                          : "what each prefix of the phrase meets on its way";
         case FigureKind::heatmap:
-            return "gate weight of each expert (rows) for the phrase up to each token (columns)";
+            return tokens ? "gate weight of each expert (rows) for each token by itself (columns)"
+                          : "gate weight of each expert (rows) for the phrase up to each token (columns)";
         case FigureKind::gate:
-            return "gate weight of each expert (columns) for one prefix of the phrase, by step";
+            return tokens ? "gate weight of each expert (columns) for one token of the phrase, by step"
+                          : "gate weight of each expert (columns) for one prefix of the phrase, by step";
         case FigureKind::load:
             return "share of the gate weight that each expert got (columns), by step";
         case FigureKind::loss:
@@ -142,7 +146,7 @@ void tableRows(CsvWriter& csv, const Table& table) {
 
 QByteArray figureCsv(FigureKind kind, const Snapshot& snapshot, const FigureOptions& options) {
     CsvWriter csv;
-    csvHead(csv, QLatin1String(whatOf(kind)), snapshot, options);
+    csvHead(csv, QLatin1String(whatOf(kind, routes_tokens(snapshot.experiment.model))), snapshot, options);
     switch (kind) {
         case FigureKind::stage:
             tableRows(csv, stageOf(snapshot, options).table);

@@ -2,6 +2,7 @@
 
 #include "engine/core/atomic_file.h"
 #include "engine/core/error.h"
+#include "engine/core/family.h"
 #include "engine/core/numbers.h"
 #include "engine/formats/keras_graph.h"
 
@@ -39,7 +40,9 @@ std::string sizes(const SavedModel& model, const std::string& weights) {
                        whole(s.embedding_dim) +
                        "  # numbers that stand for a word, and in an expert's answer\nHIDDEN = " + whole(s.hidden_dim) +
                        "  # hidden units of an expert\nEXPERTS = " + whole(s.num_experts) + "\n";
-    if (s.router == "top_k") text += "CHOSEN = " + whole(s.top_k) + "  # experts whose answers count for a phrase\n";
+    if (s.router == "top_k")
+        text += "CHOSEN = " + whole(s.top_k) + "  # experts whose answers count for a " +
+                (routes_tokens(s) ? "word" : "phrase") + "\n";
     return text + "LEARNING_RATE = " + to_text(model.state.experiment.train.learning_rate) + "\n";
 }
 
@@ -53,51 +56,87 @@ def top_k_gate(scores):
     """
     rest, chosen = scores, []
     for k in range(CHOSEN):
-        best = layers.GlobalMaxPooling1D(keepdims=True)(rest)
+        best = layers.GlobalMaxPooling1D(KEEPDIMS)(rest)
         gap = layers.Subtract()([rest, best])  # 0 for the best, below 0 for the others
         chosen.append(layers.ReLU(max_value=1.0)(layers.Rescaling(STEEP, 2.0)(gap)))  # 1 for the best, else 0
         if k + 1 < CHOSEN:
             rest = layers.Add()([rest, layers.Rescaling(FAR_BELOW)(chosen[-1])])
     all_chosen = layers.Add()(chosen) if CHOSEN > 1 else chosen[0]
     unchosen = layers.ReLU()(layers.Rescaling(-1.0, 1.0)(all_chosen))
-    return layers.Softmax(axis=1, name="gate_weights")(layers.Add()([scores, layers.Rescaling(FAR_BELOW)(unchosen)]))
+    return layers.Softmax(axis=AXIS, name="gate_weights")(layers.Add()([scores, layers.Rescaling(FAR_BELOW)(unchosen)]))
 )PY";
+
+std::string with(std::string text, std::string_view place, std::string_view value) {
+    return text.replace(text.find(place), place.size(), value);
+}
+
+// Over the experts: of a column (b, e, 1), or of tokens (b, t, e), there the last axis.
+std::string gate_function(bool tokens) {
+    return with(with(std::string(top_k_gate), "KEEPDIMS",
+                     tokens ? "data_format=\"channels_first\", keepdims=True" : "keepdims=True"),
+                "AXIS", tokens ? "2" : "1");
+}
+
+std::string mean_code(const ModelSpec& s, const char* result, const char* rows) {
+    return std::string(s.mask_zero ? "    # Padding is left out of the mean.\n"
+                                   : "    # Padding counts in the mean.\n") +
+           "    " + result + " = layers.GlobalAveragePooling1D(name=\"mean\")(" + rows +
+           (s.mask_zero ? ", mask=ops.not_equal(tokens, 0))\n" : ")\n");
+}
+
+std::string bank_code(const KerasBank& form, bool tokens, const char* width) {
+    return "layers.EinsumDense(\"" + std::string(tokens ? form.of_tokens : form.of_phrases) + "\", output_shape=[" +
+           (tokens ? "None, " : "") + "EXPERTS, " + width + "], bias_axes=\"" + form.bias_axes + "\"";
+}
 
 std::string build_function(const ModelSpec& s) {
-    const bool sparse = s.router == "top_k", apart = s.activation == "gelu_tanh";
-    std::string text = R"PY(
-
-def build():
-    """Two models over the same layers: phrase -> next word, and phrase -> weights of the experts."""
-    tokens = keras.Input((WORDS,), dtype="int32", name="tokens")
-    # Each word has a row of the embedding. What stands for the phrase is the mean of its rows: word order is lost.
-    rows = layers.Embedding(VOCABULARY, WIDTH, name="embedding")(tokens)
-)PY";
-    text += s.mask_zero ? "    # Padding is left out of the mean.\n"
-                          "    x = layers.GlobalAveragePooling1D(name=\"mean\")(rows, mask=ops.not_equal(tokens, 0))\n"
-                        : "    # Padding counts in the mean.\n"
-                          "    x = layers.GlobalAveragePooling1D(name=\"mean\")(rows)\n";
-    text += sparse ? "    # The gate: a score for each expert, and weights for the best CHOSEN of them.\n"
-                     "    scores = layers.Dense(EXPERTS, name=\"gate\")(x)\n"
-                     "    g = top_k_gate(layers.Reshape((EXPERTS, 1), name=\"gate_column\")(scores))\n"
-                   : "    # The gate: a weight for each expert; all together they are 1.\n"
-                     "    gate = layers.Dense(EXPERTS, activation=\"softmax\", name=\"gate\")(x)\n"
-                     "    g = layers.Reshape((EXPERTS, 1), name=\"gate_column\")(gate)\n";
+    const bool sparse = s.router == "top_k", apart = s.activation == "gelu_tanh", tokens = routes_tokens(s);
+    std::string text =
+        "\n\ndef build():\n    \"\"\"Two models over the same layers: phrase -> next word, and phrase -> "
+        "weights of the experts";
+    text += tokens ? " for each word.\"\"\"\n" : ".\"\"\"\n";
+    text += "    tokens = keras.Input((WORDS,), dtype=\"int32\", name=\"tokens\")\n";
+    if (tokens)
+        text +=
+            "    # Each word has a row of the embedding, and its row alone decides which experts answer to it.\n"
+            "    x = layers.Embedding(VOCABULARY, WIDTH, name=\"embedding\")(tokens)\n";
+    else
+        text +=
+            "    # Each word has a row of the embedding. What stands for the phrase is the mean of its rows: word "
+            "order is lost.\n    rows = layers.Embedding(VOCABULARY, WIDTH, name=\"embedding\")(tokens)\n" +
+            mean_code(s, "x", "rows");
+    const std::string gate = sparse ? "    scores = layers.Dense(EXPERTS, name=\"gate\")(x)\n"
+                                    : "layers.Dense(EXPERTS, activation=\"softmax\", name=\"gate\")(x)\n";
+    text += sparse ? "    # The gate: a score for each expert, and weights for the best CHOSEN of them.\n" + gate
+                   : "    # The gate: a weight for each expert; all together they are 1.\n";
+    const std::string column = "layers.Reshape((EXPERTS, 1), name=\"gate_column\")(";
+    if (sparse)
+        text += "    g = top_k_gate(" + (tokens ? std::string("scores") : column + "scores)") + ")\n";
+    else
+        text += tokens ? "    g = " + gate : "    gate = " + gate + "    g = " + column + "gate)\n";
     text += "    # The experts, two layers each, side by side: axis 0 of a kernel is the expert. Keras computes " +
             std::string(sparse ? "all of them, also\n    # those whose weight is 0.\n" : "all of them.\n");
-    text +=
-        "    h = layers.EinsumDense(\"bd,edh->beh\", output_shape=[EXPERTS, HIDDEN], bias_axes=\"eh\", "
-        "activation=\"" +
-        (apart ? std::string("linear") : s.activation) +
-        "\",\n                           name=\"experts_hidden\")(x)\n";
+    text += "    h = " + bank_code(hidden_bank, tokens, "HIDDEN") + ", activation=\"" +
+            (apart ? std::string("linear") : s.activation) +
+            "\",\n                           name=\"experts_hidden\")(x)\n";
     if (apart) text += "    h = ops.gelu(h, approximate=True)\n";
-    return text +
-           R"PY(    answers = layers.EinsumDense("beh,ehd->bed", output_shape=[EXPERTS, WIDTH], bias_axes="ed", name="experts")(h)
-    # The weighted sum of their answers, and from it a probability for each word to be the next.
-    y = layers.Flatten(name="mixture")(layers.Dot(axes=[1, 1], name="mix")([g, answers]))
-    words = layers.Dense(VOCABULARY, activation="softmax", name="next_word")(y)
-    return keras.Model(tokens, words, name="moe_lab"), keras.Model(tokens, layers.Flatten()(g))
-
+    text += "    answers = " + bank_code(output_bank, tokens, "WIDTH") +
+            (tokens ? ",\n                                 name=\"experts\")(h)\n" : ", name=\"experts\")(h)\n");
+    if (tokens)
+        text +=
+            "    # The weighted sum of their answers to each word, and the mean of these: word order is lost.\n"
+            "    mixed = ops.einsum(\"" +
+            std::string(token_mix) + "\", g, answers)\n" + mean_code(s, "y", "mixed") +
+            "    # From it a probability for each word to be the next.\n";
+    else
+        text +=
+            "    # The weighted sum of their answers, and from it a probability for each word to be the next.\n"
+            "    y = layers.Flatten(name=\"mixture\")(layers.Dot(axes=[1, 1], name=\"mix\")([g, answers]))\n";
+    text +=
+        "    words = layers.Dense(VOCABULARY, activation=\"softmax\", name=\"next_word\")(y)\n"
+        "    return keras.Model(tokens, words, name=\"moe_lab\"), keras.Model(tokens, ";
+    // Of tokens the last word's, as everywhere here.
+    return text + (tokens ? "g[:, -1])\n" : "layers.Flatten()(g))\n") + R"PY(
 
 def trained():
     """The model with its weights, ready to predict and to train on: Adam's memory comes along."""
@@ -174,8 +213,9 @@ def main():
 std::string what_it_is(const SavedModel& model) {
     const ModelSpec& s = model.state.experiment.model;
     std::string text = "A mixture of " + with_commas(s.num_experts) + (s.num_experts == 1 ? " expert" : " experts");
-    text += s.router == "top_k" ? ", of which the gate chooses " + with_commas(s.top_k) + " for each phrase"
-                                : ", all weighed by the gate";
+    text += s.router == "top_k" ? ", of which the gate chooses " + with_commas(s.top_k) +
+                                      (routes_tokens(s) ? " for each word" : " for each phrase")
+                                : std::string(", all weighed by the gate") + (routes_tokens(s) ? ", word by word" : "");
     text += ", trained " + with_commas(model.state.step) + (model.state.step == 1 ? " step" : " steps");
     if (!model.corpus_name.empty()) text += " on " + plain(model.corpus_name);
     return text + ".\nBuilt from Keras's own layers.";
@@ -189,7 +229,8 @@ std::string keras_code(const SavedModel& model, const std::string& name, const s
     std::string text =
         "\"\"\"" + what_it_is(model) + "\n\n    python " + plain(name) +
         (words ? " how are\n\nsays the next word of a phrase" : " 3 1\n\nsays the next word after the words 3 and 1") +
-        ", and how much each expert's answer counted.\nThe weights are in " + plain(weights) +
+        ", and how much each expert's answer " + (routes_tokens(s) ? "to its last word " : "") +
+        "counted.\nThe weights are in " + plain(weights) +
         " beside this file. To train on: trained()[0].fit(rows, next_words).\n" +
         (s.balance_loss > 0
              ? std::string("What fit() does not know is the loss that balances the experts: here its weight was ") +
@@ -200,10 +241,10 @@ std::string keras_code(const SavedModel& model, const std::string& name, const s
     text += "import os\nimport sys\n";
     if (words) text += "import zipfile\n";
     text += "\nimport keras\nimport numpy as np\nfrom keras import layers";
-    if (s.mask_zero || s.activation == "gelu_tanh") text += ", ops";
+    if (s.mask_zero || s.activation == "gelu_tanh" || routes_tokens(s)) text += ", ops";
     text += "\n\n" + sizes(model, weights);
     if (s.router == "top_k") text += "STEEP, FAR_BELOW = " + to_text(steep) + ", " + to_text(far_below) + "\n";
-    if (s.router == "top_k") text += top_k_gate;
+    if (s.router == "top_k") text += gate_function(routes_tokens(s));
     text += build_function(s);
     text += words ? with_words : with_ids;
     return text + "\n\nif __name__ == \"__main__\":\n    main()\n";

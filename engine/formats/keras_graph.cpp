@@ -16,7 +16,7 @@ bool lower(char c) {
 
 // Operations are no layers: they have no group and do not count.
 bool is_layer(const KerasNode& node) {
-    return node.class_name != "NotEqual" && node.class_name != "Gelu";
+    return node.class_name != "NotEqual" && node.class_name != "Gelu" && node.class_name != "Einsum";
 }
 
 void add_kernel_and_bias(std::vector<KerasVariable>& to, const std::string& group, std::size_t kernel,

@@ -80,15 +80,29 @@ struct KerasModel {
 /// The constants of a sparse gate in built-in layers (build_keras_model). Others predict right and train wrong.
 inline constexpr double steep = 1e20, far_below = -1e9;
 
+/// One of the two layers of the expert bank as an EinsumDense, on a phrase's mean or on each token.
+struct KerasBank {
+    const char *of_phrases, *of_tokens, *bias_axes;
+};
+inline constexpr KerasBank hidden_bank = {"bd,edh->beh", "btd,edh->bteh", "eh"},
+                           output_bank = {"beh,ehd->bed", "bteh,ehd->bted", "ed"};
+/// How the answers to each token are mixed.
+inline constexpr const char* token_mix = "bte,bted->btd";
+/// The axis over which a largest score is one of the experts': data_format of GlobalMaxPooling1D.
+inline constexpr const char* experts_pool(bool tokens) {
+    return tokens ? "channels_first" : "channels_last";
+}
+
 /// "MoELayer" -> "mo_e_layer", as keras.src.utils.naming.to_snake_case does.
 std::string keras_snake_case(std::string_view class_name);
 
-/// The model in Keras's built-in layers. A sparse gate is a chain of maxima, differences and steps (the constants
-/// matter: others predict right and train wrong); Keras computes every expert all the same.
+/// The model in Keras's built-in layers; what routes tokens mixes their answers by an Einsum. A sparse gate is a chain
+/// of maxima, differences and steps (the constants matter: others predict right and train wrong); Keras computes every
+/// expert all the same.
 KerasModel build_keras_model(const ModelSpec& spec);
 
 /// The model in the tutorial's classes, which `moe_layers.py` declares (keras_code.h). Throws Error where they cannot
-/// say what it does: they mix all experts.
+/// say what it does: they mix all experts, of a phrase's mean.
 KerasModel build_class_model(const ModelSpec& spec);
 
 /// `config.json` of a .keras archive, with minimal layer configurations, which Keras 3.3.3 and later read.

@@ -15,6 +15,7 @@ namespace moe {
 namespace {
 
 constexpr std::size_t most_layers = 20'000;
+constexpr const char* turned_token_mix = "bted,bte->btd";
 
 // What the built-in form is made of. Anything else is refused by name, and nothing a file names is ever run.
 constexpr std::array known_classes = {
@@ -23,7 +24,7 @@ constexpr std::array known_classes = {
     "Dot",        "Flatten",     "Softmax",
     "Add",        "Rescaling",   "ReLU",
     "Subtract",   "NotEqual",    "GlobalMaxPooling1D",
-    "Activation", "Gelu",
+    "Activation", "Gelu",        "Einsum",
 };
 
 std::string text_of(const Json& object, const char* key) {
@@ -185,18 +186,22 @@ public:
             match_mean(input(model_.gate));
             return std::move(model_);
         }
-        const std::size_t flat = expect(input(model_.head), "Flatten");
-        const std::size_t mix = expect(input(flat), "Dot", 2);
-        const Json& axes = config(mix, "axes");
-        if ((axes != 1 && axes != Json::array({1, 1})) || !is(config(mix, "normalize"), false))
-            refuse(mix, "does not add experts up by their gate weights (Dot over axis 1)");
+        const std::size_t below = input(model_.head);
+        tokens_ = node(below).class_name == "GlobalAveragePooling1D";
+        spec.family = tokens_ ? "token" : "pooled";
+        const std::size_t mix = tokens_ ? token_mixture(input(below)) : phrase_mixture(below);
         // Usually [gate, experts]; turned round it is the same mixture.
         std::size_t gate = input(mix, 0), bank = input(mix, 1);
         if (node(gate).class_name == "EinsumDense") std::swap(gate, bank);
         match_bank(bank);
-        const std::size_t mean = input(model_.hidden);
-        match_gate(gate, mean);
-        match_mean(mean);
+        const std::size_t routed = input(model_.hidden);
+        match_gate(gate, routed);
+        if (tokens_) {
+            match_embedding(routed);
+            match_mean(below, mix);
+        } else {
+            match_mean(routed);
+        }
         return std::move(model_);
     }
 
@@ -208,6 +213,23 @@ private:
                     "' is not a mixture of experts as it is read here (embedding, mean, gate and experts, "
                     "softmax): the layer '" +
                     shown(node(index).name) + "' (" + node(index).class_name + ") " + why + ".");
+    }
+
+    std::size_t phrase_mixture(std::size_t flat) const {
+        const std::size_t mix = expect(input(expect(flat, "Flatten")), "Dot", 2);
+        const Json& axes = config(mix, "axes");
+        if ((axes != 1 && axes != Json::array({1, 1})) || !is(config(mix, "normalize"), false))
+            refuse(mix, "does not add experts up by their gate weights (Dot over axis 1)");
+        return mix;
+    }
+
+    std::size_t token_mixture(std::size_t mix) const {
+        expect(mix, "Einsum", 2);
+        const bool turned = node(input(mix, 0)).class_name == "EinsumDense";
+        if (canonical(text_of(node(mix).config, "subscripts"), "") !=
+            canonical(turned ? turned_token_mix : token_mix, ""))
+            refuse(mix, std::string("does not add each token's experts up by their gate weights (") + token_mix + ")");
+        return mix;
     }
 
     std::size_t expect(std::size_t index, const char* class_name, std::size_t inputs = 1) const {
@@ -301,23 +323,25 @@ private:
     }
 
     // {experts, width} of one of the two layers of the expert bank.
-    std::pair<std::size_t, std::size_t> bank(std::size_t index, const char* equation, const char* bias) const {
+    std::pair<std::size_t, std::size_t> bank(std::size_t index, const KerasBank& form) const {
         expect(index, "EinsumDense");
         const Json& all = node(index).config;
-        if (canonical(text_of(all, "equation"), text_of(all, "bias_axes")) != canonical(equation, bias))
+        if (canonical(text_of(all, "equation"), text_of(all, "bias_axes")) !=
+            canonical(tokens_ ? form.of_tokens : form.of_phrases, form.bias_axes))
             refuse(index, "does not run every expert on its own weights and bias");
         const Json& shape = config(index, "output_shape");
-        if (!shape.is_array() || shape.size() != 2) refuse(index, "has no output shape of experts and width");
-        return {size(index, shape[0], max_experts, "a number of experts"),
-                size(index, shape[1], largest_width, "a width")};
+        const std::size_t before = tokens_ ? 1 : 0;  // the number of tokens may stand there or be left open
+        if (!shape.is_array() || shape.size() != before + 2) refuse(index, "has no output shape of experts and width");
+        return {size(index, shape[before], max_experts, "a number of experts"),
+                size(index, shape[before + 1], largest_width, "a width")};
     }
 
     void match_bank(std::size_t index) {
         model_.experts = index;
-        const auto [experts, width] = bank(index, "beh,ehd->bed", "ed");
+        const auto [experts, width] = bank(index, output_bank);
         activation(index, "linear");
         model_.hidden = hidden_below(index);
-        const auto [hidden_experts, hidden_width] = bank(model_.hidden, "bd,edh->beh", "eh");
+        const auto [hidden_experts, hidden_width] = bank(model_.hidden, hidden_bank);
         if (hidden_experts != experts) refuse(model_.hidden, "has another number of experts than the layer after it");
         model_.spec.num_experts = experts;
         model_.spec.embedding_dim = width;
@@ -364,7 +388,9 @@ private:
                    "has the activation '" + shown(found) + "' as its " + shown(key) + " where " + wanted + " belongs");
     }
 
+    // The gate's own layer below its scores; of tokens they are its output.
     std::size_t column(std::size_t index) const {
+        if (tokens_) return index;
         expect(index, "Reshape");
         if (config(index, "target_shape") != Json::array({model_.spec.num_experts, 1}))
             refuse(index, "does not make one gate weight for each expert");
@@ -403,7 +429,9 @@ private:
     void match_top_k(std::size_t softmax) {
         expect(softmax, "Softmax");
         const Json& axis = config(softmax, "axis");
-        if (axis != 1 && axis != -2 && axis != Json::array({1})) refuse(softmax, "is not over the experts");
+        const int experts = tokens_ ? 2 : 1;
+        if (axis != experts && axis != experts - 3 && axis != Json::array({experts}))
+            refuse(softmax, "is not over the experts");
         const std::size_t kept = expect(input(softmax), "Add", 2);
         const std::size_t logits = input(kept, 0);
         model_.gate = column(logits);
@@ -417,7 +445,9 @@ private:
         for (std::size_t k = 0; k < chosen.size(); ++k) {
             const std::size_t gap = expect(rescaled(relu(chosen[k], true), steep, 2), "Subtract", 2);
             const std::size_t best = expect(input(gap, 1), "GlobalMaxPooling1D");
-            if (input(gap, 0) != rest || input(best) != rest || !is(config(best, "keepdims"), true))
+            const Json& format = config(best, "data_format");
+            const bool over_experts = format == experts_pool(tokens_) || (format.is_null() && !tokens_);
+            if (input(gap, 0) != rest || input(best) != rest || !is(config(best, "keepdims"), true) || !over_experts)
                 refuse(gap, "does not compare with the largest of what is left");
             if (k + 1 == chosen.size()) break;
             // What is left: the logits without those chosen so far.
@@ -432,17 +462,31 @@ private:
     }
 
     void match_mean(std::size_t mean) {
-        ModelSpec& spec = model_.spec;
+        match_embedding(input(mean));
+        match_mean(mean, model_.embedding);
+    }
+
+    // Over the words of `rows`; the embedding is known.
+    void match_mean(std::size_t mean, std::size_t rows) {
         const bool masked = node(mean).masked;
         expect(mean, "GlobalAveragePooling1D", masked ? 2 : 1);
         const Json& format = config(mean, "data_format");
         if ((!format.is_null() && format != "channels_last") || !is(config(mean, "keepdims"), false))
             refuse(mean, "does not take the mean over the words");
-        model_.embedding = expect(input(mean), "Embedding");
-        const std::size_t tokens = expect(input(model_.embedding), "InputLayer", 0);
-        if (masked && input(expect(input(mean, 1), "NotEqual")) != tokens)
+        if (input(mean) != rows) refuse(mean, "does not take the mean over the words");
+        if (masked && input(expect(input(mean, 1), "NotEqual")) != input(model_.embedding))
             refuse(mean, "has a mask that does not say where the padding is");
-        spec.mask_zero = masked || config(model_.embedding, "mask_zero") == true;
+        const bool says_so = config(model_.embedding, "mask_zero") == true;
+        if (tokens_ && says_so && !masked)
+            refuse(model_.embedding,
+                   "says mask_zero, which Keras does not carry past the experts to the mean; give the mean its mask");
+        model_.spec.mask_zero = masked || says_so;
+    }
+
+    void match_embedding(std::size_t index) {
+        ModelSpec& spec = model_.spec;
+        model_.embedding = expect(index, "Embedding");
+        const std::size_t tokens = expect(input(model_.embedding), "InputLayer", 0);
         if (size(model_.embedding, config(model_.embedding, "input_dim"), largest_vocabulary, "a vocabulary") !=
             spec.vocabulary)
             refuse(model_.embedding, "has another vocabulary than the last layer");
@@ -458,6 +502,7 @@ private:
 
     const std::string& name_;
     KerasModel model_;
+    bool tokens_ = false;  // each token is routed
 };
 
 // Whether training here goes on as Keras's would. What is kept in memory beyond Adam's two moments is not read.

@@ -1,4 +1,5 @@
 #include "engine/core/error.h"
+#include "engine/core/family.h"
 #include "engine/formats/keras_graph.h"
 
 namespace moe {
@@ -37,28 +38,35 @@ Json dense(std::size_t units, const char* activation) {
     return {{"units", units}, {"activation", activation}, {"use_bias", true}};
 }
 
-Json bank(const char* equation, std::size_t experts, std::size_t width, const char* activation, const char* bias) {
-    return {
-        {"equation", equation}, {"output_shape", {experts, width}}, {"activation", activation}, {"bias_axes", bias}};
+// One of the two layers of the expert bank: of phrases (b, e, width), or of tokens (b, t, e, width).
+Json bank(const KerasBank& form, std::size_t experts, std::size_t width, bool tokens, const char* activation) {
+    Json shape = Json::array({experts, width});
+    if (tokens) shape.insert(shape.begin(), nullptr);  // however many there are
+    return {{"equation", tokens ? form.of_tokens : form.of_phrases},
+            {"output_shape", shape},
+            {"activation", activation},
+            {"bias_axes", form.bias_axes}};
 }
 
-// Gate weights (E, 1) that are zero but for the K largest logits: K times the largest of what is left is marked by
-// relu(1e20 * (z - max) + 2) capped at 1 and pushed far below; a softmax over what stayed renormalises.
-std::size_t add_top_k(Writer& w, std::size_t logits, std::size_t E, std::size_t K) {
+// Gate weights that are zero but for the K largest logits: K times the largest of what is left is marked by
+// relu(1e20 * (z - max) + 2) capped at 1 and pushed far below; a softmax over what stayed renormalises. The experts are
+// axis 1 of a column (E, 1), or axis 2 of (T, E), a row a token: there one pools over channels that come first.
+std::size_t add_top_k(Writer& w, std::size_t logits, std::size_t K, bool tokens) {
     std::size_t rest = logits;
     std::vector<std::size_t> chosen;
+    const std::vector<std::size_t> shape = w.nodes[logits].shape;
     for (std::size_t k = 1; k <= K; ++k) {
         const std::string n = "_" + std::to_string(k);
-        const std::size_t best = w.add("GlobalMaxPooling1D", "best" + n, {rest}, {1, 1},
-                                       {{"data_format", "channels_last"}, {"keepdims", true}});
-        const std::size_t gap = w.add("Subtract", "gap" + n, {rest, best}, {E, 1});
+        const std::size_t best = w.add("GlobalMaxPooling1D", "best" + n, {rest}, {tokens ? shape[0] : 1, 1},
+                                       {{"data_format", experts_pool(tokens)}, {"keepdims", true}});
+        const std::size_t gap = w.add("Subtract", "gap" + n, {rest, best}, shape);
         chosen.push_back(w.relu("chosen" + n, w.rescale("steep" + n, gap, steep, 2.0), 1.0));
         if (k < K) rest = w.merge("Add", "rest" + n, {rest, w.rescale("push" + n, chosen.back(), far_below, 0.0)});
     }
     const std::size_t all = K > 1 ? w.merge("Add", "chosen", chosen) : chosen[0];
     const std::size_t unchosen = w.relu("unchosen", w.rescale("turned", all, -1.0, 1.0), nullptr);
     const std::size_t kept = w.merge("Add", "kept", {logits, w.rescale("penalty", unchosen, far_below, 0.0)});
-    return w.add("Softmax", "gate_weights", {kept}, {E, 1}, {{"axis", 1}});
+    return w.add("Softmax", "gate_weights", {kept}, shape, {{"axis", tokens ? 2 : 1}});
 }
 
 Json shape_json(const std::vector<std::size_t>& shape) {
@@ -102,6 +110,13 @@ Json layer(const KerasGraph& graph, const KerasNode& node) {
         return {{"module", "keras.src.ops.numpy"}, {"class_name", "NotEqual"}, {"config", {{"name", node.name}}},
                 {"registered_name", "NotEqual"},   {"name", node.name},        {"inbound_nodes", with_zero}};
     }
+    if (node.class_name == "Einsum")  // its settings as Gelu's, its inputs one by one
+        return {{"module", "keras.src.ops.numpy"},
+                {"class_name", "Einsum"},
+                {"config", node.config},
+                {"registered_name", "Einsum"},
+                {"name", node.name},
+                {"inbound_nodes", Json::array({{{"args", merged}, {"kwargs", kwargs}}})}};
     if (node.class_name == "Gelu")  // without a name in its settings: before Keras 3.10 it takes none
         return {{"module", "keras.src.ops.nn"}, {"class_name", "Gelu"}, {"config", node.config},
                 {"registered_name", "Gelu"},    {"name", node.name},    {"inbound_nodes", inbound}};
@@ -126,17 +141,22 @@ Json layer(const KerasGraph& graph, const KerasNode& node) {
 
 namespace {
 
-// From the words to their mean; returns that node.
-std::size_t add_mean(Writer& w, KerasModel& model) {
+// The words' rows; returns that node.
+std::size_t add_rows(Writer& w, KerasModel& model) {
     const ModelSpec& spec = model.spec;
     const std::size_t V = spec.vocabulary, T = spec.max_seq_len, D = spec.embedding_dim;
     const std::size_t tokens = w.add("InputLayer", "tokens", {}, {T});
-    model.embedding =
-        w.add("Embedding", "embedding", {tokens}, {T, D}, {{"input_dim", V}, {"output_dim", D}, {"mask_zero", false}});
-    const std::size_t mean = w.add("GlobalAveragePooling1D", "mean", {model.embedding}, {D},
+    return model.embedding = w.add("Embedding", "embedding", {tokens}, {T, D},
+                                   {{"input_dim", V}, {"output_dim", D}, {"mask_zero", false}});
+}
+
+// The mean over the tokens of `rows`, (T, D); returns that node.
+std::size_t add_mean(Writer& w, const KerasModel& model, std::size_t rows) {
+    const std::size_t mean = w.add("GlobalAveragePooling1D", "mean", {rows}, {model.spec.embedding_dim},
                                    {{"data_format", "channels_last"}, {"keepdims", false}});
-    if (spec.mask_zero) {
-        const std::size_t mask = w.add("NotEqual", "not_padding", {tokens}, {T});
+    if (model.spec.mask_zero) {
+        const std::size_t tokens = w.nodes[model.embedding].inputs[0];
+        const std::size_t mask = w.add("NotEqual", "not_padding", {tokens}, {model.spec.max_seq_len});
         w.nodes[mean].inputs.push_back(mask);
         w.nodes[mean].masked = true;
     }
@@ -153,21 +173,33 @@ void finish(Writer& w, KerasModel& model, std::size_t mixture) {
 }  // namespace
 
 KerasModel build_keras_model(const ModelSpec& spec) {
-    const std::size_t D = spec.embedding_dim, H = spec.hidden_dim, E = spec.num_experts;
+    const std::size_t D = spec.embedding_dim, H = spec.hidden_dim, E = spec.num_experts, T = spec.max_seq_len;
+    const bool tokens = routes_tokens(spec), sparse = spec.router == "top_k";
     Writer w;
     KerasModel model;
     model.spec = spec;
-    const std::size_t mean = add_mean(w, model);
-    const bool sparse = spec.router == "top_k";
-    model.gate = w.add("Dense", "gate", {mean}, {E}, dense(E, sparse ? "linear" : "softmax"));
-    std::size_t weights = w.add("Reshape", "gate_column", {model.gate}, {E, 1}, {{"target_shape", {E, 1}}});
-    if (sparse) weights = add_top_k(w, weights, E, spec.top_k);
+    const std::size_t rows = add_rows(w, model), routed = tokens ? rows : add_mean(w, model, rows);
+    const auto each = [&](std::vector<std::size_t> shape) {  // of what is routed
+        if (tokens) shape.insert(shape.begin(), T);
+        return shape;
+    };
+    model.gate = w.add("Dense", "gate", {routed}, each({E}), dense(E, sparse ? "linear" : "softmax"));
+    std::size_t weights = model.gate;
+    if (!tokens) weights = w.add("Reshape", "gate_column", {model.gate}, {E, 1}, {{"target_shape", {E, 1}}});
+    if (sparse) weights = add_top_k(w, weights, spec.top_k, tokens);
     const bool apart = spec.activation == "gelu_tanh";  // an activation by name is the exact one
     const char* const activation = apart ? "linear" : spec.activation.c_str();
-    model.hidden = w.add("EinsumDense", "experts_hidden", {mean}, {E, H}, bank("bd,edh->beh", E, H, activation, "eh"));
+    model.hidden =
+        w.add("EinsumDense", "experts_hidden", {routed}, each({E, H}), bank(hidden_bank, E, H, tokens, activation));
     const std::size_t hidden =
-        apart ? w.add("Gelu", "gelu", {model.hidden}, {E, H}, {{"approximate", true}}) : model.hidden;
-    model.experts = w.add("EinsumDense", "experts", {hidden}, {E, D}, bank("beh,ehd->bed", E, D, "linear", "ed"));
+        apart ? w.add("Gelu", "gelu", {model.hidden}, each({E, H}), {{"approximate", true}}) : model.hidden;
+    model.experts = w.add("EinsumDense", "experts", {hidden}, each({E, D}), bank(output_bank, E, D, tokens, "linear"));
+    if (tokens) {
+        const std::size_t mixture =
+            w.add("Einsum", "mixture", {weights, model.experts}, {T, D}, {{"subscripts", token_mix}});
+        finish(w, model, add_mean(w, model, mixture));
+        return model;
+    }
     const std::size_t mix =
         w.add("Dot", "mix", {weights, model.experts}, {1, D}, {{"axes", {1, 1}}, {"normalize", false}});
     const std::size_t flat = w.add("Flatten", "mixture", {mix}, {D}, {{"data_format", "channels_last"}});
@@ -176,6 +208,10 @@ KerasModel build_keras_model(const ModelSpec& spec) {
 }
 
 KerasModel build_class_model(const ModelSpec& spec) {
+    if (routes_tokens(spec))
+        throw Error(
+            "The tutorial's classes route a phrase's mean, but this model routes each of its words; leave "
+            "--classes out: built-in layers say that.");
     if (spec.router != "soft")
         throw Error("The tutorial's classes mix all experts, but this model chooses " + std::to_string(spec.top_k) +
                     " of its " + std::to_string(spec.num_experts) + "; leave --classes out: built-in layers say that.");
@@ -183,7 +219,7 @@ KerasModel build_class_model(const ModelSpec& spec) {
     KerasModel model;
     model.spec = spec;
     model.of_classes = model.gate_first.emplace(true);
-    const std::size_t mean = add_mean(w, model);
+    const std::size_t mean = add_mean(w, model, add_rows(w, model));
     Json config = {
         {"num_experts", spec.num_experts}, {"hidden_dim", spec.hidden_dim}, {"output_dim", spec.embedding_dim}};
     if (spec.activation != "relu") config["activation"] = spec.activation;  // the tutorial's has no such setting

@@ -1,5 +1,6 @@
 #undef QT_NO_CAST_FROM_ASCII  // literals of tests
 
+#include "engine/core/family.h"
 #include "engine/formats/model_files.h"
 #include "engine/session/inference.h"
 #include "engine/session/session_file.h"
@@ -256,6 +257,42 @@ private Q_SLOTS:
         int zeros = 0;
         for (const QJsonValue& g : answer["gate"].toArray()) zeros += g.toDouble() == 0;
         QCOMPARE(zeros, 2);
+    }
+
+    void everyFamilyTrainsPredictsAndIsExported() {
+        for (const FamilyInfo& family : families) {
+            const QString id = QString::fromLatin1(family.id.data()), out = "family-" + id;
+            const QStringList chosen{"--set", "family=" + id, "--set", "router=top_k", "--set", "mask_zero=true"};
+            const Ran ran = train(out, chosen + QStringList{"--epochs", "60"});
+            QVERIFY2(ran.code == 0, ran.err.constData());
+            QCOMPARE(load_model(at(out).toStdString()).state.experiment.model.family, std::string(family.id));
+            const QJsonObject answer = moelab({"predict", "--model", at(out), "--json", "how are"})
+                                           .json()["predictions"]
+                                           .toArray()[0]
+                                           .toObject();
+            QCOMPARE(answer["word"].toString(), "you");
+            QCOMPARE(answer["experts"].toArray().size(), 2);
+            const QJsonObject last =
+                moelab({"predict", "--model", at(out), "--json", "are"}).json()["predictions"].toArray()[0].toObject();
+            QCOMPARE(answer["experts"] == last["experts"] && answer["gate"] == last["gate"], family.routes_tokens);
+            QCOMPARE(moelab({"predict", "--model", at(out), "how are"}).out.contains("gate of the last word"),
+                     family.routes_tokens);
+            QCOMPARE(moelab({"heatmap", "--model", at(out), "--probe", "how are", "--out", at("h.csv")}).code, 0);
+            QCOMPARE(contents(at("h.csv")).contains("family=token\n"), family.routes_tokens);
+            QCOMPARE(contents(at("h.csv")).contains("for each token by itself"), family.routes_tokens);
+
+            // Half the epochs, and the other half from the file: the same weights.
+            QCOMPARE(train(out + "-half", chosen + QStringList{"--epochs", "30"}).code, 0);
+            QCOMPARE(train(out + "-on", {"--init", at(out + "-half"), "--epochs", "30"}).code, 0);
+            QVERIFY(load_model(at(out + "-on").toStdString()).state.parameters ==
+                    load_model(at(out).toStdString()).state.parameters);
+            QCOMPARE(moelab({"export", "--model", at(out), "--keras-code", at(out + ".py")}).code, 0);
+            QVERIFY(contents(at(out + ".py")).contains("ops.einsum") == family.routes_tokens);
+        }
+        REFUSED(train("other", {"--set", "family=transformer"}), 2, "pooled or token");
+        QCOMPARE(train("token-soft", {"--set", "family=token", "--epochs", "1"}).code, 0);
+        REFUSED(moelab({"export", "--model", at("token-soft"), "--keras", at("c.keras"), "--classes"}), 1,
+                "leave --classes out");
     }
 
     void predictSpeaksToPeople() {

@@ -81,11 +81,26 @@ ModelSpec spec_of(std::size_t V, std::size_t T, std::size_t D, std::size_t H, st
     return spec;
 }
 
+ModelSpec of_tokens(ModelSpec spec) {
+    spec.family = "token";
+    return spec;
+}
+
 const std::vector<ModelSpec> specs = {
-    spec_of(11, 4, 32, 64, 4, "soft", 2, false), spec_of(2, 1, 1, 1, 1, "soft", 1, true),
-    spec_of(30, 512, 3, 5, 7, "top_k", 3, true), spec_of(9, 2, 4, 4, 4, "top_k", 4, false),
-    spec_of(5, 3, 2, 3, 1, "top_k", 1, false),   spec_of(6, 3, 2, 2, 300, "soft", 9, false),
-    spec_of(6, 3, 2, 2, 64, "top_k", 40, false), spec_of(8, 3, 5, 5, 5, "top_k", 1, true),
+    spec_of(11, 4, 32, 64, 4, "soft", 2, false),
+    spec_of(2, 1, 1, 1, 1, "soft", 1, true),
+    spec_of(30, 512, 3, 5, 7, "top_k", 3, true),
+    spec_of(9, 2, 4, 4, 4, "top_k", 4, false),
+    spec_of(5, 3, 2, 3, 1, "top_k", 1, false),
+    spec_of(6, 3, 2, 2, 300, "soft", 9, false),
+    spec_of(6, 3, 2, 2, 64, "top_k", 40, false),
+    spec_of(8, 3, 5, 5, 5, "top_k", 1, true),
+    of_tokens(spec_of(11, 4, 32, 64, 4, "soft", 2, false)),
+    of_tokens(spec_of(2, 1, 1, 1, 1, "soft", 1, true)),
+    of_tokens(spec_of(30, 512, 3, 5, 7, "top_k", 3, true)),
+    of_tokens(spec_of(9, 2, 4, 4, 4, "top_k", 4, false)),
+    of_tokens(spec_of(5, 3, 2, 3, 1, "top_k", 1, true)),
+    of_tokens(spec_of(6, 3, 2, 2, 64, "top_k", 8, false)),
 };
 
 }  // namespace
@@ -97,6 +112,7 @@ std::string member(const std::string& archive, const std::string& name) {
 TEST_CASE("every form of model comes back to the bit, and equal models are equal bytes") {
     std::uint64_t seed = 1;
     for (const ModelSpec& spec : specs) {
+        CAPTURE(spec.family);
         CAPTURE(spec.num_experts);
         CAPTURE(spec.router);
         for (const bool trained : {true, false}) {
@@ -130,6 +146,53 @@ TEST_CASE("every activation comes back, in built-in layers and in the tutorial's
                     CHECK(back.remarks.empty());
                 }
             }
+}
+
+TEST_CASE("every activation of a model that routes tokens comes back, however many words it reads") {
+    std::uint64_t seed = 90;
+    for (const ActivationInfo& activation : activations)
+        for (const char* router : {"soft", "top_k"})
+            for (const bool mask : {false, true}) {
+                CAPTURE(activation.name);
+                ModelSpec spec = of_tokens(spec_of(9, 4, 5, 3, 3, router, 2, mask));
+                spec.activation = activation.name;
+                SavedModel model = random_model(spec, ++seed);
+                const SavedModel back = read_keras(write_keras(model), "model.keras");
+                CHECK(back == model);
+                CHECK(back.remarks.empty());
+                model.state.experiment.model.max_seq_len = 0;
+                model.state.initial.reset();
+                CHECK(read_keras(write_keras(model), "m").state.experiment.model.max_seq_len == 0);
+            }
+}
+
+TEST_CASE("a graph that routes tokens otherwise is refused by the layer that does not fit") {
+    const ModelSpec spec = of_tokens(spec_of(9, 4, 5, 3, 3, "top_k", 2, false));
+    const std::string good = write_keras_config(build_keras_model(spec), 0.001);
+    CHECK(read_keras_config(good, "m").spec.family == "token");
+    const auto said = [&](const std::string& from, const std::string& to) {
+        std::string changed = good;
+        const std::size_t at = changed.find(from);
+        REQUIRE(at != std::string::npos);
+        changed.replace(at, from.size(), to);
+        try {
+            read_keras_config(changed, "m");
+        } catch (const Error& e) {
+            return std::string(e.what());
+        }
+        return std::string("nothing was thrown");
+    };
+    CHECK(said("bte,bted->btd", "bte,bted->bd").find("does not add each token's experts up") != std::string::npos);
+    CHECK(said("bte,bted->btd", "xyz,xyzw->xyw") == "nothing was thrown");
+    CHECK(said("btd,edh->bteh", "bd,edh->beh").find("'experts_hidden'") != std::string::npos);
+    CHECK(said("\"channels_first\"", "\"channels_last\"").find("the largest of what is left") != std::string::npos);
+    CHECK(said("\"axis\":2", "\"axis\":1").find("is not over the experts") != std::string::npos);
+    CHECK(said("\"mask_zero\":false", "\"mask_zero\":true").find("give the mean its mask") != std::string::npos);
+    CHECK(said("[null,3,3]", "[3,3]").find("no output shape of experts and width") != std::string::npos);
+    CHECK_THROWS_WITH_AS(build_class_model(of_tokens(spec_of(9, 4, 5, 3, 3, "soft", 2, false))),
+                         "The tutorial's classes route a phrase's mean, but this model routes each of its words; leave "
+                         "--classes out: built-in layers say that.",
+                         Error);
 }
 
 TEST_CASE(

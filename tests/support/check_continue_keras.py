@@ -106,6 +106,7 @@ results = [check_curve(name, epochs) for name, epochs in
            (("tutorial-builtin", 40), ("masked", 60), ("top2", 20), ("words2000", 2))]
 results.append(check_round(["batch_size=7", "learning_rate=0.003"]))
 results.append(check_round(["num_experts=8", "embedding_dim=13", "hidden_dim=19", "mask_zero=true", "batch_size=5"]))
+results.append(check_round(["family=token", "router=top_k", "num_experts=8", "embedding_dim=13", "batch_size=5"]))
 results.append(check_two_computers())
 print("%d passed, %d failed" % (sum(results), len(results) - sum(results)))
 sys.exit(0 if all(results) else 1)

@@ -36,6 +36,11 @@ CASES = {
     "gelu_tanh": ODD + ["activation=gelu_tanh", "mask_zero=true"],
     "gelu_tanh_top2": ODD + ["activation=gelu_tanh", "router=top_k", "top_k=2"],
     "tanh": ODD + ["activation=tanh"],
+    "token": ["family=token"],
+    "token_masked": ODD + ["family=token", "mask_zero=true"],
+    "token_top2": ODD + ["family=token", "router=top_k", "top_k=2"],
+    "token_top1": ODD + ["family=token", "router=top_k", "top_k=1", "mask_zero=true"],
+    "token_gelu_tanh": ODD + ["family=token", "activation=gelu_tanh", "router=top_k", "top_k=3"],
 }
 
 
@@ -104,7 +109,7 @@ def check(name, settings):
     moelab("export", "--model", folder, "--keras-code", folder + "/next_word.py")
     forms = {"layers": lambda: keras.models.load_model(folder + "/layers.keras"),
              "code": lambda: module(folder + "/next_word.py").trained()[0]}
-    if "router=top_k" not in settings:
+    if "router=top_k" not in settings and "family=token" not in settings:
         moelab("export", "--model", folder, "--keras", folder + "/classes.keras", "--classes")
         module(folder + "/moe_layers.py")  # registers the classes
         forms["classes"] = lambda: keras.models.load_model(folder + "/classes.keras")
