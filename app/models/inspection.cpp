@@ -1,6 +1,7 @@
 #include "app/models/inspection.h"
 
 #include "app/models/text_format.h"
+#include "engine/core/family.h"
 #include "engine/core/numbers.h"
 
 #include <algorithm>
@@ -88,20 +89,24 @@ std::vector<InspectedArray> Inspection::arrays(const InspectionTarget& target, c
         all.push_back(std::move(a));
         return all.back();
     };
-    const bool chooses = spec.router != "soft";
+    const bool chooses = spec.router != "soft", tokens = routes_tokens(spec);
+    // Where tokens are routed, what has experts is that of the last word: a phrase ends with it.
+    const std::size_t last = tokens ? (T - 1) * (phrase ? K : E) : 0, routed = tokens ? T : 1;
+    const Axis token = tokens ? Axis::token : Axis::one;
+    const auto ofLast = [&](const QString& title) { return tokens ? tr("%1 of the last word").arg(title) : title; };
     switch (target.part) {
         case InspectedPart::word:
             weights(tr("embedding row"), P::embedding, 1, Axis::one, D, Axis::dimension, target.index * D, D, 1);
             activations(tr("rows of the phrase"), Q::embedding_rows, T, Axis::token, D, Axis::dimension, 0);
-            activations(tr("mean x"), Q::mean, 1, Axis::one, D, Axis::dimension, 0);
+            if (!tokens) activations(tr("mean x"), Q::mean, 1, Axis::one, D, Axis::dimension, 0);
             break;
         case InspectedPart::gate:
             weights(tr("gate kernel"), P::gate_kernel, D, Axis::dimension, E, Axis::expert, 0, E, 1);
             weights(tr("gate bias"), P::gate_bias, 1, Axis::one, E, Axis::expert, 0, E, 1);
-            activations(tr("scores z"), Q::gate_logits, 1, Axis::one, E, Axis::expert, 0);
-            if (chooses) activations(tr("probabilities P"), Q::gate_probs, 1, Axis::one, E, Axis::expert, 0);
-            activations(tr("weights g"), Q::expert_weights, 1, Axis::one, phrase ? K : E,
-                        chooses ? Axis::visit : Axis::expert, 0);
+            activations(tr("scores z"), Q::gate_logits, routed, token, E, Axis::expert, 0);
+            if (chooses) activations(tr("probabilities P"), Q::gate_probs, routed, token, E, Axis::expert, 0);
+            activations(ofLast(tr("weights g")), Q::expert_weights, 1, Axis::one, phrase ? K : E,
+                        chooses ? Axis::visit : Axis::expert, last);
             break;
         case InspectedPart::expert: {
             weights(tr("hidden kernel"), P::hidden_kernel, D, Axis::dimension, H, Axis::unit, e * D * H, H, 1);
@@ -110,11 +115,15 @@ std::vector<InspectedArray> Inspection::arrays(const InspectionTarget& target, c
             weights(tr("output bias"), P::output_bias, 1, Axis::one, D, Axis::dimension, e * D, D, 1);
             std::optional<std::size_t> visit;
             for (std::size_t k = 0; k < K && phrase->examples > 0; ++k)
-                if (std::size_t(phrase->expert_indices[k]) == e) visit = k;
+                if (std::size_t(phrase->expert_indices[last + k]) == e) visit = last + k;
             const auto of_expert = [&](const QString& name, Q quantity, std::size_t width,
                                        Axis axis) -> InspectedArray& {
-                InspectedArray& a = activations(name, quantity, 1, Axis::one, width, axis, visit.value_or(0) * width);
-                if (phrase && !visit) a.missing = tr("The gate did not choose %1 for this phrase.").arg(expertName(e));
+                InspectedArray& a =
+                    activations(ofLast(name), quantity, 1, Axis::one, width, axis, visit.value_or(0) * width);
+                if (phrase && !visit)
+                    a.missing = (tokens ? tr("The gate did not choose %1 for the last word.")
+                                        : tr("The gate did not choose %1 for this phrase."))
+                                    .arg(expertName(e));
                 return a;
             };
             of_expert(tr("hidden sums a"), Q::hidden_sums, H, Axis::unit);
@@ -123,9 +132,10 @@ std::vector<InspectedArray> Inspection::arrays(const InspectionTarget& target, c
             break;
         }
         case InspectedPart::sum:
-            activations(tr("sum y"), Q::mixed, 1, Axis::one, D, Axis::dimension, 0);
-            activations(tr("answers"), Q::answers, phrase ? K : E, Axis::visit, D, Axis::dimension, 0);
-            activations(tr("weights g"), Q::expert_weights, 1, Axis::one, phrase ? K : E, Axis::visit, 0);
+            activations(tr("sum y"), Q::mixed, routed, token, D, Axis::dimension, 0);
+            if (tokens) activations(tr("mean of y"), Q::mean, 1, Axis::one, D, Axis::dimension, 0);
+            activations(ofLast(tr("answers")), Q::answers, phrase ? K : E, Axis::visit, D, Axis::dimension, last * D);
+            activations(ofLast(tr("weights g")), Q::expert_weights, 1, Axis::one, phrase ? K : E, Axis::visit, last);
             break;
         case InspectedPart::next_word:
             weights(tr("head kernel column"), P::head_kernel, 1, Axis::one, D, Axis::dimension, target.index, 0, V);
@@ -156,10 +166,13 @@ QString Inspection::axisText(Axis axis, std::size_t at, const Trace* phrase, con
                                              [](std::int32_t i) { return i != 0; });
             return tr("word %1: %2").arg(QString::number(words), quoted(word_of(id)));
         }
-        case Axis::visit:
-            return phrase && at < phrase->expert_indices.size()
-                       ? tr("expert %1").arg(expertName(std::size_t(phrase->expert_indices[at])))
-                       : tr("choice %1").arg(at + 1);
+        case Axis::visit: {
+            const std::size_t K = phrase ? phrase->experts_per_token() : 0;
+            return at < K ? tr("expert %1")
+                                .arg(expertName(
+                                    std::size_t(phrase->expert_indices[phrase->expert_indices.size() - K + at])))
+                          : tr("choice %1").arg(at + 1);
+        }
     }
     return {};
 }

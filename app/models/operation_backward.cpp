@@ -18,11 +18,11 @@ OperationColumn gradientBar() {
 }  // namespace
 
 void PageBuilder::vocabularyScoresBackward() {
-    const Values q = value("probs"), ds = value("d_logits"), dy = value("d_mixed");
+    const Values q = value("probs"), ds = value("d_logits"), dy = value(from_head_);
     const std::size_t target = targetOr(0), w = pickedIn("d_logits", target);
     page_.question = tr("How should each word's score move, so that “%1” becomes more likely?")
                          .arg(shownText(elidedWord(word(target))));
-    page_.formula = formula("∂L/∂s_{w} = ( q_{w} − t_{w} ) / N     ∂L/∂y = Σ_{w} ∂L/∂s_{w} U_{w}");
+    page_.formula = formula("∂L/∂s_{w} = ( q_{w} − t_{w} ) / N     ∂L/∂%1 = Σ_{w} ∂L/∂s_{w} U_{w}").arg(head_letter_);
     shapes(QStringLiteral("(%1)").arg(V_), QStringLiteral("(%1)").arg(D_));
     page_.heading = tr("word");
     page_.columns = {{formula("q_{w}")},
@@ -41,7 +41,8 @@ void PageBuilder::vocabularyScoresBackward() {
                          : at(ds, i) > 0 ? tr("fall")
                                          : tr("stay"))};
     }
-    page_.strips = {strip(formula("∂L/∂s"), "d_logits", 0, ds), strip(formula("∂L/∂y"), "d_mixed", 0, dy)};
+    page_.strips = {strip(formula("∂L/∂s"), "d_logits", 0, ds),
+                    strip(formula("∂L/∂%1").arg(head_letter_), from_head_, 0, dy)};
     for (OperationRow& r : page_.rows) {
         const bool right = r.cells[1].text == QStringLiteral("1");
         settle({&r.cells[0]}, [&] { return gives((shown(r.cells[0]) - right) / double(N_), r.cells[2]); },
@@ -53,6 +54,43 @@ void PageBuilder::vocabularyScoresBackward() {
     page_.notice = tr("They add up to 0: the right word rises, the others fall.") + u' ' + ofTheBatch();
     page_.keras = QStringLiteral("ds, dy = tape.gradient(loss, [s, y])");
     finish(at(ds, w), (at(q, w) - (w == target ? 1 : 0)) / double(N_), ref("d_logits", w));
+}
+
+void PageBuilder::meanBackward() {
+    whole_ = true;
+    page_.question = tr("How much of the gradient does each word's sum get?");
+    page_.formula = formula("∂L/∂y_{t} = ∂L/∂%1 / %2").arg(head_letter_).arg(averaged_);
+    shapes(QStringLiteral("(%1)").arg(D_), QStringLiteral("(%1, %2)").arg(T_).arg(D_));
+    const Values dmean = value("d_mean"), rows = value("d_mixed");
+    const std::size_t t = token_, first = std::min(t * D_, rows.size() - D_);
+    const std::size_t picked = pickedIn("d_mixed", first + largest(rows.subspan(first, D_))), d = picked % D_;
+    page_.heading = tr("word");
+    page_.columns = {{formula("|∂L/∂y_{t}|")}, {formula("∂L/∂y_{t}"), Kind::strip}};
+    const auto row = [&](std::size_t position, const QString& label, bool left_out) {
+        OperationRow r;
+        r.label = label;
+        r.faint = left_out || position < phrase_.padding;
+        const Values own = rows.subspan(position * D_, D_);
+        if (left_out)
+            r.note = tr("left out by the mask: no gradient");
+        else {
+            r.cells = {gradientNumber(lengthOf(own)), stripCell(formula("∂L/∂y"), "d_mixed", position * D_, own)};
+            r.cells[0].text = traceText(lengthOf(own));
+        }
+        r.current = position == picked / D_;
+        page_.rows.push_back(std::move(r));
+    };
+    if (phrase_.padding) row(0, tr("padding × %1").arg(phrase_.padding), masked_);
+    for (std::size_t i = 0; i < phrase_.positions.size(); ++i) row(phrase_.positions[i], phrase_.words[i], false);
+    page_.strips = {strip(formula("∂L/∂%1").arg(head_letter_), "d_mean", 0, dmean)};
+    const bool left_out = masked_ && picked / D_ < phrase_.padding;
+    page_.worked = {gradientLine(
+        formula("∂L/∂y_{%1, %2}").arg(literal(std::size_t(t_.ids[example_ * T_ + picked / D_])), QString::number(d)),
+        {left_out ? Shown::exact(0) : Shown::gradient(at(dmean, d)) / Shown::exact(averaged_)}, at(rows, picked))};
+    page_.notice = averaged_ == 1 ? tr("One word, nothing else: it gets all of it.")
+                                  : tr("All get the same: the mean does not know which word was worth more.");
+    page_.keras = QStringLiteral("dy = tape.gradient(loss, y)");
+    finish(at(rows, picked), left_out ? 0 : at(dmean, d) / double(averaged_), ref("d_mixed", picked));
 }
 
 void PageBuilder::weightedSumToExperts() {
@@ -77,9 +115,14 @@ void PageBuilder::weightedSumToExperts() {
                                  {Shown::number(at(g, k)) * Shown::gradient(at(dy, d))}, at(all, picked))};
     page_.notice =
         K_ == 1
-            ? tr("The chosen expert gets all of it; the experts that were not chosen learn nothing from this phrase.")
-        : soft_ ? tr("Same direction for all, each as long as its weight: who was trusted most learns most.")
-                : tr("Each as long as its weight; the experts that were not chosen learn nothing from this phrase.");
+            ? (tokens_
+                   ? tr("The chosen expert gets all of it; the experts that were not chosen learn nothing from this "
+                        "word.")
+                   : tr("The chosen expert gets all of it; the experts that were not chosen learn nothing from this "
+                        "phrase."))
+        : soft_   ? tr("Same direction for all, each as long as its weight: who was trusted most learns most.")
+        : tokens_ ? tr("Each as long as its weight; the experts that were not chosen learn nothing from this word.")
+                  : tr("Each as long as its weight; the experts that were not chosen learn nothing from this phrase.");
     page_.keras = QStringLiteral("danswers = tape.gradient(loss, answers)");
     finish(at(all, picked), at(g, k) * at(dy, d), ref("d_answers", picked));
     markVisit(k);
@@ -130,8 +173,10 @@ void PageBuilder::balanceToGate() {
     const QString p = soft_ ? QStringLiteral("g") : QStringLiteral("p");
     page_.question = tr("Which experts does the balance loss want used less?");
     page_.formula = formula("∂B/∂%1_{e} = α E f_{e} / N").arg(p);
-    shapes(tr("batch (%1, %2)").arg(N_).arg(E_), QStringLiteral("(%1)").arg(E_));
+    shapes(tr("batch (%1, %2)").arg(std::size_t(balance_rows_)).arg(E_), QStringLiteral("(%1)").arg(E_));
     const Values db = value("d_gate_probs_balance");
+    const double rows = balance_rows_;
+    const bool left_out = outOfBalance(tokens_ ? example_ * T_ + token_ : example_);
     const std::size_t e = pickedExpert(largestExpert(db));
     page_.heading = tr("expert");
     page_.columns = {{formula("f_{e}")}, {formula("P_{e}")}, {formula("∂B/∂%1_{e}").arg(p)}, gradientBar()};
@@ -145,22 +190,29 @@ void PageBuilder::balanceToGate() {
     OperationCell strength = number(alpha);
     std::vector<OperationCell*> operands{&strength};
     for (OperationRow& r : page_.rows) operands.push_back(&r.cells[0]);
-    settle(operands, [&] {
-        return std::ranges::all_of(page_.rows, [&](const OperationRow& r) {
-            return gives(shown(strength) * double(E_) * shown(r.cells[0]) / double(N_), r.cells[2]);
+    if (!left_out)
+        settle(operands, [&] {
+            return std::ranges::all_of(page_.rows, [&](const OperationRow& r) {
+                return gives(shown(strength) * double(E_) * shown(r.cells[0]) / rows, r.cells[2]);
+            });
         });
-    });
     othersRow(tr("in the strip below"));
     page_.strips = {strip(formula("∂B/∂%1").arg(p), "d_gate_probs_balance", 0, db)};
     page_.aside = formula("α = %1").arg(strength.text);
-    page_.worked = {gradientLine(
-        formula("∂B/∂%1_{%2}").arg(p, expertLetter(e)),
-        {Shown::number(alpha) * Shown::exact(E_) * Shown::number(balanceShare(e)) / Shown::exact(N_)}, at(db, e))};
+    page_.worked = {gradientLine(formula("∂B/∂%1_{%2}").arg(p, expertLetter(e)),
+                                 {left_out ? Shown::exact(0)
+                                           : Shown::number(alpha) * Shown::exact(E_) * Shown::number(balanceShare(e)) /
+                                                 Shown::exact(std::size_t(rows))},
+                                 at(db, e))};
     page_.notice =
-        tr("The same for every example of the batch: the more often an expert was chosen, the stronger it is "
-           "pushed down. f itself has no gradient: a count has no slope.");
+        left_out ? tr("The mask leaves padding out: it does not count for the balance.")
+        : tokens_
+            ? tr("The same for every token of the batch: the more often an expert was chosen, the stronger it is "
+                 "pushed down. f itself has no gradient: a count has no slope.")
+            : tr("The same for every example of the batch: the more often an expert was chosen, the stronger it is "
+                 "pushed down. f itself has no gradient: a count has no slope.");
     page_.keras = QStringLiteral("dp = tape.gradient(B, %1)").arg(p);
-    finish(at(db, e), alpha * double(E_) * balanceShare(e) / double(N_), ref("d_gate_probs_balance", e));
+    finish(at(db, e), left_out ? 0 : alpha * double(E_) * balanceShare(e) / rows, ref("d_gate_probs_balance", e));
 }
 
 // g · ( ∂L/∂g − Σ ) from the row's own cells and from the sum beside the formula; with a balance loss the two parts add
@@ -291,11 +343,12 @@ void PageBuilder::gateSoftmaxBackward() {
 
 void PageBuilder::gateScoresBackward() {
     page_.question = tr("What should the gate see differently?");
-    page_.formula = formula("∂L/∂x^{gate} = Σ_{e} ∂L/∂z_{e} W_{e}     ∂L/∂W_{d, e} = Σ_{n} x_{d} ∂L/∂z_{e}");
+    page_.formula = formula("∂L/∂x^{gate} = Σ_{e} ∂L/∂z_{e} W_{e}     ∂L/∂W_{d, e} = Σ_{%1} x_{d} ∂L/∂z_{e}")
+                        .arg(tokens_ ? QStringLiteral("n, t") : QStringLiteral("n"));
     shapes(QStringLiteral("(%1)").arg(E_), QStringLiteral("(%1)").arg(D_));
-    const Values x = value("mean"), dz = value("d_gate_logits"), dx = value("d_mean_gate"),
-                 W = parameter("gate/kernel"), dW = gradient("gate/kernel"), db = gradient("gate/bias");
-    const std::size_t d = pickedIn("d_mean_gate");
+    const Values x = value(at_gate_), dz = value("d_gate_logits"), dx = value(from_gate_), W = parameter("gate/kernel"),
+                 dW = gradient("gate/kernel"), db = gradient("gate/bias");
+    const std::size_t d = pickedIn(from_gate_);
     page_.heading = tr("expert");
     page_.columns = {{formula("∂L/∂z_{e}")},
                      {formula("∂L/∂z_{e} · W_{%1, e}").arg(d)},
@@ -318,14 +371,13 @@ void PageBuilder::gateScoresBackward() {
         r.cells[2].text = traceText(std::sqrt(column));
     }
     othersRow(tr("in the strip below"));
-    page_.strips = {strip(formula("∂L/∂z"), "d_gate_logits", 0, dz),
-                    strip(formula("∂L/∂x^{gate}"), "d_mean_gate", 0, dx)};
+    page_.strips = {strip(formula("∂L/∂z"), "d_gate_logits", 0, dz), strip(formula("∂L/∂x^{gate}"), from_gate_, 0, dx)};
     page_.worked = {gradientLine(formula("∂L/∂x^{gate}_{%1}").arg(d), {sumOf(terms, 4, at(dx, d))}, at(dx, d))};
     page_.notice =
         tr("The two columns at the right are what W and b learn: summed over the batch's %1 examples.").arg(N_);
     page_.keras = QStringLiteral("dW, db = tape.gradient(%1, [gate.kernel, gate.bias])")
                       .arg(balanced_ ? QStringLiteral("loss + B") : QStringLiteral("loss"));
-    finish(at(dx, d), sum, ref("d_mean_gate", d));
+    finish(at(dx, d), sum, ref(from_gate_, d));
 }
 
 void PageBuilder::expertOutputBackward() {
@@ -379,8 +431,7 @@ void PageBuilder::expertHiddenBackward() {
     page_.formula = formula("∂L/∂a_{e} = ∂L/∂h_{e} %1     ∂L/∂x^{experts} = Σ_{e} W_{e} ∂L/∂a_{e}")
                         .arg(relu ? tr("where h_{e} > 0, else 0") : slopeFormula());
     shapes(QStringLiteral("(%1, %2)").arg(K_).arg(H_), QStringLiteral("(%1)").arg(D_));
-    const Values all = value("d_hidden_sums"), h = value("hidden"), dh = value("d_hidden"),
-                 dx = value("d_mean_experts");
+    const Values all = value("d_hidden_sums"), h = value("hidden"), dh = value("d_hidden"), dx = value(from_experts_);
     const std::size_t picked = pickedIn("d_hidden_sums"), k = picked / H_, j = picked % H_;
     page_.heading = tr("expert");
     page_.columns = {{relu ? tr("units open") : tr("units above 0")},
@@ -401,7 +452,7 @@ void PageBuilder::expertHiddenBackward() {
                    stripCell(formula("∂L/∂a_{%1}").arg(expertLetter(v.expert)), "d_hidden_sums", *v.visit * H_, own)};
     }
     othersRow();
-    page_.strips = {strip(formula("∂L/∂x^{experts}"), "d_mean_experts", 0, dx)};
+    page_.strips = {strip(formula("∂L/∂x^{experts}"), from_experts_, 0, dx)};
     const QString letter = expertLetter(expertOf(k));
     const double slope = activation_slope(activation_, at(value("hidden_sums"), picked));
     page_.worked = {
@@ -421,28 +472,33 @@ void PageBuilder::expertHiddenBackward() {
 }
 
 void PageBuilder::embeddingBackward() {
+    whole_ = true;
     page_.question = tr("What does each word's row of the embedding learn?");
-    page_.formula = formula("∂L/∂x = ∂L/∂x^{experts} + ∂L/∂x^{gate}     ∂L/∂r_{t} = ∂L/∂x / %1").arg(averaged_);
+    page_.formula = tokens_
+                        ? formula("∂L/∂r_{t} = ∂L/∂r_{t}^{experts} + ∂L/∂r_{t}^{gate}")
+                        : formula("∂L/∂x = ∂L/∂x^{experts} + ∂L/∂x^{gate}     ∂L/∂r_{t} = ∂L/∂x / %1").arg(averaged_);
     shapes(QStringLiteral("(%1)").arg(D_), QStringLiteral("(%1, %2)").arg(T_).arg(D_));
-    const Values rows = value("d_embedding_rows"), experts = value("d_mean_experts"), gate = value("d_mean_gate"),
+    const Values rows = value("d_embedding_rows"), experts = value(from_experts_), gate = value(from_gate_),
                  table = gradient("embedding");
-    std::size_t first = phrase_.positions.empty() ? 0 : phrase_.positions.back() * D_;
+    std::size_t first = tokens_ ? token_ * D_ : phrase_.positions.empty() ? 0 : phrase_.positions.back() * D_;
     if (first + D_ <= rows.size()) first += largest(rows.subspan(first, D_));
-    const std::size_t picked = pickedIn("d_embedding_rows", first), t = picked / D_, d = picked % D_;
+    const std::size_t picked = pickedIn("d_embedding_rows", first), t = picked / D_, d = picked % D_,
+                      part = tokens_ ? picked : d, places = tokens_ ? 1 : averaged_;  // of the two gradients
+    const auto own = [&](Values v) { return tokens_ ? v.subspan(std::min(t * D_, v.size() - D_), D_) : v; };
     page_.heading = tr("word");
     page_.columns = {{formula("|∂L/∂r_{t}|")}, {tr("row, whole batch")}, {formula("∂L/∂r_{t}"), Kind::strip}};
     const auto row = [&](std::size_t position, const QString& label) {
         OperationRow r;
         r.label = label;
-        const Values own = rows.subspan(position * D_, D_);
+        const Values slopes = rows.subspan(position * D_, D_);
         const auto id = std::size_t(t_.ids[example_ * T_ + position]);
         const auto length = [&](Values values) {
             OperationCell c = gradientNumber(lengthOf(values));
             c.text = traceText(*c.value);
             return c;
         };
-        r.cells = {length(own), length(table.size() >= (id + 1) * D_ ? table.subspan(id * D_, D_) : Values()),
-                   stripCell(formula("∂L/∂r"), "d_embedding_rows", position * D_, own)};
+        r.cells = {length(slopes), length(table.size() >= (id + 1) * D_ ? table.subspan(id * D_, D_) : Values()),
+                   stripCell(formula("∂L/∂r"), "d_embedding_rows", position * D_, slopes)};
         r.current = position == t;
         page_.rows.push_back(std::move(r));
     };
@@ -459,18 +515,20 @@ void PageBuilder::embeddingBackward() {
         }
     }
     for (std::size_t i = 0; i < phrase_.positions.size(); ++i) row(phrase_.positions[i], phrase_.words[i]);
-    page_.worked = {
-        gradientLine(formula("∂L/∂r_{%1, %2}").arg(literal(std::size_t(t_.ids[example_ * T_ + t])), QString::number(d)),
-                     {(Shown::gradient(at(experts, d)) + Shown::gradient(at(gate, d))) / Shown::exact(averaged_)},
-                     at(rows, picked))};
-    page_.aside = tr("experts %1, gate %2").arg(traceText(lengthOf(experts)), traceText(lengthOf(gate)));
-    page_.notice = phrase_.padding && !masked_
-                       ? tr("Padding learns too: its row gets the gradients of all its places.")
+    page_.worked = {gradientLine(
+        formula("∂L/∂r_{%1, %2}").arg(literal(std::size_t(t_.ids[example_ * T_ + t])), QString::number(d)),
+        {tokens_ ? Shown::gradient(at(experts, part)) + Shown::gradient(at(gate, part))
+                 : (Shown::gradient(at(experts, d)) + Shown::gradient(at(gate, d))) / Shown::exact(averaged_)},
+        at(rows, picked))};
+    page_.aside = tr("experts %1, gate %2").arg(traceText(lengthOf(own(experts))), traceText(lengthOf(own(gate))));
+    page_.notice = phrase_.padding && !masked_ ? tr("Padding learns too: its row gets the gradients of all its places.")
+                   : tokens_
+                       ? tr("Each word gets its own; a word that stands in several places collects from all of them.")
                        : tr("All words of the phrase get the same; a word that stands in several examples collects "
                             "from all of them.");
     page_.keras = QStringLiteral("dE = tape.gradient(%1, model.get_layer(\"embedding\").embeddings)")
                       .arg(balanced_ ? QStringLiteral("loss + B") : QStringLiteral("loss"));
-    finish(at(rows, picked), (at(experts, d) + at(gate, d)) / double(averaged_), ref("d_embedding_rows", picked));
+    finish(at(rows, picked), (at(experts, part) + at(gate, part)) / double(places), ref("d_embedding_rows", picked));
     for (OperationRow& r : page_.rows)
         if (!r.cells.empty() && r.cells.back().strip) r.current = r.cells.back().strip->first.index == t * D_;
 }

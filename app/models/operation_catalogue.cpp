@@ -4,6 +4,7 @@
 #include "app/models/operation_reader.h"
 #include "app/models/text_format.h"
 #include "app/models/theme.h"
+#include "engine/core/family.h"
 
 #include <algorithm>
 #include <array>
@@ -71,16 +72,18 @@ QString operationName(const TraceOp& op, const ModelSpec& model) {
         std::pair{"gate_scores_backward", QT_TRANSLATE_NOOP("moe::app::PageBuilder", "Gate scores")},
         std::pair{"expert_output_backward", QT_TRANSLATE_NOOP("moe::app::PageBuilder", "Experts: outputs")},
         std::pair{"expert_hidden_backward", QT_TRANSLATE_NOOP("moe::app::PageBuilder", "Experts: hidden, %1")},
+        std::pair{"mean_backward", QT_TRANSLATE_NOOP("moe::app::PageBuilder", "Mean over the phrase")},
         std::pair{"embedding_backward", QT_TRANSLATE_NOOP("moe::app::PageBuilder", "Mean, embedding rows")},
         std::pair{"adam", QT_TRANSLATE_NOOP("moe::app::PageBuilder", "Adam: every parameter")},
     };
+    if (op.id == "embedding_backward" && routes_tokens(model)) return PageBuilder::tr("Embedding rows");
     for (const auto& [id, name] : names)
         if (op.id == id) return PageBuilder::tr(name).replace(QStringLiteral("%1"), activationName(model));
     return QString::fromStdString(op.id);
 }
 
 PageBuilder::PageBuilder(const Trace& trace, std::size_t op, std::size_t example, const std::vector<QString>& words,
-                         const std::optional<NumberRef>& picked)
+                         const std::optional<NumberRef>& picked, std::optional<std::size_t> token)
     : t_(trace),
       op_(trace.ops[op]),
       example_(example),
@@ -93,6 +96,46 @@ PageBuilder::PageBuilder(const Trace& trace, std::size_t op, std::size_t example
     activation_ = activation_named(m.activation).id;
     soft_ = m.router == "soft", masked_ = m.mask_zero, balanced_ = m.balance_loss > 0;
     averaged_ = std::max<std::size_t>(1, masked_ ? phrase_.positions.size() : T_);
+    tokens_ = routes_tokens(m);
+    at_gate_ = tokens_ ? "embedding_rows" : "mean";
+    at_head_ = tokens_ ? "mean" : "mixed";
+    from_gate_ = tokens_ ? "d_rows_gate" : "d_mean_gate";
+    from_experts_ = tokens_ ? "d_rows_experts" : "d_mean_experts";
+    from_head_ = tokens_ ? "d_mean" : "d_mixed";
+    head_letter_ = symbolOf(at_head_, soft_, tokens_);
+    token_ = followedToken(trace, example, picked, token);
+}
+
+std::size_t followedToken(const Trace& trace, std::size_t example, const std::optional<NumberRef>& picked,
+                          std::optional<std::size_t> before) {
+    const std::size_t T = trace.routed_places();
+    if (T > 1 && picked && picked->example == example && valueOfTokens(picked->name))
+        if (const TraceValue* v = trace.find(picked->name); v && picked->index < v->of(example).size())
+            return picked->index / (v->of(example).size() / T);
+    return std::min(before.value_or(T - 1), T - 1);
+}
+
+bool valueOfTokens(std::string_view name) {
+    constexpr std::array<std::string_view, 6> of_phrases = {"mean", "logits", "probs", "loss", "d_logits", "d_mean"};
+    return std::ranges::find(of_phrases, name) == of_phrases.end();
+}
+
+bool PageBuilder::hasTokens(std::string_view name) const {
+    return tokens_ && !whole_ && valueOfTokens(name);
+}
+
+std::size_t PageBuilder::before(const char* name) const {
+    const TraceValue* v = t_.find(name);
+    return v && hasTokens(name) ? token_ * (v->of(example_).size() / T_) : 0;
+}
+
+QString PageBuilder::tokenText() const {
+    const auto id = std::size_t(t_.ids[example_ * T_ + token_]);
+    return id == 0 ? tr("padding") : u'“' + shownText(elidedWord(word(id))) + u'”';
+}
+
+QString PageBuilder::balancedText() const {
+    return tokens_ ? tr("%1 tokens").arg(std::size_t(balance_rows_)) : tr("%1 examples").arg(N_);
 }
 
 OperationPage PageBuilder::build() {
@@ -117,6 +160,7 @@ OperationPage PageBuilder::build() {
         std::pair{"expert_output_backward", &PageBuilder::expertOutputBackward},
         std::pair{"expert_hidden_backward", &PageBuilder::expertHiddenBackward},
         std::pair{"embedding_backward", &PageBuilder::embeddingBackward},
+        std::pair{"mean_backward", &PageBuilder::meanBackward},
         std::pair{"adam", &PageBuilder::adam},
     };
     const QString name = operationName(op_, t_.experiment.model);
@@ -128,12 +172,14 @@ OperationPage PageBuilder::build() {
 
 PageBuilder::Values PageBuilder::value(const char* name) const {
     const TraceValue* v = t_.find(name);
-    return v ? v->of(example_) : Values();
+    if (!v) return {};
+    const Values all = v->of(example_);
+    return hasTokens(name) ? all.subspan(before(name), all.size() / T_) : all;
 }
 
 PageBuilder::Values PageBuilder::value(const char* name, std::size_t visit) const {
     const TraceValue* v = t_.find(name);
-    return v && visit < K_ ? v->of(example_, visit) : Values();
+    return v && visit < K_ ? v->of(example_, (tokens_ ? token_ * K_ : 0) + visit) : Values();
 }
 
 PageBuilder::Values PageBuilder::parameter(const char* name) const {
@@ -172,7 +218,7 @@ std::size_t PageBuilder::largestExpert(Values values) const {
 }
 
 std::size_t PageBuilder::expertOf(std::size_t visit) const {
-    return std::size_t(t_.expert_indices[example_ * K_ + visit]);
+    return std::size_t(t_.expert_indices[(tokens_ ? example_ * T_ + token_ : example_) * K_ + visit]);
 }
 
 std::size_t PageBuilder::visitOf(std::size_t expert) const {
@@ -226,17 +272,22 @@ std::vector<std::size_t> PageBuilder::listedWords() const {
 void PageBuilder::countBalance() {
     shares_.assign(E_, 0.0);
     probabilities_.assign(E_, 0.0);
-    for (const std::int32_t e : t_.assignments)
-        shares_[std::size_t(e)] += 1 / double(std::max<std::size_t>(1, t_.assignments.size()));
+    const std::size_t rows = N_ * t_.routed_places(), choices = rows ? t_.assignments.size() / rows : 0;
+    balance_rows_ = 0;
+    for (std::size_t row = 0; row < rows; ++row) balance_rows_ += !outOfBalance(row);
+    const double counted = std::max(1.0, balance_rows_);
+    for (std::size_t i = 0; i < t_.assignments.size(); ++i)
+        if (!outOfBalance(i / choices)) shares_[std::size_t(t_.assignments[i])] += 1 / (counted * double(choices));
     const TraceValue* probs = t_.find("gate_probs");
     for (std::size_t i = 0; probs && i < probs->values.size(); ++i)
-        probabilities_[i % E_] += double(probs->values[i]) / double(N_);
+        if (!outOfBalance(i / E_)) probabilities_[i % E_] += double(probs->values[i]) / counted;
 }
 
 std::size_t PageBuilder::pickedIn(const char* name, std::optional<std::size_t> otherwise) const {
     const Values values = value(name);
-    if (picked_ && picked_->name == name && picked_->example == example_ && picked_->index < values.size())
-        return picked_->index;
+    if (picked_ && picked_->name == name && picked_->example == example_ && picked_->index >= before(name) &&
+        picked_->index - before(name) < values.size())
+        return picked_->index - before(name);
     return otherwise ? *otherwise : largest(values);
 }
 
@@ -246,12 +297,12 @@ std::size_t PageBuilder::pickedExpert(std::size_t otherwise) const {
     if (!v || v->shape.size() < 2) return otherwise;
     for (const char* by_expert : {"gate_logits", "gate_probs", "d_gate_probs_balance", "d_gate_logits_task",
                                   "d_gate_logits_balance", "d_gate_logits"})
-        if (v->name == by_expert && picked_->index < E_) return picked_->index;
+        if (v->name == by_expert && picked_->index < v->of(example_).size()) return picked_->index % E_;
     for (const char* by_visit : {"expert_weights", "d_expert_weights", "hidden_sums", "hidden", "answers", "d_answers",
                                  "d_hidden", "d_hidden_sums"}) {
         if (v->name != by_visit) continue;
         const std::size_t width = v->shape.size() > 2 ? v->shape[2] : 1;
-        if (width && picked_->index / width < K_) return expertOf(picked_->index / width);
+        if (width && picked_->index < v->of(example_).size()) return expertOf(picked_->index / width % K_);
     }
     return otherwise;
 }
@@ -462,6 +513,8 @@ bool PageBuilder::gives(double calculated, const OperationCell& result) {
 
 void PageBuilder::shapes(const QString& in, const QString& out) {
     page_.shapes = tr("in %1 · out %2").arg(in, out);
+    const bool of_token = std::ranges::any_of(op_.outputs, [&](const std::string& n) { return hasTokens(n); });
+    if (of_token && t_.find(op_.outputs.front())) page_.shapes = tr("word %1 · %2").arg(tokenText(), page_.shapes);
 }
 
 void PageBuilder::finish(double result, double recomputed, std::optional<NumberRef> subject) {
@@ -476,14 +529,14 @@ void PageBuilder::finish(double result, double recomputed, std::optional<NumberR
 }
 
 OperationPage operationPage(const Trace& trace, std::size_t op, std::size_t example, const std::vector<QString>& words,
-                            const std::optional<NumberRef>& picked) {
-    return PageBuilder(trace, op, example, words, picked).build();
+                            const std::optional<NumberRef>& picked, std::optional<std::size_t> token) {
+    return PageBuilder(trace, op, example, words, picked, token).build();
 }
 
 QString stripLabel(const ValueStrip& strip, std::size_t index, const std::vector<QString>& words) {
     const std::size_t i = strip.first.index + index;
     if (strip.words) return i < words.size() ? words[i] : QString::number(i);
-    if (strip.experts) return expertName(i);
+    if (strip.experts) return expertName(index);  // all of them, of an example or a token
     return QString::number(index);
 }
 

@@ -19,6 +19,7 @@ double largestOf(const std::vector<OperationRow>& rows, std::size_t column) {
 }  // namespace
 
 void PageBuilder::embeddingRows() {
+    whole_ = true;
     page_.question = tr("Which numbers stand for each word of “%1”?").arg(elidedPhrase());
     page_.formula = formula("r_{t} = embedding[ id_{t} ]");
     shapes(tr("(%1) ids").arg(T_), QStringLiteral("(%1, %2)").arg(T_).arg(D_));
@@ -56,7 +57,8 @@ void PageBuilder::embeddingRows() {
     const double result = at(rows, picked), table = at(parameter("embedding"), id * D_ + d);
     page_.worked = {formula("r_{%1, %2} = embedding[ %3, %2 ] = %4")
                         .arg(literal(id), QString::number(d), QString::number(id), traceText(result))};
-    page_.notice = !phrase_.padding ? tr("Each word has a row of its own; the same word has the same row everywhere.")
+    page_.notice = tokens_            ? tr("Each word goes its own way from here: pick one and follow it.")
+                   : !phrase_.padding ? tr("Each word has a row of its own; the same word has the same row everywhere.")
                    : masked_
                        ? tr("Shorter phrases are filled up with padding in front; the mask leaves it out.")
                        : tr("Shorter phrases are filled up in front with padding, id 0, which has a row as well.");
@@ -67,17 +69,22 @@ void PageBuilder::embeddingRows() {
 }
 
 void PageBuilder::mean() {
+    whole_ = true;
+    const char* const of = tokens_ ? "mixed" : "embedding_rows";
+    const QString letter = symbolOf(of, soft_), mean_letter = symbolOf("mean", soft_, tokens_);
     page_.question = tr("What does the model keep of “%1”?").arg(elidedPhrase());
     const bool one = averaged_ == 1;
-    page_.formula = formula("x = ( Σ_{t} r_{t} ) / %1 %2")
-                        .arg(QString::number(averaged_), masked_ ? (one ? tr("word") : tr("words"))
-                                                         : one   ? tr("place")
-                                                                 : tr("places"));
+    page_.formula = formula("%1 = ( Σ_{t} %2_{t} ) / %3 %4")
+                        .arg(mean_letter, letter, QString::number(averaged_),
+                             masked_ ? (one ? tr("word") : tr("words"))
+                             : one   ? tr("place")
+                                     : tr("places"));
     shapes(QStringLiteral("(%1, %2)").arg(T_).arg(D_), QStringLiteral("(%1)").arg(D_));
-    const Values rows = value("embedding_rows"), x = value("mean");
+    const Values rows = value(of), x = value("mean");
     const std::size_t d = pickedIn("mean");
     page_.heading = tr("word");
-    page_.columns = {{formula("r_{t, %1}").arg(d)}, {formula("r_{t}"), OperationColumn::Kind::strip}};
+    page_.columns = {{formula("%1_{t, %2}").arg(letter).arg(d)},
+                     {formula("%1_{t}").arg(letter), OperationColumn::Kind::strip}};
     double sum = 0;
     std::vector<Term> terms;
     std::vector<double> times_of;
@@ -85,9 +92,8 @@ void PageBuilder::mean() {
         OperationRow r;
         r.label = label;
         const double v = at(rows, position * D_ + d);
-        r.cells.push_back(signedNumber(v, ref("embedding_rows", position * D_ + d)));
-        r.cells.push_back(
-            stripCell(QStringLiteral("r"), "embedding_rows", position * D_, rows.subspan(position * D_, D_)));
+        r.cells.push_back(signedNumber(v, ref(of, position * D_ + d)));
+        r.cells.push_back(stripCell(letter, of, position * D_, rows.subspan(position * D_, D_)));
         r.faint = times > 1 || (phrase_.padding && position < phrase_.padding);
         page_.rows.push_back(std::move(r));
         sum += double(times) * v;
@@ -100,7 +106,7 @@ void PageBuilder::mean() {
     r.label = tr("mean");
     r.cells.push_back(signedNumber(at(x, d), ref("mean", d)));
     r.cells.back().strong = true;
-    r.cells.push_back(stripCell(QStringLiteral("x"), "mean", 0, x));
+    r.cells.push_back(stripCell(mean_letter, "mean", 0, x));
     page_.rows.push_back(std::move(r));
     std::vector<OperationCell*> column;
     for (std::size_t i = 0; i < times_of.size(); ++i) column.push_back(&page_.rows[i].cells[0]);
@@ -109,10 +115,17 @@ void PageBuilder::mean() {
         for (std::size_t i = 0; i < column.size(); ++i) together += times_of[i] * shown(*column[i]);
         return gives(together / double(averaged_), page_.rows.back().cells[0]);
     });
-    page_.worked = {line(formula("x_{%1}").arg(d),
+    page_.worked = {line(formula("%1_{%2}").arg(mean_letter).arg(d),
                          {sumOf(terms, 4, at(x, d) * double(averaged_)) / Shown::exact(averaged_)}, at(x, d))};
     page_.notice =
-        !masked_ && phrase_.padding == 1
+        tokens_ && !masked_ && phrase_.padding == 1
+            ? tr("One of the %1 places is padding: experts answer it like a word, and it is averaged in.").arg(T_)
+        : tokens_ && !masked_ && phrase_.padding
+            ? tr("%1 of the %2 places are padding: experts answer it like a word, and it is averaged in.")
+                  .arg(phrase_.padding)
+                  .arg(T_)
+        : tokens_ && phrase_.words.size() == 1 ? tr("One word, nothing else: the mean is what was answered to it.")
+        : !masked_ && phrase_.padding == 1
             ? tr("One of the %1 rows is padding: it is averaged in, and pulls short phrases towards the same point.")
                   .arg(T_)
         : !masked_ && phrase_.padding
@@ -121,19 +134,23 @@ void PageBuilder::mean() {
                   .arg(T_)
         : phrase_.words.size() > 1 ? tr("The order is lost: the same words in another order have the same mean.")
                                    : tr("One word, nothing else: the mean is its row.");
-    page_.keras = masked_ ? QStringLiteral("x = model.get_layer(\"mean\")(rows, mask=keras.ops.not_equal(ids, 0))")
-                          : QStringLiteral("x = model.get_layer(\"mean\")(rows)");
+    page_.keras = QStringLiteral("%1 = model.get_layer(\"mean\")(%2%3)")
+                      .arg(tokens_ ? QStringLiteral("phrase") : QStringLiteral("x"),
+                           tokens_ ? QStringLiteral("y") : QStringLiteral("rows"),
+                           masked_ ? QStringLiteral(", mask=keras.ops.not_equal(ids, 0)") : QString());
     finish(at(x, d), sum / double(averaged_), ref("mean", d));
 }
 
 void PageBuilder::gateScores() {
-    page_.question = tr("How well does the phrase fit each expert, in the gate's eyes?");
+    page_.question = tokens_ ? tr("How well does %1 fit each expert, in the gate's eyes?").arg(tokenText())
+                             : tr("How well does the phrase fit each expert, in the gate's eyes?");
     page_.formula = formula("z_{e} = Σ_{d} x_{d} W_{d, e} + b_{e}");
     shapes(QStringLiteral("(%1)").arg(D_), QStringLiteral("(%1)").arg(E_));
     page_.heading = tr("expert");
     page_.columns = {
         {formula("x · W_{e}")}, {formula("b_{e}")}, {formula("z_{e}")}, {QString(), OperationColumn::Kind::bar}};
-    const Values x = value("mean"), z = value("gate_logits"), W = parameter("gate/kernel"), b = parameter("gate/bias");
+    const Values x = value(at_gate_), z = value("gate_logits"), W = parameter("gate/kernel"),
+                 b = parameter("gate/bias");
     const std::size_t e = pickedExpert(largestExpert(z));
     for (const Visitor& v : visitors()) {
         OperationRow& r = expertRow({v.expert, 0}, false);
@@ -146,7 +163,7 @@ void PageBuilder::gateScores() {
     const double most = largestOf(page_.rows, 2);
     for (OperationRow& r : page_.rows) r.cells.push_back(bar(*r.cells[2].value, most));
     othersRow(tr("their scores are in the strip below"));
-    page_.strips = {strip(QStringLiteral("x"), "mean", 0, x), strip(QStringLiteral("z"), "gate_logits", 0, z)};
+    page_.strips = {strip(QStringLiteral("x"), at_gate_, 0, x), strip(QStringLiteral("z"), "gate_logits", 0, z)};
     page_.worked = {line(formula("z_{%1}").arg(expertLetter(e)),
                          {productsOf(x, W, e, E_, at(z, e) - at(b, e)) + Shown::number(at(b, e))}, at(z, e), true)};
     page_.notice = tr("A score may be any number; only the differences between the scores count in what follows.");
@@ -156,8 +173,9 @@ void PageBuilder::gateScores() {
 
 void PageBuilder::gateSoftmax() {
     const QString g = soft_ ? QStringLiteral("g") : QStringLiteral("p");
-    page_.question = soft_ ? tr("How much does the gate trust each expert?")
-                           : tr("How likely would the gate send the phrase to each expert?");
+    page_.question = soft_     ? tr("How much does the gate trust each expert?")
+                     : tokens_ ? tr("How likely would the gate send %1 to each expert?").arg(tokenText())
+                               : tr("How likely would the gate send the phrase to each expert?");
     page_.formula = formula("%1_{e} = exp( z_{e} ) / Σ_{j} exp( z_{j} )").arg(g);
     shapes(QStringLiteral("(%1)").arg(E_), QStringLiteral("(%1)").arg(E_));
     page_.heading = tr("expert");
@@ -269,7 +287,7 @@ void PageBuilder::expertHidden() {
     page_.columns = {{relu ? tr("units at work") : tr("units above 0")},
                      {formula("|h_{e}|")},
                      {formula("h_{e}"), OperationColumn::Kind::strip}};
-    const Values x = value("mean"), all = value("hidden"), W = parameter("experts/hidden/kernel"),
+    const Values x = value(at_gate_), all = value("hidden"), W = parameter("experts/hidden/kernel"),
                  b = parameter("experts/hidden/bias");
     const std::size_t picked = pickedIn("hidden", pickedIn("hidden_sums", largest(all))), k = picked / H_,
                       j = picked % H_;
@@ -285,7 +303,7 @@ void PageBuilder::expertHidden() {
         r.cells.push_back(stripCell(formula("h_{%1}").arg(expertLetter(v.expert)), "hidden", *v.visit * H_, h));
     }
     othersRow();
-    page_.strips = {strip(QStringLiteral("x"), "mean", 0, x)};
+    page_.strips = {strip(QStringLiteral("x"), at_gate_, 0, x)};
     const std::size_t e = expertOf(k);
     const double product = dot(x, W, e * D_ * H_ + j, H_), bias = at(b, e * H_ + j),
                  sum = at(value("hidden_sums"), picked);
@@ -326,7 +344,10 @@ void PageBuilder::expertOutput() {
         line(formula("y_{%1, %2} = h_{%1} · V_{%2} + c").arg(expertLetter(e), QString::number(d)),
              {productsOf(value("hidden", k), W, e * H_ * D_ + d, D_, at(all, picked) - bias) + Shown::number(bias)},
              at(all, picked))};
-    page_.notice = soft_ ? tr("Every expert answers every phrase; how much an answer counts is the gate's decision.")
+    page_.notice = soft_ ? (tokens_ ? tr("Every expert answers every word; how much an answer counts is the gate's "
+                                         "decision.")
+                                    : tr("Every expert answers every phrase; how much an answer counts is the gate's "
+                                         "decision."))
                          : tr("Only the chosen experts compute an answer.");
     page_.keras = QStringLiteral("answers = model.get_layer(\"experts\")(h)");
     finish(at(all, picked), product + bias, ref("answers", picked));
@@ -386,18 +407,21 @@ void PageBuilder::weightedSum() {
     page_.notice = K_ == 1 ? tr("With one chosen expert and a weight of 1 the sum is its answer.")
                            : tr("Weight times length: %1 of what is added comes from expert %2.")
                                  .arg(percentText(total > 0 ? most / total : 0), expertLetter(strongest));
-    page_.keras = QStringLiteral("y = keras.ops.einsum(\"be,bed->bd\", g, answers)");
+    page_.keras = QStringLiteral("y = keras.ops.einsum(\"%1\", g, answers)")
+                      .arg(tokens_ ? QStringLiteral("bte,bted->btd") : QStringLiteral("be,bed->bd"));
     finish(at(y, d), sum, ref("mixed", d));
 }
 
 void PageBuilder::vocabularyScores() {
     page_.question = tr("How well does each word of the vocabulary fit as the next one?");
-    page_.formula = formula("s_{w} = y · U_{w} + c_{w}");
+    page_.formula = formula("s_{w} = %1 · U_{w} + c_{w}").arg(head_letter_);
     shapes(QStringLiteral("(%1)").arg(D_), QStringLiteral("(%1)").arg(V_));
     page_.heading = tr("word");
-    page_.columns = {
-        {formula("y · U_{w}")}, {formula("c_{w}")}, {formula("s_{w}")}, {QString(), OperationColumn::Kind::bar}};
-    const Values y = value("mixed"), s = value("logits"), U = parameter("head/kernel"), c = parameter("head/bias");
+    page_.columns = {{formula("%1 · U_{w}").arg(head_letter_)},
+                     {formula("c_{w}")},
+                     {formula("s_{w}")},
+                     {QString(), OperationColumn::Kind::bar}};
+    const Values y = value(at_head_), s = value("logits"), U = parameter("head/kernel"), c = parameter("head/bias");
     const std::size_t w = pickedIn("logits", targetOr(largest(s)));
     for (const std::size_t i : listedWords()) {
         wordRow(i);
@@ -410,14 +434,15 @@ void PageBuilder::vocabularyScores() {
     }
     const double most = largestOf(page_.rows, 2);
     for (OperationRow& r : page_.rows) r.cells.push_back(bar(*r.cells[2].value, most));
-    page_.strips = {strip(QStringLiteral("y"), "mixed", 0, y), strip(QStringLiteral("s"), "logits", 0, s)};
+    page_.strips = {strip(head_letter_, at_head_, 0, y), strip(QStringLiteral("s"), "logits", 0, s)};
     const double product = dot(y, U, w, V_);
-    page_.worked = {line(formula("s_{%1} = y · U_{%1} + c_{%1}").arg(literal(w)),
+    page_.worked = {line(formula("s_{%1} = %2 · U_{%1} + c_{%1}").arg(literal(w), head_letter_),
                          {productsOf(y, U, w, V_, at(s, w) - at(c, w)) + Shown::number(at(c, w))}, at(s, w), true)};
     page_.notice = tr("The highest score is the prediction. Every one of the %1 words gets a score; "
                       "the strip shows them all.")
                        .arg(countText(V_));
-    page_.keras = QStringLiteral("head = model.get_layer(\"next_word\"); s = y @ head.kernel + head.bias");
+    page_.keras = QStringLiteral("head = model.get_layer(\"next_word\"); s = %1 @ head.kernel + head.bias")
+                      .arg(tokens_ ? QStringLiteral("phrase") : QStringLiteral("y"));
     finish(at(s, w), product + at(c, w), ref("logits", w));
 }
 
@@ -475,9 +500,9 @@ void PageBuilder::balanceLoss() {
     countBalance();
     const double alpha = t_.experiment.model.balance_loss;
     const QString p = soft_ ? QStringLiteral("g") : QStringLiteral("p");
-    page_.question = tr("Are the experts used alike by the batch's %1 examples?").arg(N_);
+    page_.question = tr("Are the experts used alike by the batch's %1?").arg(balancedText());
     page_.formula = formula("B = α E Σ_{e} f_{e} P_{e}");
-    page_.shapes = tr("batch (%1, %2) · out 1").arg(N_).arg(E_);
+    page_.shapes = tr("batch (%1, %2) · out 1").arg(std::size_t(balance_rows_)).arg(E_);
     page_.heading = tr("expert");
     page_.columns = {
         {formula("f_{e}")}, {formula("P_{e}")}, {formula("f_{e} P_{e}")}, {QString(), OperationColumn::Kind::bar}};
@@ -505,8 +530,9 @@ void PageBuilder::balanceLoss() {
     page_.notice = tr("f: share of the choices, P: mean of %1, both over the whole batch. Used alike, B is α = %2; all "
                       "on one expert, up to α E = %3.")
                        .arg(p, traceText(alpha), traceText(alpha * double(E_)));
-    page_.keras = QStringLiteral("B = %1 * %2 * keras.ops.sum(f * keras.ops.mean(%3, axis=0))")
-                      .arg(exactText(float(alpha)), QString::number(E_), p);
+    page_.keras = QStringLiteral("B = %1 * %2 * keras.ops.sum(f * keras.ops.mean(%3, axis=%4))")
+                      .arg(exactText(float(alpha)), QString::number(E_), p,
+                           tokens_ ? QStringLiteral("(0, 1)") : QStringLiteral("0"));
     finish(t_.balance, alpha * double(E_) * sum, NumberRef{"balance", 0, 0});
 }
 

@@ -21,7 +21,7 @@ QString exactText(float value) {
     return QString::fromStdString(to_text(value));
 }
 
-QString symbolOf(std::string_view value, bool soft) {
+QString symbolOf(std::string_view value, bool soft, bool tokens) {
     // Longer names before those that they begin with.
     static constexpr std::array letters = {
         std::pair{"embedding_rows", 'r'}, std::pair{"mean", 'x'},           std::pair{"gate_logits", 'z'},
@@ -32,8 +32,10 @@ QString symbolOf(std::string_view value, bool soft) {
     const bool gradient = value.starts_with("d_");
     const std::string_view of = gradient ? value.substr(2) : value;
     const auto found = std::ranges::find_if(letters, [&](const auto& l) { return of.starts_with(l.first); });
+    if (of.starts_with("rows_")) return QStringLiteral("∂L/∂r");
     if (found == letters.end()) return {};
-    const QChar letter = QLatin1Char(soft && found->second == 'p' ? 'g' : found->second);
+    QChar letter = QLatin1Char(soft && found->second == 'p' ? 'g' : found->second);
+    if (tokens && found->second == 'x') letter = u'ȳ';
     if (!gradient) return letter;
     return (value == "d_gate_probs_balance" ? QStringLiteral("∂B/∂") : QStringLiteral("∂L/∂")) + letter;
 }

@@ -18,8 +18,8 @@ QString exactText(float value);
 
 /// The letter of a trace's value, the same wherever it is written: r row, x mean, z gate score, p gate probability (g
 /// where the router is soft: there it is the weight), g gate weight, a hidden sum, h hidden, y answer and mix, s score
-/// of a word, q its probability, L loss; "∂L/∂z" for "d_gate_logits". Markup.
-QString symbolOf(std::string_view value, bool soft);
+/// of a word, q its probability, L loss; "∂L/∂z" for "d_gate_logits". Where tokens are routed the mean is ȳ. Markup.
+QString symbolOf(std::string_view value, bool soft, bool tokens = false);
 
 /// Euclidean length of an array.
 double lengthOf(std::span<const float> values);

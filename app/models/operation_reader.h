@@ -26,7 +26,7 @@ class PageBuilder {
 
 public:
     PageBuilder(const Trace& trace, std::size_t op, std::size_t example, const std::vector<QString>& words,
-                const std::optional<NumberRef>& picked);
+                const std::optional<NumberRef>& picked, std::optional<std::size_t> token);
     OperationPage build();
 
 private:
@@ -59,6 +59,7 @@ private:
     void expertOutputBackward();
     void expertHiddenBackward();
     void embeddingBackward();
+    void meanBackward();
     // operation_update.cpp
     void adam();
     std::size_t largestOfTheGate(Values kernel) const;
@@ -69,7 +70,7 @@ private:
     QString slopeFormula() const;
     QString slopeNotice() const;
 
-    Values value(const char* name) const;                     // of this example
+    Values value(const char* name) const;                     // of this example; of its token where it has one for each
     Values value(const char* name, std::size_t visit) const;  // of one visit
     Values parameter(const char* name) const;                 // all of it, before the step
     Values gradient(const char* name) const;                  // of the whole batch
@@ -86,6 +87,13 @@ private:
     std::vector<std::size_t> listedWords() const;
     /// f_e and P_e of the balance loss, over the whole batch.
     void countBalance();
+    /// Whether a mask keeps this row at the gate out of the balance loss.
+    bool outOfBalance(std::size_t row) const { return tokens_ && masked_ && t_.ids[row] == 0; }
+    QString balancedText() const;  // "8 examples", "23 tokens"
+    /// Where tokens are routed: the numbers of `name` that come before those of the page's token.
+    std::size_t before(const char* name) const;
+    bool hasTokens(std::string_view name) const;  // one array for each token, of which the page shows one
+    QString tokenText() const;                    // “are”
     double balanceShare(std::size_t expert) const { return shares_[expert]; }
     double meanProbability(std::size_t expert) const { return probabilities_[expert]; }
 
@@ -93,7 +101,7 @@ private:
     std::size_t pickedIn(const char* name, std::optional<std::size_t> otherwise = std::nullopt) const;
     /// The expert that was picked in anything that is told by experts; else `otherwise`.
     std::size_t pickedExpert(std::size_t otherwise) const;
-    NumberRef ref(const char* name, std::size_t index) const { return {name, example_, index}; }
+    NumberRef ref(const char* name, std::size_t index) const { return {name, example_, before(name) + index}; }
     NumberRef parameterRef(const std::string& name, std::size_t index) const { return {name, 0, index}; }
 
     OperationCell number(double v, std::optional<NumberRef> ref = std::nullopt) const;
@@ -147,6 +155,13 @@ private:
     std::size_t N_, E_, K_, D_, H_, V_, T_;
     Activation activation_;
     bool soft_, masked_, balanced_;
+    bool tokens_;              // each token is routed: a page about gate and experts is about one of them
+    bool whole_ = false;       // but this page is about all
+    std::size_t token_ = 0;    // followedToken()
+    double balance_rows_ = 0;  // after countBalance()
+    // What stands at the gate and at the head, and what comes back from there.
+    const char *at_gate_, *at_head_, *from_gate_, *from_experts_, *from_head_;
+    QString head_letter_;
     std::size_t averaged_;                        // places that the mean divides by
     std::vector<double> shares_, probabilities_;  // (E) after countBalance()
     OperationPage page_;

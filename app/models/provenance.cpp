@@ -1,5 +1,7 @@
 #include "app/models/provenance.h"
 
+#include "engine/core/family.h"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -44,6 +46,8 @@ constexpr std::array<std::string_view, first_array> value_names = {
     "d_mean_experts",
     "d_mean_gate",
     "d_mean",
+    "d_rows_experts",
+    "d_rows_gate",
     "d_embedding_rows",
     "batch_loss",
     "balance",
@@ -85,6 +89,7 @@ Provenance::Provenance(std::shared_ptr<const Trace> trace) : trace_(std::move(tr
     N_ = trace_->examples, D_ = m.embedding_dim, H_ = m.hidden_dim, E_ = m.num_experts, V_ = m.vocabulary;
     T_ = N_ ? trace_->ids.size() / N_ : 0, K_ = trace_->experts_per_token();
     activation_ = activation_named(m.activation).id;
+    tokens_ = routes_tokens(m);
     values_.resize(first_sum);
     for (std::size_t i = 0; i < first_sum; ++i)
         if (const TraceValue* v = trace_->find(value_names[i])) values_[i] = v->values;
@@ -101,10 +106,12 @@ Provenance::Provenance(std::shared_ptr<const Trace> trace) : trace_(std::move(tr
 
     choices_.resize(E_);
     const std::span<const float> logits = values_[std::size_t(Q::gate_logits)];
-    for (std::size_t n = 0; n < N_; ++n) {
+    for (std::size_t n = 0; n < routedRows(); ++n) {
+        if (outOfBalance(n)) continue;
+        ++balanced_;
         if (chooses()) {
             for (std::size_t k = 0; k < K_; ++k) ++choices_[expertOf(n, k)];
-        } else if (logits.size() == N_ * E_) {
+        } else if (logits.size() == routedRows() * E_) {
             const auto row = logits.subspan(n * E_, E_);
             ++choices_[std::size_t(std::max_element(row.begin(), row.end()) - row.begin())];
         }
@@ -212,9 +219,14 @@ NumberPlace Provenance::place(TraceNumber n) const {
         }
         return p;
     }
+    const auto routed = [&] {  // what stood at the gate
+        if (!tokens_) return void(p.example = at);
+        p.token = take(T_), p.example = at;
+    };
     const auto visit = [&] {
-        p.visit = take(K_), p.example = at;
+        p.visit = take(K_);
         p.expert = expertOf(at, *p.visit);
+        routed();
     };
     switch (n.what) {
         case Q::embedding_rows:
@@ -223,12 +235,16 @@ NumberPlace Provenance::place(TraceNumber n) const {
             p.word = std::size_t(wordId(at, *p.token));
             break;
         case Q::mean:
-        case Q::mixed:
-        case Q::d_mixed:
         case Q::d_mean_experts:
         case Q::d_mean_gate:
         case Q::d_mean:
             p.dimension = take(D_), p.example = at;
+            break;
+        case Q::mixed:
+        case Q::d_mixed:
+        case Q::d_rows_experts:
+        case Q::d_rows_gate:
+            p.dimension = take(D_), routed();
             break;
         case Q::gate_logits:
         case Q::gate_probs:
@@ -236,7 +252,7 @@ NumberPlace Provenance::place(TraceNumber n) const {
         case Q::d_gate_logits_task:
         case Q::d_gate_logits_balance:
         case Q::d_gate_logits:
-            p.expert = take(E_), p.example = at;
+            p.expert = take(E_), routed();
             break;
         case Q::expert_weights:
         case Q::d_expert_weights:
@@ -269,10 +285,15 @@ NumberPlace Provenance::place(TraceNumber n) const {
     return p;
 }
 
-std::optional<std::size_t> Provenance::visitOf(std::size_t example, std::size_t expert) const {
+std::optional<std::size_t> Provenance::visitOf(std::size_t routed, std::size_t expert) const {
     for (std::size_t k = 0; k < K_; ++k)
-        if (expertOf(example, k) == expert) return k;
+        if (expertOf(routed, k) == expert) return k;
     return {};
+}
+
+// A mask keeps padding that stands at the gate out of the balance loss.
+bool Provenance::outOfBalance(std::size_t routed) const {
+    return tokens_ && trace_->experiment.model.mask_zero && trace_->ids[routed] == 0;
 }
 
 std::size_t Provenance::tokensInMean(std::size_t example) const {
@@ -284,7 +305,7 @@ std::size_t Provenance::tokensInMean(std::size_t example) const {
 // The visits of one expert, over all examples of the batch.
 void Provenance::addVisits(Derivation& d, std::size_t expert,
                            const std::function<Derivation::Term(std::size_t)>& term) const {
-    for (std::size_t v = 0; v < N_ * K_; ++v)
+    for (std::size_t v = 0; v < routedRows() * K_; ++v)
         if (std::size_t(trace_->expert_indices[v]) == expert) d.terms.push_back(term(v));
 }
 
@@ -297,6 +318,9 @@ Derivation Provenance::deriveGradient(TraceNumber number) const {
     const auto examples = [&](auto term) {
         for (std::size_t n = 0; n < N_; ++n) d.terms.push_back(term(n));
     };
+    const auto at_gate = [&](auto term) {
+        for (std::size_t g = 0; g < routedRows(); ++g) d.terms.push_back(term(g));
+    };
     switch (number.parameter) {
         case P::embedding:
             for (std::size_t i = 0; i < N_ * T_; ++i)
@@ -304,16 +328,16 @@ Derivation Provenance::deriveGradient(TraceNumber number) const {
                     d.terms.push_back({{Q::d_embedding_rows, {}, i * D_ + dim}, {}});
             break;
         case P::gate_kernel:
-            examples([&](std::size_t n) {
-                return Term{{Q::d_gate_logits, {}, n * E_ + expert}, {Q::mean, {}, n * D_ + dim}};
+            at_gate([&](std::size_t n) {
+                return Term{{Q::d_gate_logits, {}, n * E_ + expert}, {atGate(), {}, n * D_ + dim}};
             });
             break;
         case P::gate_bias:
-            examples([&](std::size_t n) { return Term{{Q::d_gate_logits, {}, n * E_ + expert}, {}}; });
+            at_gate([&](std::size_t n) { return Term{{Q::d_gate_logits, {}, n * E_ + expert}, {}}; });
             break;
         case P::hidden_kernel:
             addVisits(d, expert, [&](std::size_t v) {
-                return Term{{Q::d_hidden_sums, {}, v * H_ + unit}, {Q::mean, {}, v / K_ * D_ + dim}};
+                return Term{{Q::d_hidden_sums, {}, v * H_ + unit}, {atGate(), {}, v / K_ * D_ + dim}};
             });
             break;
         case P::hidden_bias:
@@ -329,7 +353,7 @@ Derivation Provenance::deriveGradient(TraceNumber number) const {
             break;
         case P::head_kernel:
             examples([&](std::size_t n) {
-                return Term{{Q::d_logits, {}, n * V_ + word}, {Q::mixed, {}, n * D_ + dim}};
+                return Term{{Q::d_logits, {}, n * V_ + word}, {atHead(), {}, n * D_ + dim}};
             });
             break;
         case P::head_bias:
@@ -350,7 +374,7 @@ Derivation Provenance::derive(TraceNumber number) const {
     const NumberPlace p = place(number);
     const auto n = p.example.value_or(0), k = p.visit.value_or(0), e = p.expert.value_or(0),
                dim = p.dimension.value_or(0), unit = p.unit.value_or(0), word = p.word.value_or(0);
-    const std::size_t visit = n * K_ + k;
+    const std::size_t g = tokens_ ? n * T_ + p.token.value_or(0) : n, visit = g * K_ + k;  // at the gate
     const auto parameter = [](P id, std::size_t at) { return TraceNumber{Q::parameter, id, at}; };
     const auto at = [](Q what, std::size_t place) { return TraceNumber{what, {}, place}; };
     const auto same = [&](Q what) { return TraceNumber{what, number.parameter, number.at}; };
@@ -364,8 +388,13 @@ Derivation Provenance::derive(TraceNumber number) const {
         for (std::size_t i = 0; i < count; ++i) d.terms.push_back(term(i));
     };
 
+    const auto to_head = [&] {  // what comes back from the head
+        for (std::size_t v = 0; v < V_; ++v)
+            d.terms.push_back({at(Q::d_logits, n * V_ + v), parameter(P::head_kernel, dim * V_ + v)});
+    };
     switch (number.what) {
         case Q::embedding_rows:
+            if (outOfBalance(g)) return zero(Why::padding);
             d.terms = {{parameter(P::embedding, word * D_ + dim), {}}};
             break;
         case Q::mean: {
@@ -374,34 +403,34 @@ Derivation Provenance::derive(TraceNumber number) const {
             d.divisor = words, d.scale = 1 / double(words);
             for (std::size_t t = 0; t < T_; ++t)
                 if (!model.mask_zero || wordId(n, t) != 0)
-                    d.terms.push_back({at(Q::embedding_rows, (n * T_ + t) * D_ + dim), {}});
+                    d.terms.push_back({at(tokens_ ? Q::mixed : Q::embedding_rows, (n * T_ + t) * D_ + dim), {}});
             break;
         }
         case Q::gate_logits:
             for (std::size_t i = 0; i < D_; ++i)
-                d.terms.push_back({at(Q::mean, n * D_ + i), parameter(P::gate_kernel, i * E_ + e)});
+                d.terms.push_back({at(atGate(), g * D_ + i), parameter(P::gate_kernel, i * E_ + e)});
             d.terms.push_back({parameter(P::gate_bias, e), {}});
             break;
         case Q::gate_probs:
             members(
                 Form::softmax, E_,
                 [&](std::size_t i) {
-                    return Term{at(Q::gate_logits, n * E_ + i), {}};
+                    return Term{at(Q::gate_logits, g * E_ + i), {}};
                 },
                 e);
             break;
         case Q::expert_weights:
-            if (!chooses()) return derive(at(Q::gate_probs, n * E_ + e));  // the weights are the probabilities
+            if (!chooses()) return derive(at(Q::gate_probs, g * E_ + e));  // the weights are the probabilities
             members(
                 Form::softmax, K_,
                 [&](std::size_t i) {
-                    return Term{at(Q::gate_logits, n * E_ + expertOf(n, i)), {}};
+                    return Term{at(Q::gate_logits, g * E_ + expertOf(g, i)), {}};
                 },
                 k);
             break;
         case Q::hidden_sums:
             for (std::size_t i = 0; i < D_; ++i)
-                d.terms.push_back({at(Q::mean, n * D_ + i), parameter(P::hidden_kernel, (e * D_ + i) * H_ + unit)});
+                d.terms.push_back({at(atGate(), g * D_ + i), parameter(P::hidden_kernel, (e * D_ + i) * H_ + unit)});
             d.terms.push_back({parameter(P::hidden_bias, e * H_ + unit), {}});
             break;
         case Q::hidden:
@@ -419,11 +448,11 @@ Derivation Provenance::derive(TraceNumber number) const {
             break;
         case Q::mixed:
             for (std::size_t i = 0; i < K_; ++i)
-                d.terms.push_back({at(Q::answers, (n * K_ + i) * D_ + dim), at(Q::expert_weights, n * K_ + i)});
+                d.terms.push_back({at(Q::answers, (g * K_ + i) * D_ + dim), at(Q::expert_weights, g * K_ + i)});
             break;
         case Q::logits:
             for (std::size_t i = 0; i < D_; ++i)
-                d.terms.push_back({at(Q::mixed, n * D_ + i), parameter(P::head_kernel, i * V_ + word)});
+                d.terms.push_back({at(atHead(), n * D_ + i), parameter(P::head_kernel, i * V_ + word)});
             d.terms.push_back({parameter(P::head_bias, word), {}});
             break;
         case Q::probs:
@@ -460,23 +489,30 @@ Derivation Provenance::derive(TraceNumber number) const {
             d.terms = {{same(Q::probs), {}}};
             break;
         case Q::d_mixed:
-            for (std::size_t v = 0; v < V_; ++v)
-                d.terms.push_back({at(Q::d_logits, n * V_ + v), parameter(P::head_kernel, dim * V_ + v)});
+            if (tokens_) {
+                const std::size_t words = tokensInMean(n);
+                if (model.mask_zero && wordId(n, p.token.value_or(0)) == 0) return zero(Why::padding);
+                d.divisor = words, d.scale = 1 / double(words);
+                d.terms = {{at(Q::d_mean, n * D_ + dim), {}}};
+            } else {
+                to_head();
+            }
             break;
         case Q::d_answers:
-            d.terms = {{at(Q::d_mixed, n * D_ + dim), at(Q::expert_weights, visit)}};
+            d.terms = {{at(Q::d_mixed, g * D_ + dim), at(Q::expert_weights, visit)}};
             break;
         case Q::d_expert_weights:
             for (std::size_t i = 0; i < D_; ++i)
-                d.terms.push_back({at(Q::d_mixed, n * D_ + i), at(Q::answers, visit * D_ + i)});
+                d.terms.push_back({at(Q::d_mixed, g * D_ + i), at(Q::answers, visit * D_ + i)});
             break;
         case Q::d_gate_probs_balance: {
             if (!(model.balance_loss > 0)) return zero(Why::balance_off);
+            if (outOfBalance(g)) return zero(Why::padding);
             d.form = Form::balance_share;
-            d.visits = chooses() ? N_ * K_ : N_;
+            d.visits = chooses() ? balanced_ * K_ : balanced_;
             d.choices = choices_[e];
             d.weight = model.balance_loss;
-            d.scale = d.weight * double(E_) / double(N_);
+            d.scale = d.weight * double(E_) / double(balanced_);
             break;
         }
         case Q::d_gate_logits_task:
@@ -484,16 +520,16 @@ Derivation Provenance::derive(TraceNumber number) const {
                 members(
                     Form::softmax_gradient, K_,
                     [&](std::size_t i) {
-                        return Term{at(Q::gate_probs, n * E_ + i), at(Q::d_expert_weights, n * K_ + i)};
+                        return Term{at(Q::gate_probs, g * E_ + i), at(Q::d_expert_weights, g * K_ + i)};
                     },
                     e);
             } else {
-                const auto own = visitOf(n, e);
+                const auto own = visitOf(g, e);
                 if (!own) return zero(Why::not_chosen);
                 members(
                     Form::softmax_gradient, K_,
                     [&](std::size_t i) {
-                        return Term{at(Q::expert_weights, n * K_ + i), at(Q::d_expert_weights, n * K_ + i)};
+                        return Term{at(Q::expert_weights, g * K_ + i), at(Q::d_expert_weights, g * K_ + i)};
                     },
                     *own);
             }
@@ -503,7 +539,7 @@ Derivation Provenance::derive(TraceNumber number) const {
             members(
                 Form::softmax_gradient, E_,
                 [&](std::size_t i) {
-                    return Term{at(Q::gate_probs, n * E_ + i), at(Q::d_gate_probs_balance, n * E_ + i)};
+                    return Term{at(Q::gate_probs, g * E_ + i), at(Q::d_gate_probs_balance, g * E_ + i)};
                 },
                 e);
             break;
@@ -524,21 +560,31 @@ Derivation Provenance::derive(TraceNumber number) const {
             d.terms[0].b = same(Q::hidden_sums);
             break;
         case Q::d_mean_experts:
+        case Q::d_rows_experts:
             for (std::size_t i = 0; i < K_; ++i)
                 for (std::size_t h = 0; h < H_; ++h)
-                    d.terms.push_back({at(Q::d_hidden_sums, (n * K_ + i) * H_ + h),
-                                       parameter(P::hidden_kernel, (expertOf(n, i) * D_ + dim) * H_ + h)});
+                    d.terms.push_back({at(Q::d_hidden_sums, (g * K_ + i) * H_ + h),
+                                       parameter(P::hidden_kernel, (expertOf(g, i) * D_ + dim) * H_ + h)});
             break;
         case Q::d_mean_gate:
+        case Q::d_rows_gate:
             for (std::size_t i = 0; i < E_; ++i)
-                d.terms.push_back({at(Q::d_gate_logits, n * E_ + i), parameter(P::gate_kernel, dim * E_ + i)});
+                d.terms.push_back({at(Q::d_gate_logits, g * E_ + i), parameter(P::gate_kernel, dim * E_ + i)});
             break;
         case Q::d_mean:
+            if (tokens_) {
+                to_head();
+                break;
+            }
             d.terms = {{same(Q::d_mean_experts), {}}, {same(Q::d_mean_gate), {}}};
             break;
         case Q::d_embedding_rows: {
             const std::size_t words = tokensInMean(n);
             if (model.mask_zero && word == 0) return zero(Why::padding);
+            if (tokens_) {
+                d.terms = {{same(Q::d_rows_experts), {}}, {same(Q::d_rows_gate), {}}};
+                break;
+            }
             d.divisor = words, d.scale = 1 / double(words);
             d.terms = {{at(Q::d_mean, n * D_ + dim), {}}};
             break;
@@ -550,8 +596,9 @@ Derivation Provenance::derive(TraceNumber number) const {
         case Q::balance:
             if (!(model.balance_loss > 0)) return zero(Why::balance_off);
             // Each probability times what the loss changes with it: the balance loss is linear in them.
-            for (std::size_t i = 0; i < N_ * E_; ++i)
-                if (choices_[i % E_] > 0) d.terms.push_back({at(Q::gate_probs, i), at(Q::d_gate_probs_balance, i)});
+            for (std::size_t i = 0; i < routedRows() * E_; ++i)
+                if (choices_[i % E_] > 0 && !outOfBalance(i / E_))
+                    d.terms.push_back({at(Q::gate_probs, i), at(Q::d_gate_probs_balance, i)});
             break;
         case Q::gradient:
             return deriveGradient(number);

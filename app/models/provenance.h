@@ -41,6 +41,8 @@ enum class Quantity : std::uint8_t {
     d_mean_experts,
     d_mean_gate,
     d_mean,
+    d_rows_experts,
+    d_rows_gate,
     d_embedding_rows,
     batch_loss,
     balance,
@@ -141,11 +143,14 @@ public:
     NumberPlace place(TraceNumber number) const;
     std::int32_t wordId(std::size_t example, std::size_t token) const { return trace_->ids[example * T_ + token]; }
     std::size_t tokens() const { return T_; }
-    std::size_t expertOf(std::size_t example, std::size_t visit) const {
-        return std::size_t(trace_->expert_indices[example * K_ + visit]);
+    /// `routed`: what stood at the gate, an example or, where tokens are routed, example * tokens() + token.
+    std::size_t expertOf(std::size_t routed, std::size_t visit) const {
+        return std::size_t(trace_->expert_indices[routed * K_ + visit]);
     }
-    /// The visit with which the example went to this expert; nothing where it was not chosen.
-    std::optional<std::size_t> visitOf(std::size_t example, std::size_t expert) const;
+    /// The visit with which it went to this expert; nothing where it was not chosen.
+    std::optional<std::size_t> visitOf(std::size_t routed, std::size_t expert) const;
+    bool routesTokens() const { return tokens_; }
+    std::size_t balancedRows() const { return balanced_; }  // that the balance loss counts
 
     double value(TraceNumber number) const;
     Derivation derive(TraceNumber number) const;
@@ -165,15 +170,22 @@ private:
     std::size_t stride(Quantity what) const;  // numbers of an example
     std::size_t tokensInMean(std::size_t example) const;
     Derivation deriveGradient(TraceNumber number) const;
+    bool outOfBalance(std::size_t routed) const;
+    std::size_t routedRows() const { return tokens_ ? N_ * T_ : N_; }
+    Quantity atGate() const { return tokens_ ? Quantity::embedding_rows : Quantity::mean; }
+    Quantity atHead() const { return tokens_ ? Quantity::mean : Quantity::mixed; }
     void addVisits(Derivation& d, std::size_t expert, const std::function<Derivation::Term(std::size_t)>& term) const;
 
     std::shared_ptr<const Trace> trace_;
     Activation activation_ = Activation::relu;
     std::size_t N_ = 0, T_ = 0, D_ = 0, H_ = 0, E_ = 0, K_ = 0, V_ = 0;
+    std::size_t balanced_ = 0;
+    bool tokens_ = false;
     std::vector<std::span<const float>> values_;  // by Quantity, the first ones
     std::vector<std::span<const float>> arrays_;  // (7, 9) of the parameters
     std::vector<float> targets_;                  // (N) as numbers
-    // (E) examples counted for each expert by the balance loss: a soft gate's most probable one, of equals the first.
+    // (E) examples (or tokens) counted for each expert by the balance loss: a soft gate's most probable one, of equals
+    // the first.
     std::vector<std::size_t> choices_;
     float sums_[2] = {0, 0};  // batch_loss, balance
 };

@@ -103,7 +103,7 @@ std::optional<Shown> ProvenanceCards::arithmetic(const Derivation& d) const {
         case Form::balance_share: {
             const QString share = QStringLiteral("%1/%2").arg(d.choices).arg(d.visits);
             return Shown::number(d.weight) * Shown::exact(provenance_.experts()) *
-                   Shown::exact(share, double(d.choices) / double(d.visits)) / Shown::exact(provenance_.examples());
+                   Shown::exact(share, double(d.choices) / double(d.visits)) / Shown::exact(provenance_.balancedRows());
         }
         case Form::momentum:
             return a(0) + (a(1) - a(0)) * Shown::exact(QStringLiteral(".1"), momentum_share);

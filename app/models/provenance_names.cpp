@@ -109,6 +109,7 @@ NumberName ProvenanceCards::name(TraceNumber n) const {
         return name;
     }
     const QString gate = symbolOf("gate_probs", !provenance_.chooses());
+    const QString mean = symbolOf("mean", false, provenance_.routesTokens());
     const QString score = symbolOf("logits", false), probability = symbolOf("probs", false);
     const auto by = [](const QString& of) { return QStringLiteral("∂L/∂") + of; };
     switch (n.what) {
@@ -116,7 +117,7 @@ NumberName ProvenanceCards::name(TraceNumber n) const {
             name.symbol = tr("row");
             break;
         case Q::mean:
-            name.symbol = QStringLiteral("x");
+            name.symbol = mean;
             break;
         case Q::gate_logits:
             name.symbol = QStringLiteral("z");
@@ -185,7 +186,13 @@ NumberName ProvenanceCards::name(TraceNumber n) const {
             name.symbol = tr("%1, gate").arg(by(QStringLiteral("x")));
             break;
         case Q::d_mean:
-            name.symbol = by(QStringLiteral("x"));
+            name.symbol = by(mean);
+            break;
+        case Q::d_rows_experts:
+            name.symbol = tr("%1, experts").arg(by(tr("row")));
+            break;
+        case Q::d_rows_gate:
+            name.symbol = tr("%1, gate").arg(by(tr("row")));
             break;
         case Q::d_embedding_rows:
             name.symbol = by(tr("row"));
@@ -202,7 +209,10 @@ NumberName ProvenanceCards::name(TraceNumber n) const {
         default:
             break;
     }
-    if (p.word) details << wordText(*p.word);
+    if (p.word)
+        details << wordText(*p.word);
+    else if (p.token)
+        details << wordText(std::size_t(provenance_.wordId(*p.example, *p.token)));
     if (p.dimension) details << tr("dim %1").arg(*p.dimension);
     if (p.unit) details << tr("unit %1").arg(*p.unit);
     if (n.what == Q::loss) details << exampleText(*p.example);
@@ -211,24 +221,30 @@ NumberName ProvenanceCards::name(TraceNumber n) const {
 }
 
 QString ProvenanceCards::formula(TraceNumber n, const Derivation& d) const {
+    const bool tokens = provenance_.routesTokens();
+    const QString at_gate = tokens ? tr("row") : QStringLiteral("x"),
+                  at_head = tokens ? symbolOf("mean", false, true) : QStringLiteral("y");
     if (n.what == Q::gradient) {
         switch (n.parameter) {
             case P::embedding:
                 return tr("Σ ∂L/∂row, wherever the word stands");
             case P::gate_kernel:
-                return tr("Σ x · ∂L/∂z, over the batch");
+                return tokens ? tr("Σ row · ∂L/∂z, over the batch's tokens") : tr("Σ x · ∂L/∂z, over the batch");
             case P::gate_bias:
-                return tr("Σ ∂L/∂z, over the batch");
+                return tokens ? tr("Σ ∂L/∂z, over the batch's tokens") : tr("Σ ∂L/∂z, over the batch");
             case P::hidden_kernel:
-                return tr("Σ x · ∂L/∂a, over the examples that came");
+                return tokens ? tr("Σ row · ∂L/∂a, over the tokens that came")
+                              : tr("Σ x · ∂L/∂a, over the examples that came");
             case P::hidden_bias:
-                return tr("Σ ∂L/∂a, over the examples that came");
+                return tokens ? tr("Σ ∂L/∂a, over the tokens that came") : tr("Σ ∂L/∂a, over the examples that came");
             case P::output_kernel:
-                return tr("Σ h · ∂L/∂answer, over the examples that came");
+                return tokens ? tr("Σ h · ∂L/∂answer, over the tokens that came")
+                              : tr("Σ h · ∂L/∂answer, over the examples that came");
             case P::output_bias:
-                return tr("Σ ∂L/∂answer, over the examples that came");
+                return tokens ? tr("Σ ∂L/∂answer, over the tokens that came")
+                              : tr("Σ ∂L/∂answer, over the examples that came");
             case P::head_kernel:
-                return tr("Σ y · ∂L/∂s, over the batch");
+                return tr("Σ %1 · ∂L/∂s, over the batch").arg(at_head);
             case P::head_bias:
                 return tr("Σ ∂L/∂s, over the batch");
         }
@@ -237,15 +253,15 @@ QString ProvenanceCards::formula(TraceNumber n, const Derivation& d) const {
         case Q::embedding_rows:
             return tr("row of the embedding");
         case Q::mean:
-            return tr("Σ rows ÷ %1").arg(d.divisor);
+            return tokens ? tr("Σ y ÷ %1").arg(d.divisor) : tr("Σ rows ÷ %1").arg(d.divisor);
         case Q::gate_logits:
-            return tr("x · gate kernel + bias");
+            return tr("%1 · gate kernel + bias").arg(at_gate);
         case Q::gate_probs:
             return tr("e^z ÷ Σ e^z");
         case Q::expert_weights:
             return provenance_.chooses() ? tr("e^z ÷ Σ e^z, over the chosen") : tr("e^z ÷ Σ e^z");
         case Q::hidden_sums:
-            return tr("x · hidden kernel + bias");
+            return tr("%1 · hidden kernel + bias").arg(at_gate);
         case Q::hidden:
             switch (d.activation) {
                 case Activation::relu:
@@ -265,7 +281,7 @@ QString ProvenanceCards::formula(TraceNumber n, const Derivation& d) const {
         case Q::mixed:
             return tr("Σ g · answer");
         case Q::logits:
-            return tr("y · head kernel + bias");
+            return tr("%1 · head kernel + bias").arg(at_head);
         case Q::probs:
             return tr("e^s ÷ Σ e^s");
         case Q::loss:
@@ -273,13 +289,13 @@ QString ProvenanceCards::formula(TraceNumber n, const Derivation& d) const {
         case Q::d_logits:
             return tr("( q − target ) ÷ %1").arg(d.divisor);
         case Q::d_mixed:
-            return tr("head kernel · ∂L/∂s");
+            return tokens ? tr("∂L/∂%1 ÷ %2").arg(at_head).arg(d.divisor) : tr("head kernel · ∂L/∂s");
         case Q::d_answers:
             return tr("g · ∂L/∂y");
         case Q::d_expert_weights:
             return tr("∂L/∂y · answer");
         case Q::d_gate_probs_balance:
-            return tr("weight · experts · share of choices ÷ %1").arg(provenance_.examples());
+            return tr("weight · experts · share of choices ÷ %1").arg(provenance_.balancedRows());
         case Q::d_gate_logits_task:
             return tr("g · ( ∂L/∂g − Σ g · ∂L/∂g )");
         case Q::d_gate_logits_balance:
@@ -300,13 +316,15 @@ QString ProvenanceCards::formula(TraceNumber n, const Derivation& d) const {
                     return QStringLiteral("∂L/∂h · gelu′( a )");
             }
         case Q::d_mean_experts:
+        case Q::d_rows_experts:
             return tr("Σ hidden kernel · ∂L/∂a");
         case Q::d_mean_gate:
+        case Q::d_rows_gate:
             return tr("Σ gate kernel · ∂L/∂z");
         case Q::d_mean:
-            return tr("through the experts + gate");
+            return tokens ? tr("head kernel · ∂L/∂s") : tr("through the experts + gate");
         case Q::d_embedding_rows:
-            return tr("∂L/∂x ÷ %1").arg(d.divisor);
+            return tokens ? tr("through the experts + gate") : tr("∂L/∂x ÷ %1").arg(d.divisor);
         case Q::batch_loss:
             return tr("Σ loss ÷ %1").arg(d.divisor);
         case Q::balance:
@@ -330,7 +348,8 @@ QString ProvenanceCards::note(TraceNumber n, const Derivation& d) const {
             return n.isParameter() ? tr("No example of the batch came to this expert: no gradient.")
                                    : tr("The gate did not choose this expert: no gradient from the task.");
         case Derivation::Why::padding:
-            return tr("Padding is masked: no gradient.");
+            return n.what == Q::embedding_rows ? tr("Padding is masked: zeros stand in its place.")
+                                               : tr("Padding is masked: no gradient.");
         case Derivation::Why::no_words:
             return n.isParameter() ? tr("The word is not in this batch: no gradient.")
                                    : tr("There is no word in this row: the mean is 0.");
@@ -358,12 +377,18 @@ void ProvenanceCards::label(ProvenanceRow& row, TraceNumber of, const Derivation
     const NumberPlace p = provenance_.place(term.a);
     if (of.what == Q::gradient || of.what == Q::batch_loss) {
         row.label = exampleText(*p.example);
+        if (provenance_.routesTokens() && p.token)
+            row.label = wordText(std::size_t(provenance_.wordId(*p.example, *p.token))) + u' ' + row.label;
         return;
     }
     const bool of_parts = term.a.what == Q::d_gate_logits_task || term.a.what == Q::d_gate_logits_balance;
-    if (of.what == Q::d_mean || (of.what == Q::d_gate_logits && of_parts)) {
-        const bool first = term.a.what == Q::d_mean_experts || term.a.what == Q::d_gate_logits_task;
-        row.label = of.what == Q::d_mean ? (first ? tr("experts") : tr("gate")) : (first ? tr("task") : tr("balance"));
+    const bool rows = of.what == Q::d_mean || of.what == Q::d_embedding_rows,
+               two = term.a.what == Q::d_mean_experts || term.a.what == Q::d_mean_gate ||
+                     term.a.what == Q::d_rows_experts || term.a.what == Q::d_rows_gate;
+    if ((rows && two) || (of.what == Q::d_gate_logits && of_parts)) {
+        const bool first = term.a.what == Q::d_mean_experts || term.a.what == Q::d_rows_experts ||
+                           term.a.what == Q::d_gate_logits_task;
+        row.label = rows ? (first ? tr("experts") : tr("gate")) : (first ? tr("task") : tr("balance"));
         return;
     }
     if (term.a.what == Q::parameter) {
@@ -378,21 +403,28 @@ void ProvenanceCards::label(ProvenanceRow& row, TraceNumber of, const Derivation
         case Q::d_gate_logits_task:
         case Q::d_gate_logits_balance:
         case Q::d_mean_gate:
+        case Q::d_rows_gate:
             row.expert = p.expert;
             break;
         case Q::d_mean_experts:
+        case Q::d_rows_experts:
             row.expert = p.expert;
             row.label = tr("unit %1").arg(*p.unit);
             break;
         case Q::balance:
             row.expert = p.expert;
-            row.label = exampleText(*p.example);
+            row.label =
+                p.token ? wordText(std::size_t(provenance_.wordId(*p.example, *p.token))) : exampleText(*p.example);
             break;
         case Q::mean:
         case Q::probs:
         case Q::loss:
         case Q::d_mixed:
-            row.label = wordText(*p.word);
+        case Q::d_mean:
+            if (p.word || p.token)
+                row.label = wordText(p.word ? *p.word : std::size_t(provenance_.wordId(*p.example, *p.token)));
+            else if (p.dimension)
+                row.label = tr("dim %1").arg(*p.dimension);
             break;
         default:
             if (p.unit)
@@ -458,15 +490,21 @@ QString ProvenanceCards::keras(TraceNumber n) const {
         return QStringLiteral("tape.gradient(loss, %1)").arg(QLatin1String(of));
     };
     const ModelSpec& spec = provenance_.trace().experiment.model;
+    const bool tokens = provenance_.routesTokens();
+    const char* const x = tokens ? "rows" : "x";
     const QString gate = symbolOf("gate_probs", !provenance_.chooses());
     switch (n.what) {
         case Q::embedding_rows:
             return QStringLiteral("rows = model.get_layer(\"embedding\")(ids)");
         case Q::mean:
+            if (tokens)
+                return spec.mask_zero
+                           ? QStringLiteral("phrase = keras.layers.GlobalAveragePooling1D()(y, mask=ids != 0)")
+                           : QStringLiteral("phrase = keras.ops.mean(y, axis=1)");
             return spec.mask_zero ? QStringLiteral("x = keras.layers.GlobalAveragePooling1D()(rows, mask=ids != 0)")
                                   : QStringLiteral("x = keras.ops.mean(rows, axis=1)");
         case Q::gate_logits:
-            return dense("z", "x", "gate");
+            return dense("z", x, "gate");
         case Q::gate_probs:
             return QStringLiteral("%1 = keras.ops.softmax(z)").arg(gate);
         case Q::expert_weights:
@@ -474,7 +512,7 @@ QString ProvenanceCards::keras(TraceNumber n) const {
                        ? QStringLiteral("g = keras.ops.softmax(keras.ops.top_k(z, k=%1)[0])").arg(spec.top_k)
                        : QStringLiteral("g = keras.ops.softmax(z)");
         case Q::hidden_sums:
-            return bank("a", "bd,edh->beh", "x", "experts_hidden");
+            return bank("a", tokens ? "btd,edh->bteh" : "bd,edh->beh", x, "experts_hidden");
         case Q::hidden:
             switch (activation_named(spec.activation).id) {
                 case Activation::linear:
@@ -487,9 +525,16 @@ QString ProvenanceCards::keras(TraceNumber n) const {
                     return QStringLiteral("h = keras.ops.%1(a)").arg(QString::fromStdString(spec.activation));
             }
         case Q::answers:
-            return bank("answers", "beh,ehd->bed", "h", "experts");
+            return bank("answers", tokens ? "bteh,ehd->bted" : "beh,ehd->bed", "h", "experts");
         case Q::mixed:
             // The bank answers for every expert: those that were chosen are picked out.
+            if (tokens)
+                return provenance_.chooses()
+                           ? QStringLiteral(
+                                 "y = keras.ops.einsum(\"btk,btkd->btd\", g, keras.ops.take_along_axis(answers, "
+                                 "keras.ops.top_k(z, k=%1)[1][:, :, :, None], axis=2))")
+                                 .arg(spec.top_k)
+                           : QStringLiteral("y = keras.ops.einsum(\"bte,bted->btd\", g, answers)");
             return provenance_.chooses()
                        ? QStringLiteral(
                              "y = keras.ops.einsum(\"bk,bkd->bd\", g, keras.ops.take_along_axis(answers, "
@@ -497,7 +542,7 @@ QString ProvenanceCards::keras(TraceNumber n) const {
                              .arg(spec.top_k)
                        : QStringLiteral("y = keras.ops.einsum(\"be,bed->bd\", g, answers)");
         case Q::logits:
-            return dense("s", "y", "next_word");
+            return dense("s", tokens ? "phrase" : "y", "next_word");
         case Q::probs:
             return QStringLiteral("q = keras.ops.softmax(s)");
         case Q::loss:
@@ -521,20 +566,26 @@ QString ProvenanceCards::keras(TraceNumber n) const {
             return gradient("a");
         case Q::d_mean_experts:
         case Q::d_mean_gate:
-        case Q::d_mean:
             return gradient("x");
+        case Q::d_mean:
+            return gradient(tokens ? "phrase" : "x");
+        case Q::d_rows_experts:
+        case Q::d_rows_gate:
+            return gradient("rows");
         case Q::d_embedding_rows:
             return gradient("rows");
         case Q::balance:
         case Q::d_gate_probs_balance:
         case Q::d_gate_logits_balance: {
-            const QString made = provenance_.chooses() ? QStringLiteral("keras.ops.top_k(z, k=%1)[1]").arg(spec.top_k)
-                                                       : QStringLiteral("keras.ops.argmax(z, axis=1)");
-            const QString loss = QStringLiteral(
-                                     "balance = %1 * %2 * keras.ops.sum(keras.ops.mean(keras.ops.one_hot("
-                                     "keras.ops.reshape(%3, (-1,)), %2), axis=0) * keras.ops.mean(%4, axis=0))")
-                                     .arg(QString::fromStdString(to_text(spec.balance_loss)),
-                                          QString::number(spec.num_experts), made, gate);
+            const QString made = provenance_.chooses()
+                                     ? QStringLiteral("keras.ops.top_k(z, k=%1)[1]").arg(spec.top_k)
+                                     : QStringLiteral("keras.ops.argmax(z, axis=%1)").arg(tokens ? 2 : 1);
+            const QString loss =
+                QStringLiteral(
+                    "balance = %1 * %2 * keras.ops.sum(keras.ops.mean(keras.ops.one_hot("
+                    "keras.ops.reshape(%3, (-1,)), %2), axis=0) * keras.ops.mean(%4, axis=%5))")
+                    .arg(QString::fromStdString(to_text(spec.balance_loss)), QString::number(spec.num_experts), made,
+                         gate, tokens ? QStringLiteral("(0, 1)") : QStringLiteral("0"));
             return n.what == Q::balance                ? loss
                    : n.what == Q::d_gate_probs_balance ? QStringLiteral("tape.gradient(balance, %1)").arg(gate)
                                                        : QStringLiteral("tape.gradient(balance, z)");

@@ -166,6 +166,7 @@ void OperationView::setTheme(const Theme& theme) {
 void OperationView::showOperation(std::shared_ptr<const Trace> trace, std::size_t op, std::size_t example,
                                   std::shared_ptr<const std::vector<QString>> words) {
     const bool other = trace != trace_ || op != op_ || example != example_;
+    if (trace != trace_ || example != example_) token_.reset();
     trace_ = std::move(trace);
     op_ = op, example_ = example;
     words_ = std::move(words);
@@ -185,6 +186,7 @@ void OperationView::showSentence(const QString& sentence) {
 
 void OperationView::setPicked(const std::optional<NumberRef>& ref) {
     picked_ = ref;
+    if (trace_ && example_ < trace_->examples) token_ = followedToken(*trace_, example_, picked_, token_);
     refresh();
 }
 
@@ -194,7 +196,7 @@ QString OperationView::copyText() const {
 
 void OperationView::refresh() {
     if (!trace_ || op_ >= trace_->ops.size() || example_ >= trace_->examples) return;
-    page_ = operationPage(*trace_, op_, example_, *words_, picked_);
+    page_ = operationPage(*trace_, op_, example_, *words_, picked_, token_);
     head_->setPage(&page_, theme_);
     table_->setPage(&page_, words_, theme_);
     notice_->setText(page_.notice);

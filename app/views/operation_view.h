@@ -126,6 +126,7 @@ private:
     std::shared_ptr<const std::vector<QString>> words_ = std::make_shared<const std::vector<QString>>();
     std::size_t op_ = 0, example_ = 0;
     std::optional<NumberRef> picked_;
+    std::optional<std::size_t> token_;  // that is followed, from one operation to the next
     OperationPage page_;
     OperationHead* head_;
     QScrollArea* scroll_;

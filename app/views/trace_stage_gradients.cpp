@@ -73,9 +73,13 @@ void TraceStageScene::paintGradients() {
         const double l = lit("vocabulary_scores_backward");
         arrow({at_.loss - px(4), at_.centre}, {at_.words + at_.words_width + px(4), at_.centre},
               arrowWidth(lengthOf(value("d_logits"))), beatPart(t, 0, 0.5), l);
-        arrow({at_.words - px(8), at_.centre}, {at_.sum + 2 * at_.sum_radius + px(3), at_.centre},
-              arrowWidth(lengthOf(value("d_mixed"))), beatPart(t, 0.5, 1), l);
+        arrow({at_.words - px(8), at_.centre},
+              {(tokens_ ? at_.pool + at_.pool_width : at_.sum + 2 * at_.sum_radius) + px(3), at_.centre},
+              arrowWidth(lengthOf(value(from_head_))), beatPart(t, 0.5, 1), l);
     }
+    if (const double t = travel("mean_backward"); t > 0)
+        arrow({at_.pool - px(2), at_.centre}, {at_.sum + 2 * at_.sum_radius + px(3), at_.centre},
+              arrowWidth(lengthOf(value("d_mixed"))), t, lit("mean_backward"));
     double stacked = 0;
     for (const Slot& s : slots_)
         if (s.visit) stacked += std::max(px(3), arrowWidth(lengthOf(value("d_answers", *s.visit))));
@@ -107,7 +111,7 @@ void TraceStageScene::paintGradients() {
     }
     if (const double t = travel("gate_scores_backward"); t > 0)
         arrow({gate_box_.left() - px(2), at_.centre}, {at_.mean + at_.mean_width + px(2), at_.centre},
-              arrowWidth(lengthOf(value("d_mean_gate"))), t, lit("gate_scores_backward"));
+              arrowWidth(lengthOf(value(from_gate_))), t, lit("gate_scores_backward"));
     if (const double t = travel("expert_hidden_backward"); t > 0) {
         const double x0 = at_.mean + at_.mean_width / 2, x1 = at_.experts - px(9);
         const Slot* first = nullptr;
@@ -119,17 +123,18 @@ void TraceStageScene::paintGradients() {
             }
         if (first)
             elbow({{x1, first->box.bottom() - px(7)}, {x1, at_.lane}, {x0, at_.lane}, {x0, at_.centre + px(12)}},
-                  std::min(arrowWidth(lengthOf(value("d_mean_experts"))), px(8)), t, lit("expert_hidden_backward"));
+                  std::min(arrowWidth(lengthOf(value(from_experts_))), px(8)), t, lit("expert_hidden_backward"));
     }
     if (const double t = travel("embedding_backward"); t > 0) {
         const std::size_t D = trace_->experiment.model.embedding_dim;
-        const auto all = value("d_embedding_rows");
+        const auto all = whole("d_embedding_rows");
         const double top = at_.centre - row_pitch_ * (double(rows_.size()) - 1) / 2;
         for (std::size_t i = 0; i < rows_.size(); ++i) {
             if (!rows_[i].position || rows_[i].left_out) continue;
             const double norm = lengthOf(all.subspan(*rows_[i].position * D, D)), row_y = top + row_pitch_ * double(i);
-            arrow({at_.mean - px(2), at_.centre}, {at_.rows + at_.rows_width + px(2), row_y}, arrowWidth(norm),
-                  beatPart(t, 0, 0.7), lit("embedding_backward"));
+            if (!tokens_ || rows_[i].position == token_)
+                arrow({at_.mean - px(2), at_.centre}, {at_.rows + at_.rows_width + px(2), row_y}, arrowWidth(norm),
+                      beatPart(t, 0, 0.7), lit("embedding_backward"));
             arrow({at_.rows - px(1), row_y}, {at_.phrase + at_.phrase_width, row_y}, std::min(arrowWidth(norm), px(4)),
                   beatPart(t, 0.7, 1), lit("embedding_backward"));
         }
@@ -162,7 +167,7 @@ void TraceStageScene::paintGateNumbers() {
         text(at, Qt::AlignRight | Qt::AlignVCenter, briefText(slope, true), 10.5, QFont::DemiBold,
              dim(theme_.gradient, (now ? 1 : 0.75) * shown));
         spot(at, tr("Gradient of the gate weight of expert %1: %2").arg(expertName(*s.expert), traceText(slope, true)),
-             NumberRef{"d_expert_weights", example_, *s.visit});
+             ref("d_expert_weights", *s.visit));
     }
     p.setBrush(Qt::NoBrush);
 }

@@ -64,9 +64,9 @@ void TraceStageScene::spot(const QRectF& place, const QString& tip, std::optiona
 ValueStrip TraceStageScene::stripOf(const char* name, std::size_t first, std::span<const float> values, bool gradient,
                                     const QString& of) const {
     ValueStrip s;
-    s.title = symbolOf(name, trace_->experiment.model.router == "soft");
+    s.title = symbolOf(name, trace_->experiment.model.router == "soft", tokens_);
     if (!of.isEmpty()) s.title += QStringLiteral("_{%1}").arg(FormulaText::literal(of, 12));
-    s.first = {name, example_, first};
+    s.first = ref(name, first);
     s.values = values;
     s.gradient = gradient;
     return s;
@@ -88,7 +88,7 @@ void TraceStageScene::paint(QPainter& painter, QSizeF size) {
     if (empty() || example_ >= trace_->examples) return;
     p_ = &painter;
     painter.setRenderHint(QPainter::Antialiasing);
-    at_ = TraceStageLayout(size, theme_);
+    at_ = TraceStageLayout(size, theme_, tokens_);
     arrange();
     paintCaptions();
     paintLane();
@@ -99,6 +99,7 @@ void TraceStageScene::paint(QPainter& painter, QSizeF size) {
     paintBalance();
     paintExperts();
     paintSum();
+    if (tokens_) paintPool();
     paintHead();
     paintLoss();
     paintGradients();
@@ -113,10 +114,11 @@ void TraceStageScene::paintCaptions() {
     };
     caption(at_.phrase, at_.rows - px(4), tr("Phrase"));
     caption(at_.rows, at_.mean - px(4), tr("Embedding"));
-    caption(at_.mean, at_.gate - px(4), tr("Mean"));
+    caption(at_.mean, at_.gate - px(4), tokens_ ? tr("Word") : tr("Mean"));
     caption(at_.gate, at_.experts - px(4), tr("Gate"));
     caption(at_.experts, at_.sum - px(4), tr("Experts"));
-    caption(at_.sum, at_.words - px(4), tr("Sum"));
+    caption(at_.sum, (tokens_ ? at_.pool : at_.words) - px(4), tr("Sum"));
+    if (tokens_) caption(at_.pool, at_.words - px(4), tr("Mean"));
     caption(at_.words, at_.loss - px(4), tr("Next word"));
     if (!trace_->targets.empty()) caption(at_.loss, at_.loss + at_.loss_width, tr("Loss"));
 }
@@ -124,9 +126,9 @@ void TraceStageScene::paintCaptions() {
 void TraceStageScene::paintPhrase() {
     QPainter& p = *p_;
     const double lit = light(word_part), rows_lit = light(row_part);
-    const double shown = travelled("embedding_rows"), mean_shown = travelled("mean");
+    const double shown = travelled("embedding_rows"), mean_shown = tokens_ ? shown : travelled("mean");
     const std::size_t D = trace_->experiment.model.embedding_dim;
-    const auto all = value("embedding_rows");
+    const auto all = whole("embedding_rows");
     const double first = at_.centre - row_pitch_ * (double(rows_.size()) - 1) / 2;
     const double height = std::min(px(34), row_pitch_ - px(4));
     for (std::size_t i = 0; i < rows_.size(); ++i) {
@@ -141,6 +143,7 @@ void TraceStageScene::paintPhrase() {
             p.setPen(Qt::NoPen);
             p.setBrush(lit >= 1 ? theme_.ink : dim(theme_.ink, 0.72));
         }
+        const bool follows = !tokens_ || row.position == token_;
         p.drawRoundedRect(pill.adjusted(0.5, 0.5, -0.5, -0.5), height / 2, height / 2);
         text(pill.adjusted(px(6), 0, -px(6), 0), Qt::AlignCenter, row.label, height > px(26) ? 13 : 11,
              quiet ? QFont::Normal : QFont::DemiBold, quiet ? muted(1) : theme_.textOn(theme_.ink));
@@ -159,6 +162,8 @@ void TraceStageScene::paintPhrase() {
                                          : tr("%1 places before the phrase are padding: id 0, a row like any other.")
                                                .arg(phrase_.padding)
                                    : tr("“%1”: id %2, row %2 of the embedding.").arg(row.label, QString::number(id)));
+            if (tokens_) spots_.back().ref = NumberRef{"embedding_rows", example_, *row.position * D};
+            if (tokens_ && !follows) spots_.back().tip += u'\n' + tr("Click to follow it.");
         }
         const double thick = std::min(px(14), height * 0.55);
         const QRectF place(at_.rows, y - thick / 2, at_.rows_width, thick);
@@ -167,15 +172,16 @@ void TraceStageScene::paintPhrase() {
         if (row.position && *row.position * D + D <= all.size()) {
             p.setPen(Qt::NoPen);
             p.fillRect(place, theme_.track);
-            strip(place,
-                  stripOf("embedding_rows", *row.position * D, all.subspan(*row.position * D, D), false,
-                          row.padding ? tr("padding") : row.label),
-                  rows_lit, shown);
+            ValueStrip own = stripOf("embedding_rows", 0, all.subspan(*row.position * D, D), false,
+                                     row.padding ? tr("padding") : row.label);
+            own.first.index = *row.position * D;
+            strip(place, own, rows_lit, shown);
         }
+        if (!follows) continue;
         Ribbon way{{place.right() + px(2), y}, {at_.mean - px(2), at_.centre}, px(1.2), dim(theme_.muted, 0.3)};
         drawRibbon(p, way);
         if (mean_shown > 0) {
-            way.color = dim(theme_.muted, isNow("mean") ? 1 : 0.6);
+            way.color = dim(theme_.muted, isNow(tokens_ ? "embedding_rows" : "mean") ? 1 : 0.6);
             const QPointF to = ribbonPoint(way, mean_shown);
             p.save();
             p.setClipRect(QRectF(way.from.x(), 0, to.x() - way.from.x(), 1e5));
@@ -189,8 +195,12 @@ void TraceStageScene::paintMean() {
     QPainter& p = *p_;
     const QRectF place(at_.mean, at_.centre - px(10), at_.mean_width, px(20));
     p.fillRect(place, theme_.track);
-    if (const double shown = appeared("mean"); shown > 0)
-        strip(place, stripOf("mean", 0, value("mean"), false), light(mean_part), shown);
+    if (const double shown = appeared(tokens_ ? "embedding_rows" : "mean"); shown > 0)
+        strip(place, stripOf(at_gate_, 0, value(at_gate_), false, tokens_ ? followed() : QString()), light(mean_part),
+              shown);
+    if (tokens_)
+        text({place.left(), place.top() - px(19), place.width() + px(20), px(16)}, Qt::AlignLeft | Qt::AlignVCenter,
+             followed(), 12, QFont::DemiBold, ink(light(mean_part)));
     const double travel = travelled("gate_scores"), from = place.right() + px(2), to = at_.gate - px(3);
     p.setPen(QPen(dim(theme_.muted, 0.3), px(1.2)));
     p.drawLine(QPointF(from, at_.centre), QPointF(to, at_.centre));
@@ -326,7 +336,7 @@ void TraceStageScene::paintGate() {
                                   thick / 2, thick / 2);
                 label = s.expert ? QStringLiteral("–") : gateText(p_of);
                 tip += u'\n' + tr("probability %1, not chosen").arg(traceText(p_of));
-                if (s.expert) ref = NumberRef{"gate_probs", example_, *s.expert};
+                if (s.expert) ref = this->ref("gate_probs", *s.expert);
             } else {
                 p.setBrush(dim(color, strength));
                 const double width = std::max(thick, value_now * room);
@@ -336,8 +346,8 @@ void TraceStageScene::paintGate() {
                                                    : tr("probability %1").arg(traceText(weight)));
                 if (chosen > 0 && s.others > s.chosen)
                     tip += u'\n' + tr("%1 of them chosen, %2 not").arg(s.chosen).arg(s.others - s.chosen);
-                if (s.expert && (soft || chosen <= 0)) ref = NumberRef{"gate_probs", example_, *s.expert};
-                if (chosen > 0 && s.visit) ref = NumberRef{"expert_weights", example_, *s.visit};
+                if (s.expert && (soft || chosen <= 0)) ref = this->ref("gate_probs", *s.expert);
+                if (chosen > 0 && s.visit) ref = this->ref("expert_weights", *s.visit);
             }
         } else if (scored > 0 && s.expert && z_most > 0) {
             const double share = double(z[*s.expert]) / z_most * scored, half = room / 2;
@@ -348,7 +358,7 @@ void TraceStageScene::paintGate() {
             p.setPen(QPen(theme_.muted, 1));
             p.drawLine(QPointF(track.center().x(), track.top() - 1), QPointF(track.center().x(), track.bottom() + 1));
             label = briefText(double(z[*s.expert]));
-            ref = NumberRef{"gate_logits", example_, *s.expert};
+            ref = this->ref("gate_logits", *s.expert);
             tip += u'\n' + tr("score %1").arg(traceText(double(z[*s.expert]), true));
         }
         const QRectF at(number_left, s.gate_y - px(7), gate_box_.right() - px(6) - number_left, px(14));
@@ -357,7 +367,7 @@ void TraceStageScene::paintGate() {
             text(at, Qt::AlignRight | Qt::AlignVCenter, briefText(slope, true), smallest_type, QFont::DemiBold,
                  dim(slope == 0 ? theme_.muted : theme_.gradient, now == "gate_softmax_backward" ? turned : 0.7));
             tip += u'\n' + tr("gradient of its score %1").arg(traceText(slope, true));
-            ref = NumberRef{"d_gate_logits", example_, *s.expert};
+            ref = this->ref("d_gate_logits", *s.expert);
         } else if (updating() || !label.isEmpty()) {
             text(at, Qt::AlignRight | Qt::AlignVCenter, label, smallest_type, QFont::Normal, muted(1));
         }
@@ -450,8 +460,10 @@ void TraceStageScene::paintExpert(const Slot& s) {
         const QString silence = backward() ? tr("no gradient") : tr("not chosen");
         text(wide, two_lines ? Qt::AlignLeft | Qt::AlignVCenter : Qt::AlignRight | Qt::AlignVCenter, silence, 10.5,
              QFont::Normal, muted(1));
-        tip += u'\n' + (backward() ? tr("not chosen for this phrase: it gets no gradient from it")
-                                   : tr("not chosen for this phrase: it does no work"));
+        tip += u'\n' + (tokens_ ? (backward() ? tr("not chosen for %1: it gets no gradient from it").arg(followed())
+                                              : tr("not chosen for %1: it does no work").arg(followed()))
+                        : backward() ? tr("not chosen for this phrase: it gets no gradient from it")
+                                     : tr("not chosen for this phrase: it does no work"));
     } else if (s.expert || s.chosen) {
         const bool weighed = appeared(m.router == "soft" ? "gate_softmax" : "top_k") > 0;
         if (weighed && (s.expert || two_lines))
@@ -492,19 +504,43 @@ void TraceStageScene::paintSum() {
     const QRectF place(centre.x() - r, centre.y() - r, 2 * r, 2 * r);
     text(place, Qt::AlignCenter, QStringLiteral("Σ"), 14, QFont::DemiBold, ink(lit));
     spot(place, tr("The answers, each times its gate weight, added up: y."));
-    const double out = travelled("vocabulary_scores"), from = at_.sum + 2 * r, to = at_.words - px(4);
-    p.setPen(QPen(dim(theme_.hairline, 1), px(1.2)));
-    p.drawLine(QPointF(from, at_.centre), QPointF(to, at_.centre));
-    if (out > 0) {
-        p.setPen(QPen(dim(theme_.ink, isNow("vocabulary_scores") ? 1 : backward() || updating() ? 0.2 : 0.5), px(2)));
-        p.drawLine(QPointF(from, at_.centre), QPointF(from + (to - from) * out, at_.centre));
-    }
+    paintWay(at_.sum + 2 * r, tokens_ ? at_.pool : at_.words, tokens_ ? "mean" : "vocabulary_scores");
     const QRectF below(centre.x() - px(26), centre.y() + r + px(8), px(52), px(10));
-    const bool turned = isNow("vocabulary_scores_backward");
-    if (turned)
-        strip(below, stripOf("d_mixed", 0, value("d_mixed"), true), lit, appeared("vocabulary_scores_backward"));
+    const char* const back = tokens_ ? "mean_backward" : "vocabulary_scores_backward";
+    if (isNow(back))
+        strip(below, stripOf("d_mixed", 0, value("d_mixed"), true), lit, appeared(back));
     else if (appeared("weighted_sum") > 0 && !backward())
         strip(below, stripOf("mixed", 0, value("mixed"), false), lit, appeared("weighted_sum"));
+}
+
+// A straight way between two parts, as far as `op` has gone it.
+void TraceStageScene::paintWay(double from, double right, const char* op) {
+    QPainter& p = *p_;
+    const double out = travelled(op), to = right - px(4);
+    p.setPen(QPen(dim(theme_.hairline, 1), px(1.2)));
+    p.drawLine(QPointF(from, at_.centre), QPointF(to, at_.centre));
+    if (out <= 0) return;
+    p.setPen(QPen(dim(theme_.ink, isNow(op) ? 1 : backward() || updating() ? 0.2 : 0.5), px(2)));
+    p.drawLine(QPointF(from, at_.centre), QPointF(from + (to - from) * out, at_.centre));
+}
+
+// Where each token is routed: the mean of all their sums, of which the followed one is one.
+void TraceStageScene::paintPool() {
+    QPainter& p = *p_;
+    const double lit = light(pool_part), shown = appeared("mean");
+    const QRectF place(at_.pool, at_.centre - px(10), at_.pool_width, px(20));
+    p.fillRect(place, theme_.track);
+    const char* const back = "vocabulary_scores_backward";
+    if (isNow(back))
+        strip(place, stripOf("d_mean", 0, value("d_mean"), true), lit, appeared(back));
+    else if (shown > 0)
+        strip(place, stripOf("mean", 0, value("mean"), false), lit, shown);
+    const bool masked = trace_->experiment.model.mask_zero;
+    const std::size_t places = masked ? phrase_.words.size() : trace_->routed_places();
+    text({place.left() - px(8), place.bottom() + px(4), place.width() + px(16), px(14)}, Qt::AlignCenter,
+         masked ? tr("of %1 words").arg(places) : tr("of %1 places").arg(places), smallest_type, QFont::Normal,
+         muted(lit));
+    paintWay(place.right(), at_.words, "vocabulary_scores");
 }
 
 void TraceStageScene::paintHead() {

@@ -3,6 +3,7 @@
 #include "app/models/operation_motion.h"
 #include "app/models/operation_numbers.h"
 #include "app/models/text_format.h"
+#include "engine/core/family.h"
 
 #include <algorithm>
 #include <cmath>
@@ -16,7 +17,7 @@ constexpr std::size_t most_boxes = 8;  // experts beyond them are summed up in o
 
 }  // namespace
 
-TraceStageLayout::TraceStageLayout(QSizeF size, const Theme& theme) {
+TraceStageLayout::TraceStageLayout(QSizeF size, const Theme& theme, bool tokens) {
     const auto px = [&](double v) { return theme.px(v); };
     const double left = px(margin), right = size.width() - px(margin);
     area = QRectF(left, px(38), right - left, size.height() - px(38) - px(34));
@@ -33,8 +34,11 @@ TraceStageLayout::TraceStageLayout(QSizeF size, const Theme& theme) {
     mean = rows + rows_width + px(24) + extra * 0.07;
     gate = mean + mean_width + px(24) + extra * 0.09;
     experts = gate + gate_width + px(92) + extra * 0.26;
-    sum = experts + experts_width + px(88) + extra * 0.26;  // left edge of the circle
-    words = sum + 2 * sum_radius + px(44) + extra * 0.08;
+    if (tokens) experts -= px(20);
+    sum = experts + experts_width + px(tokens ? 60 : 88) + extra * 0.26;  // left edge of the circle
+    pool_width = tokens ? px(50) : 0;
+    pool = sum + 2 * sum_radius + px(tokens ? 14 : 0);
+    words = pool + pool_width + px(tokens ? 28 : 44) + extra * 0.08;
     loss = words + words_width + px(44) + extra * 0.08;
     loss_width = std::max(loss_width, right - loss);
     lane = area.bottom() - px(5);
@@ -48,24 +52,52 @@ void TraceStageScene::setMoment(std::shared_ptr<const Trace> trace, std::size_t 
     op_ = op, example_ = example;
     if (!same && trace_) {
         phrase_ = examplePhrase(*trace_, example_, *words_);
+        tokens_ = routes_tokens(trace_->experiment.model);
+        at_gate_ = tokens_ ? "embedding_rows" : "mean";
+        at_head_ = tokens_ ? "mean" : "mixed";
+        from_gate_ = tokens_ ? "d_rows_gate" : "d_mean_gate";
+        from_experts_ = tokens_ ? "d_rows_experts" : "d_mean_experts";
+        from_head_ = tokens_ ? "d_mean" : "d_mixed";
+        token_ = followedToken(*trace_, example_, picked_);
         measure();
     }
 }
 
-std::span<const float> TraceStageScene::value(const char* name) const {
+void TraceStageScene::setPicked(std::optional<NumberRef> ref) {
+    picked_ = std::move(ref);
+    if (!trace_ || example_ >= trace_->examples) return;
+    token_ = followedToken(*trace_, example_, picked_, token_);
+    measure();
+}
+
+std::span<const float> TraceStageScene::whole(const char* name) const {
     const TraceValue* v = trace_->find(name);
     return v ? v->of(example_) : std::span<const float>();
 }
 
+std::size_t TraceStageScene::before(const char* name) const {
+    return tokens_ && valueOfTokens(name) ? token_ * (whole(name).size() / trace_->routed_places()) : 0;
+}
+
+QString TraceStageScene::followed() const {
+    const auto id = std::size_t(trace_->ids[example_ * trace_->routed_places() + token_]);
+    return id == 0 ? tr("padding") : id < words_->size() ? shownText((*words_)[id]) : QString::number(id);
+}
+
+std::span<const float> TraceStageScene::value(const char* name) const {
+    const auto all = whole(name);
+    return tokens_ && valueOfTokens(name) ? all.subspan(before(name), all.size() / trace_->routed_places()) : all;
+}
+
 std::span<const float> TraceStageScene::value(const char* name, std::size_t visit) const {
     const TraceValue* v = trace_->find(name);
-    return v ? v->of(example_, visit) : std::span<const float>();
+    return v ? v->of(example_, (tokens_ ? token_ * trace_->experts_per_token() : 0) + visit) : std::span<const float>();
 }
 
 void TraceStageScene::measure() {
     largest_ = 0;
     const auto take = [&](double norm) { largest_ = std::max(largest_, norm); };
-    for (const char* name : {"d_logits", "d_mixed", "d_mean_gate", "d_mean_experts", "d_mean", "d_gate_probs_balance"})
+    for (const char* name : {"d_logits", "d_mixed", from_gate_, from_experts_, "d_mean", "d_gate_probs_balance"})
         take(lengthOf(value(name)));
     for (const float v : value("d_expert_weights")) take(std::abs(double(v)));
     for (std::size_t k = 0; k < trace_->experts_per_token(); ++k) take(lengthOf(value("d_answers", k)));
@@ -93,19 +125,21 @@ double TraceStageScene::travelled(std::string_view op) const {
     return i < op_ ? 1 : operationPose(op, time_).travel;
 }
 
-unsigned TraceStageScene::partsOf(std::string_view op) {
-    if (op == "embedding_rows") return word_part | row_part;
-    if (op == "mean") return row_part | mean_part;
+unsigned TraceStageScene::partsOf(std::string_view op) const {
+    const unsigned head = tokens_ ? pool_part : sum_part;  // what the head reads
+    if (op == "embedding_rows") return word_part | row_part | (tokens_ ? mean_part : 0u);
+    if (op == "mean") return tokens_ ? sum_part | pool_part : row_part | mean_part;
+    if (op == "mean_backward") return sum_part | pool_part;
     if (op == "gate_scores") return mean_part | gate_part;
     if (op == "gate_softmax" || op == "gate_softmax_backward") return gate_part;
     if (op == "top_k") return gate_part | expert_part;
     if (op == "expert_hidden" || op == "expert_hidden_backward") return mean_part | lane_part | expert_part;
     if (op == "expert_output" || op == "expert_output_backward") return expert_part;
     if (op == "weighted_sum" || op == "weighted_sum_to_experts") return expert_part | answer_part | sum_part;
-    if (op == "vocabulary_scores") return sum_part | head_part;
+    if (op == "vocabulary_scores") return head | head_part;
     if (op == "softmax_loss") return head_part | loss_part;
     if (op == "balance_loss" || op == "balance_to_gate") return gate_part | balance_part;
-    if (op == "vocabulary_scores_backward") return loss_part | head_part | sum_part;
+    if (op == "vocabulary_scores_backward") return loss_part | head_part | head;
     if (op == "weighted_sum_to_gate") return expert_part | gate_part;
     if (op == "gate_scores_backward") return gate_part | mean_part;
     if (op == "embedding_backward") return mean_part | row_part | word_part;
@@ -134,7 +168,8 @@ void TraceStageScene::arrange() {
 
     slots_.clear();
     const std::size_t E = trace_->experiment.model.num_experts, K = trace_->experts_per_token();
-    const auto chosen = [&](std::size_t k) { return std::size_t(trace_->expert_indices[example_ * K + k]); };
+    const std::size_t routed = tokens_ ? example_ * trace_->routed_places() + token_ : example_;
+    const auto chosen = [&](std::size_t k) { return std::size_t(trace_->expert_indices[routed * K + k]); };
     if (E <= most_boxes) {
         for (std::size_t e = 0; e < E; ++e) {
             Slot s;

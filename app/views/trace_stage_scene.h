@@ -12,18 +12,18 @@
 
 namespace moe::app {
 
-/// Where the stage of one traced example stands: phrase, rows, mean, gate, experts, sum, next words, loss. Pure
-/// geometry.
+/// Where the stage of one traced example stands: phrase, rows, mean, gate, experts, sum, next words, loss. Where each
+/// token is routed the word that is followed stands in the mean's place, and the mean behind the sum. Pure geometry.
 struct TraceStageLayout {
     QRectF area;  // below the captions, above the note
     QRectF note;
-    double phrase = 0, rows = 0, mean = 0, gate = 0, experts = 0, sum = 0, words = 0, loss = 0;  // left edges
+    double phrase = 0, rows = 0, mean = 0, gate = 0, experts = 0, sum = 0, pool = 0, words = 0, loss = 0;  // left edges
     double phrase_width = 0, rows_width = 0, mean_width = 0, gate_width = 0, experts_width = 0, sum_radius = 0,
-           words_width = 0, loss_width = 0;
+           pool_width = 0, words_width = 0, loss_width = 0;
     double centre = 0, lane = 0;  // heights: of the middle, and of the way from the mean to the experts below the gate
 
     TraceStageLayout() = default;
-    TraceStageLayout(QSizeF size, const Theme& theme);
+    TraceStageLayout(QSizeF size, const Theme& theme, bool tokens = false);
 };
 
 /// The picture of one operation for one example, without a widget: what is lit, what stands back, what has been
@@ -45,7 +45,7 @@ public:
     void setMoment(std::shared_ptr<const Trace> trace, std::size_t op, std::size_t example);
     /// How far the beat of the operation is, 0 to 1.
     void setTime(double t) { time_ = t; }
-    void setPicked(std::optional<NumberRef> ref) { picked_ = std::move(ref); }
+    void setPicked(std::optional<NumberRef> ref);
 
     bool empty() const { return !trace_ || trace_->ops.empty(); }
     const Trace* trace() const { return trace_.get(); }
@@ -56,6 +56,7 @@ public:
     const std::vector<Spot>& spots() const { return spots_; }
     const Spot* spotAt(QPointF point) const;
     const QStringList& cutTexts() const { return cut_; }
+    std::size_t token() const { return token_; }  // that is followed, where each is routed
     /// The gradient that is drawn at full width.
     double largestGradient() const { return largest_; }
     QString summary() const;  // one sentence, for screen readers
@@ -73,6 +74,7 @@ private:
         loss_part = 256,
         balance_part = 512,
         lane_part = 1024,
+        pool_part = 2048,
     };
     struct WordRow {
         QString label;
@@ -89,7 +91,7 @@ private:
 
     void measure();  // norms of the example's gradients
     void arrange();  // words and experts in their places
-    static unsigned partsOf(std::string_view op);
+    unsigned partsOf(std::string_view op) const;
     std::size_t indexOf(std::string_view op) const;
     bool isNow(std::string_view op) const { return trace_->ops[op_].id == op; }
     /// 0: not reached, 1: done; between: the beat of this operation.
@@ -99,8 +101,12 @@ private:
     bool updating() const { return trace_->ops[op_].phase == TracePhase::update; }
     double light(unsigned part) const;
 
-    std::span<const float> value(const char* name) const;
+    std::span<const float> whole(const char* name) const;  // of the example
+    std::span<const float> value(const char* name) const;  // of the token that is followed, where each has one
     std::span<const float> value(const char* name, std::size_t visit) const;
+    std::size_t before(const char* name) const;  // numbers of the tokens before it
+    NumberRef ref(const char* name, std::size_t index) const { return {name, example_, before(name) + index}; }
+    QString followed() const;  // the token's word
     double weightOf(const Slot& slot) const;
     double stepOf(const std::string& parameter, std::size_t first, std::size_t count) const;
     double batchGradientOf(const std::string& parameter, std::size_t first, std::size_t count) const;
@@ -113,6 +119,8 @@ private:
     void paintExperts();
     void paintExpert(const Slot& slot);
     void paintSum();
+    void paintPool();
+    void paintWay(double from, double right, const char* op);
     void paintHead();
     void paintLoss();
     void paintBalance();
@@ -143,6 +151,11 @@ private:
     std::optional<NumberRef> picked_;
     Theme theme_ = Theme::light();
     ExamplePhrase phrase_;
+    // Where each token is routed: which one is followed. What stands at the gate and at the head, and comes back.
+    bool tokens_ = false;
+    std::size_t token_ = 0;
+    const char *at_gate_ = "mean", *at_head_ = "mixed", *from_gate_ = "d_mean_gate", *from_experts_ = "d_mean_experts",
+               *from_head_ = "d_mixed";
 
     // Squared lengths of a trace's steps and gradients, once computed.
     mutable std::map<std::pair<std::string, std::size_t>, double> steps_;

@@ -29,6 +29,7 @@ struct Case {
     std::size_t steps = 0;  // trained before the batch
     const char* activation = "relu";
     const char* squares = "whole";
+    const char* family = "pooled";
 };
 
 // 12 examples in batches of 8: the second of an epoch is short.
@@ -49,6 +50,12 @@ const Case cases[] = {
     {"tanh", "soft", 4, 4, false, 0, 60, "tanh"},
     {"each place squared", "soft", 4, 4, false, 0, 60, "relu", "per_occurrence"},
     {"each place squared, mask", "soft", 4, 4, true, 0, 60, "relu", "per_occurrence"},
+    {"tokens, soft", "soft", 4, 4, false, 0, 60, "relu", "whole", "token"},
+    {"tokens, soft, mask, balance", "soft", 4, 4, true, 0.3, 60, "relu", "whole", "token"},
+    {"tokens, soft, short batch, balance", "soft", 4, 4, false, 0.1, 37, "relu", "whole", "token"},
+    {"tokens, top-1 of 4, balance", "top_k", 4, 1, false, 0.1, 60, "relu", "whole", "token"},
+    {"tokens, top-2 of 8, mask, balance", "top_k", 8, 2, true, 0.05, 60, "relu", "whole", "token"},
+    {"tokens, GELU, top-2 of 4, squared", "top_k", 4, 2, true, 0, 60, "gelu", "per_occurrence", "token"},
 };
 
 std::shared_ptr<const Corpus> corpus() {
@@ -61,6 +68,7 @@ std::shared_ptr<const Trace> traceOf(const Case& c) {
     x.model.router = c.router, x.model.num_experts = c.experts, x.model.top_k = c.top_k;
     x.model.mask_zero = c.mask, x.model.balance_loss = c.balance;
     x.model.embedding_dim = 12, x.model.hidden_dim = 20;
+    x.model.family = c.family;
     x.model.activation = c.activation, x.train.embedding_squares = c.squares;
     x.train.learning_rate = 0.01;
     const auto backend = make_backend({"cpu", 1});

@@ -5,6 +5,7 @@
 #include "app/models/operation_motion.h"
 #include "app/models/operation_numbers.h"
 #include "app/models/provenance_card.h"
+#include "engine/core/family.h"
 #include "engine/core/settings.h"
 #include "engine/train/tracer.h"
 #include "engine/train/trainer.h"
@@ -26,8 +27,9 @@ struct Traced {
 };
 
 Traced traced(const char* router, std::size_t experts, std::size_t k, double balance, bool mask, int steps,
-              const char* activation = "relu") {
+              const char* activation = "relu", std::string_view family = "pooled") {
     Experiment x = test::tutorial_experiment();
+    x.model.family = family;
     x.model.router = router;
     x.model.num_experts = experts, x.model.top_k = k;
     x.model.balance_loss = balance, x.model.mask_zero = mask;
@@ -39,7 +41,8 @@ Traced traced(const char* router, std::size_t experts, std::size_t k, double bal
     Trainer trainer(*backend, x, corpus);
     for (int i = 0; i < steps; ++i) trainer.step();
     Traced t;
-    t.name = QStringLiteral("%1 %2/%3 balance %4 mask %5 step %6")
+    t.name = QString::fromUtf8(family.data(), qsizetype(family.size())) +
+             QStringLiteral(" %1 %2/%3 balance %4 mask %5 step %6")
                  .arg(QString::fromLatin1(router))
                  .arg(k)
                  .arg(experts)
@@ -55,16 +58,19 @@ Traced traced(const char* router, std::size_t experts, std::size_t k, double bal
 
 std::vector<Traced> all() {
     std::vector<Traced> made;
-    for (const bool mask : {false, true})
-        for (const double balance : {0.0, 0.3}) {
-            made.push_back(traced("soft", 4, 2, balance, mask, 30));
-            made.push_back(traced("top_k", 4, 1, balance, mask, 30));
-            made.push_back(traced("top_k", 4, 2, balance, mask, 30));
-        }
+    for (const FamilyInfo& family : families)
+        for (const bool mask : {false, true})
+            for (const double balance : {0.0, 0.3}) {
+                made.push_back(traced("soft", 4, 2, balance, mask, 30, "relu", family.id));
+                made.push_back(traced("top_k", 4, 1, balance, mask, 30, "relu", family.id));
+                made.push_back(traced("top_k", 4, 2, balance, mask, 30, "relu", family.id));
+            }
     for (const char* activation : {"linear", "gelu", "gelu_tanh", "tanh"}) {
         made.push_back(traced("soft", 4, 4, 0, false, 30, activation));
         made.push_back(traced("top_k", 4, 2, 0.3, true, 30, activation));
     }
+    made.push_back(traced("top_k", 4, 2, 0.3, true, 30, "gelu", "token"));
+    made.push_back(traced("top_k", 40, 2, 0.01, true, 3, "relu", "token"));
     made.push_back(traced("soft", 1, 1, 0, false, 0));
     made.push_back(traced("soft", 40, 2, 0.01, false, 3));
     made.push_back(traced("top_k", 40, 2, 0.01, true, 3));
@@ -383,7 +389,8 @@ private Q_SLOTS:
                     const auto expert = provenance.place(*provenance.find(*page.subject)).expert;
                     if (!expert) continue;
                     ++told;
-                    QVERIFY2(provenance.visitOf(n, *expert),
+                    const std::size_t T = t.trace.routed_places();  // of many the last word's
+                    QVERIFY2(provenance.visitOf(n * T + T - 1, *expert),
                              qPrintable(t.name + u' ' + QString::fromStdString(t.trace.ops[op].id)));
                 }
         }
@@ -462,6 +469,13 @@ private:
         }
     }
 
+    /// How many rows the balance loss counts.
+    static double atGate(const Trace& trace) {
+        if (trace.routed_places() == 1) return double(trace.examples);
+        const auto left_out = trace.experiment.model.mask_zero ? std::ranges::count(trace.ids, 0) : 0;
+        return double(trace.ids.size()) - double(left_out);
+    }
+
     static void checkTable(const Traced& t, const std::string& id, const OperationPage& page, std::size_t& count,
                            QStringList& wrong) {
         const bool balanced = t.trace.experiment.model.balance_loss > 0;
@@ -501,7 +515,7 @@ private:
             if (id == "top_k" && r.cells[2].value && t.trace.experts_per_token() <= 16)
                 expect(cell(r, 1) / chosen, r, 2);
             if (id == "vocabulary_scores_backward") expect((cell(r, 0) - cell(r, 1)) / N, r, 2);
-            if (id == "balance_to_gate") expect(aside * E * cell(r, 0) / N, r, 2);
+            if (id == "balance_to_gate") expect(aside * E * cell(r, 0) / atGate(t.trace), r, 2);
             if (id == "gate_softmax_backward") {
                 if (balanced)
                     expect(cell(r, 2) + cell(r, 3), r, 4);
