@@ -6,6 +6,7 @@
 #include "app/models/serving_path.h"
 #include "app/models/text_format.h"
 #include "engine/core/error.h"
+#include "engine/core/family.h"
 
 #include <QCoreApplication>
 
@@ -51,6 +52,13 @@ QString prefixText(const ProbeForward& probe) {
     for (std::size_t p = 0; p <= probe.focus && p < probe.prefix_words.size(); ++p)
         words << shownText(probe.words[probe.prefix_words[p]].text);
     return u'“' + words.join(u' ') + u'”';
+}
+
+/// What stands at the gate for the focused prefix: all of it, or its last word alone.
+QString routedText(const Snapshot& snapshot) {
+    const ProbeForward& probe = snapshot.probe;
+    if (!routes_tokens(snapshot.experiment.model) || probe.focus >= probe.prefix_words.size()) return prefixText(probe);
+    return u'“' + shownText(probe.words[probe.prefix_words[probe.focus]].text) + u'”';
 }
 
 std::vector<QString> tokensOf(const ProbeForward& probe) {
@@ -213,12 +221,12 @@ GateData gateData(const Snapshot& snapshot, const FigureOptions& options) {
     const bool over_time = history && history->num_experts == E && history->prefixes == P &&
                            history->gate_steps.size() > 1 && history->gate_probe == probe.text;
     if (over_time)
-        subtitle = say("How much the answer of each expert counts, for %1 while learning.").arg(prefixText(probe));
+        subtitle = say("How much the answer of each expert counts, for %1 while learning.").arg(routedText(snapshot));
     data.notes = notesFor(FigureKind::gate, subtitle, snapshot, options);
     if (!over_time) return data;
     CurveData& chart = data.over_time;
     chart.x_name = say("step");
-    chart.y_name = say("gate weight of %1").arg(prefixText(probe));
+    chart.y_name = say("gate weight of %1").arg(routedText(snapshot));
     chart.x_min = double(history->gate_steps.front());
     chart.x_max = double(newestStep(snapshot));
     markMoment(chart, snapshot, false);

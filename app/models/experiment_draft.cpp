@@ -16,6 +16,7 @@ const std::vector<ExperimentField>& ExperimentDraft::fields() {
     using Kind = ExperimentField::Kind;
     static const std::vector<ExperimentField> all = [] {
         std::vector<ExperimentField> f = {
+            {"family", Kind::family, tr("Family"), {}, true},
             {"num_experts", Kind::whole, tr("Experts"), {}, true},
             {"router", Kind::gate, tr("Gate"), {}, true},
             {"top_k", Kind::whole, tr("Experts that run"), {}, true},

@@ -14,7 +14,7 @@ namespace moe::app {
 
 /// A setting as people meet it.
 struct ExperimentField {
-    enum class Kind { whole, real, gate, activation, truth };
+    enum class Kind { whole, real, family, gate, activation, truth };
 
     const char* key;  // of engine/core/settings.h
     Kind kind;

@@ -3,6 +3,7 @@
 #include "app/models/moment_text.h"
 #include "app/models/text_format.h"
 #include "engine/core/activation.h"
+#include "engine/core/family.h"
 #include "engine/core/numbers.h"
 
 #include <QCoreApplication>
@@ -46,6 +47,7 @@ std::vector<RunSetting> runSettings(const Snapshot& snapshot, const QString& cor
     const TrainSpec& train = snapshot.experiment.train;
     std::vector<RunSetting> lines;
     if (!corpusName.isEmpty()) lines.push_back({say("corpus"), shownText(corpusName)});
+    if (routes_tokens(model)) lines.push_back({say("family"), say("each word is routed")});
     lines.push_back({say("experts"), countText(model.num_experts)});
     lines.push_back({say("gate"), gateName(model)});
     lines.push_back({say("vocabulary"), countText(model.vocabulary)});

@@ -5,6 +5,7 @@
 #include "app/shell/style.h"
 #include "engine/core/activation.h"
 #include "engine/core/checked.h"
+#include "engine/core/family.h"
 #include "engine/core/numbers.h"
 
 #include <QButtonGroup>
@@ -53,7 +54,9 @@ ExperimentPanel::ExperimentPanel(QWidget* parent) : QWidget(parent) {
     const QString names[] = {tr("Experts"), tr("Hidden width"), tr("Gate"), tr("Learning rate"), tr("Balance loss")};
     for (const QString& name : names) {
         const int row = int(rows_.size());
-        grid->addWidget(plainLabel(name, "label", this), row, 0);
+        auto* label = plainLabel(name, "label", this);
+        if (row == 2) gate_ = label;
+        grid->addWidget(label, row, 0);
         rows_.push_back(plainLabel({}, "label", this));
         rows_.back()->setAlignment(Qt::AlignRight | Qt::AlignVCenter);
         rows_.back()->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
@@ -91,6 +94,7 @@ void ExperimentPanel::showSnapshot(const Snapshot& snapshot) {
     set(0, countText(x.model.num_experts));
     set(1, countText(x.model.hidden_dim));
     set(2, gateName(x.model));
+    gate_->setText(routes_tokens(x.model) ? tr("Gate of a word") : tr("Gate"));
     set(3, QString::fromStdString(to_text(x.train.learning_rate)));
     set(4, ExperimentDraft::balanceText(x.model.balance_loss));
 }
@@ -125,13 +129,14 @@ ExperimentEditor::ExperimentEditor(QWidget* parent) : QWidget(parent) {
             });
             row.name->hide();
             grid->addWidget(row.check, line++, 0, 1, 2);
-        } else if (field.kind == ExperimentField::Kind::gate) {
+        } else if (field.kind == ExperimentField::Kind::gate || field.kind == ExperimentField::Kind::family) {
             auto* group = new QButtonGroup(this);
             auto* pair = new QHBoxLayout;
             pair->setSpacing(4);
             const auto segment = [&](const QString& text, const QString& value) {
                 auto* b = new QPushButton(text, this);
                 b->setCheckable(true);
+                b->setProperty("value", value);
                 setRole(b, "segment");
                 b->setToolTip(field.help.toHtmlEscaped());
                 group->addButton(b);
@@ -139,10 +144,24 @@ ExperimentEditor::ExperimentEditor(QWidget* parent) : QWidget(parent) {
                 connect(b, &QPushButton::clicked, this, [this, index, value] { take(rows_[index], value); });
                 return b;
             };
-            row.first = segment(tr("soft"), QStringLiteral("soft"));
-            row.second = segment(tr("top-k"), QStringLiteral("top_k"));
-            grid->addWidget(row.name, line, 0);
-            grid->addLayout(pair, line++, 1);
+            if (field.kind == ExperimentField::Kind::gate) {
+                row.first = segment(tr("soft"), QStringLiteral("soft"));
+                row.second = segment(tr("top-k"), QStringLiteral("top_k"));
+            } else {
+                static_assert(families.size() == 2);
+                for (const FamilyInfo& f : families)
+                    (row.first ? row.second : row.first) =
+                        segment(QString::fromUtf8(f.title.data(), qsizetype(f.title.size())),
+                                QString::fromUtf8(f.id.data(), qsizetype(f.id.size())));
+            }
+            if (field.kind == ExperimentField::Kind::gate) {
+                grid->addWidget(row.name, line, 0);
+                grid->addLayout(pair, line++, 1);
+            } else {  // its two names need more room than numbers
+                pair->insertWidget(0, row.name);
+                pair->insertStretch(1, 1);
+                grid->addLayout(pair, line++, 0, 1, 2);
+            }
         } else if (field.kind == ExperimentField::Kind::activation) {
             row.choice = new QComboBox(this);
             for (const ActivationInfo& a : activations)
@@ -215,7 +234,7 @@ void ExperimentEditor::edit(const Experiment& running, std::shared_ptr<const Cor
         if (row.edit) row.edit->setText(value);
         if (row.check) row.check->setChecked(value == QStringLiteral("true"));
         if (row.choice) row.choice->setCurrentIndex(row.choice->findData(value));
-        if (row.first) (value == QStringLiteral("soft") ? row.first : row.second)->setChecked(true);
+        if (row.first) (value == row.first->property("value") ? row.first : row.second)->setChecked(true);
     }
     refresh();
 }

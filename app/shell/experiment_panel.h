@@ -33,6 +33,7 @@ private:
     QLabel* value(int row) const { return rows_[std::size_t(row)]; }
 
     std::vector<QLabel*> rows_;
+    QLabel* gate_ = nullptr;  // the name of its row
     QPushButton* change_;
 };
 
@@ -67,7 +68,7 @@ private:
         const ExperimentField* field;
         QLabel* name;
         QLineEdit* edit = nullptr;                            // whole, real
-        QAbstractButton *first = nullptr, *second = nullptr;  // gate: soft, top-k
+        QAbstractButton *first = nullptr, *second = nullptr;  // family: pooled, token; gate: soft, top-k
         QCheckBox* check = nullptr;                           // truth
         QComboBox* choice = nullptr;                          // activation
     };

@@ -3,6 +3,7 @@
 #include "app/models/moment_text.h"
 #include "app/models/run_settings.h"
 #include "app/models/text_format.h"
+#include "engine/core/family.h"
 
 #include <QEvent>
 #include <QStringList>
@@ -132,6 +133,12 @@ bool MeasureView::isChosen(std::size_t expert) const {
     const std::size_t E = numExperts(), at = prefix_ * E + expert;
     if (snapshot_->experiment.model.router == "soft" || (prefix_ + 1) * E > weights.size()) return false;
     return weights[at] > 0;
+}
+
+QString MeasureView::routedText(std::size_t prefix) const {
+    const ProbeForward& probe = snapshot().probe;
+    if (!routes_tokens(snapshot().experiment.model) || prefix >= probe.prefix_words.size()) return prefixText(prefix);
+    return shownText(probe.words[probe.prefix_words[prefix]].text);
 }
 
 QString MeasureView::prefixText(std::size_t prefix) const {

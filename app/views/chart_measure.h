@@ -45,6 +45,7 @@ protected:
     bool isChosen(std::size_t expert) const;
     /// The prefix as its text: "hello world".
     QString prefixText(std::size_t prefix) const;
+    QString routedText(std::size_t prefix) const;  // of what stands at the gate: the prefix, or its last word alone
 
     void uncovered() override;
     void themeChanged() override { refreshNow(); }

@@ -43,7 +43,7 @@ QString GateLinesView::title() const {
     if (snapshot().probe.prefix_words.empty()) return tr("Gate weights");
     if (toggle_->isChecked()) return tr("Gate weights of each token, now");
     if (isPast(snapshot())) return tr("Gate weights, %1").arg(atMoment({}));
-    const QString text = prefixText(prefix());
+    const QString text = routedText(prefix());
     // A long phrase is known by its last word.
     const qsizetype most = 14;
     const QString shown = text.size() <= most ? text : QStringLiteral("… ") + text.section(u' ', -1).left(most);
@@ -284,7 +284,7 @@ bool GateLinesView::event(QEvent* event) {
         QToolTip::showText(
             help->globalPos(),
             tipText(tr("“%1”\nexpert %2: gate weight %3")
-                        .arg(prefixText(bar->prefix), expertName(bar->expert), gateText(bar->weight, 3))),
+                        .arg(routedText(bar->prefix), expertName(bar->expert), gateText(bar->weight, 3))),
             this);
     else
         QToolTip::hideText();
@@ -305,12 +305,12 @@ QString GateLinesView::summary() const {
     for (const std::size_t e : experts(max_coloured_experts, false))
         parts << tr("expert %1 %2").arg(expertName(e), gateText(double(weights[prefix() * numExperts() + e]), 3));
     if (parts.isEmpty()) return tr("The phrase has no word that the model knows.");
-    return tr("Gate weights of “%1” now: %2.").arg(prefixText(prefix()), parts.join(QStringLiteral(", ")));
+    return tr("Gate weights of “%1” now: %2.").arg(routedText(prefix()), parts.join(QStringLiteral(", ")));
 }
 
 Table GateLinesView::table() const {
     Table table;
-    table.title = tr("Gate weights of “%1” while learning").arg(prefixText(prefix()));
+    table.title = tr("Gate weights of “%1” while learning").arg(routedText(prefix()));
     for (const RunSetting& setting : runSettings(snapshot(), {}))
         table.notes.push_back(setting.name + u' ' + setting.value);
     table.columns.push_back(tr("step"));

@@ -4,6 +4,7 @@
 #include "app/models/run_settings.h"
 #include "app/models/tabular_text.h"
 #include "app/models/text_format.h"
+#include "engine/core/family.h"
 #include "engine/core/numbers.h"
 
 #include <QHelpEvent>
@@ -324,13 +325,14 @@ bool HeatmapView::event(QEvent* event) {
     QString text;
     if (const auto cell = cellAt(help->pos())) {
         text = tr("“%1”\nexpert %2: gate weight %3")
-                   .arg(prefixText(cell->prefix), expertName(cell->expert),
+                   .arg(routedText(cell->prefix), expertName(cell->expert),
                         weight(cell->prefix, cell->expert) == 0 ? tr("0, not chosen")
                                                                 : gateText(weight(cell->prefix, cell->expert), 3));
     } else if (prefixes_ > 0 && help->pos().y() < grid_.top() && help->pos().x() > grid_.left()) {
         if (const auto below = cellAt({double(help->pos().x()), grid_.top() + 1}))
-            text = tr("“%1”, the phrase up to token %2")
-                       .arg(prefixText(below->prefix), QString::number(below->prefix + 1));
+            text = (routes_tokens(snapshot().experiment.model) ? tr("“%1”, token %2 by itself")
+                                                               : tr("“%1”, the phrase up to token %2"))
+                       .arg(routedText(below->prefix), QString::number(below->prefix + 1));
     } else if (legend_.adjusted(-4, 0, 30, 0).contains(help->pos())) {
         text = tr("Gate weight from 0, paper, to %1, ink").arg(gateText(scale_.max, scale_.digits()));
     }
@@ -417,7 +419,7 @@ QString HeatmapView::summary() const {
     const auto first = probe.gate_weights.begin() + std::ptrdiff_t(p * E);
     const auto heaviest = std::size_t(std::max_element(first, first + std::ptrdiff_t(E)) - first);
     return tr("%1 experts by %2 tokens. For “%3” expert %4 has the largest gate weight, %5.")
-        .arg(QString::number(E), QString::number(probe.prefix_words.size()), prefixText(p), expertName(heaviest),
+        .arg(QString::number(E), QString::number(probe.prefix_words.size()), routedText(p), expertName(heaviest),
              gateText(double(first[std::ptrdiff_t(heaviest)]), 3));
 }
 

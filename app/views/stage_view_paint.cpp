@@ -3,6 +3,7 @@
 #include "app/models/tabular_text.h"
 #include "app/models/text_format.h"
 #include "app/views/stage_view_scene.h"
+#include "engine/core/family.h"
 
 #include <algorithm>
 #include <cmath>
@@ -113,8 +114,13 @@ void StageScene::paintStatic(QPainter& p) const {
 }
 
 void StageScene::paintCaptions(QPainter& p) const {
-    const std::array<QString, 6> captions = {tr("Phrase"), tr("Embedding, mean"), tr("Gate"), tr("Experts"),
-                                             tr("Sum"),    tr("Next word")};
+    const bool tokens = snapshot_ && routes_tokens(snapshot_->experiment.model);
+    const std::array<QString, 6> captions = {tr("Phrase"),
+                                             tokens ? tr("Embedding") : tr("Embedding, mean"),
+                                             tr("Gate"),
+                                             tr("Experts"),
+                                             tokens ? tr("Mean") : tr("Sum"),
+                                             tr("Next word")};
     for (std::size_t i = 0; i < captions.size(); ++i)
         text(p, layout_.captions()[i], Qt::AlignLeft | Qt::AlignVCenter, captions[i], 11, QFont::Normal, theme_.muted);
 }

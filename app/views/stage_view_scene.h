@@ -138,6 +138,7 @@ private:
     QString explanation(const StageHit& hit) const;
     QString explainGate(std::size_t prefix) const;
     QString explainExpert(std::size_t expert) const;
+    QString routedText(std::size_t prefix) const;
 
     std::shared_ptr<const Snapshot> snapshot_ = std::make_shared<const Snapshot>();
     Theme theme_ = Theme::light(), type_ = Theme::light();  // type_: the theme at the layout's scale

@@ -1,6 +1,7 @@
 // What the stage says in words: hit testing, explanations on hover, the table behind the picture.
 #include "app/models/text_format.h"
 #include "app/views/stage_view_scene.h"
+#include "engine/core/family.h"
 #include "engine/core/numbers.h"
 
 #include <algorithm>
@@ -101,7 +102,7 @@ QString StageScene::explainGate(std::size_t prefix) const {
                          [&](std::size_t a, std::size_t b) { return weights[a] > weights[b]; });
     const auto chosen = std::size_t(std::count_if(weights.begin(), weights.end(), [](float w) { return w > 0; }));
 
-    QStringList lines{tr("Gate · “%1”").arg(prefixText(prefix))};
+    QStringList lines{tr("Gate · “%1”").arg(routedText(prefix))};
     lines << (chosen < e ? tr("gate weights (%1), %2 chosen, together 1:").arg(e).arg(chosen)
                          : tr("gate weights (%1), together 1:").arg(e));
     QString line;
@@ -124,6 +125,13 @@ QString StageScene::explainGate(std::size_t prefix) const {
     return lines.join(QLatin1Char('\n'));
 }
 
+// What stands at the gate: the prefix, or its last word alone.
+QString StageScene::routedText(std::size_t prefix) const {
+    const ProbeForward& probe = snapshot_->probe;
+    return routes_tokens(snapshot_->experiment.model) ? shownText(probe.words[probe.prefix_words[prefix]].text)
+                                                      : prefixText(prefix);
+}
+
 QString StageScene::explainExpert(std::size_t expert) const {
     const std::array<QString, 8> shapes = {tr("circle"),   tr("triangle"), tr("square"), tr("diamond"),
                                            tr("pentagon"), tr("hexagon"),  tr("star"),   tr("cross")};
@@ -137,7 +145,7 @@ QString StageScene::explainExpert(std::size_t expert) const {
     if (prefixes()) {
         const double weight = probe.gate_weights[focus_ * e + expert];
         if (weight > 0) {
-            lines << tr("gate weight %1 for “%2”").arg(gateText(weight), prefixText(focus_));
+            lines << tr("gate weight %1 for “%2”").arg(gateText(weight), routedText(focus_));
             const std::vector<float>& outputs = probe.focused.outputs;
             if (probe.focus == focus_ && outputs.size() == e * d && d > 0) {
                 const std::span answer(outputs.data() + expert * d, d);
@@ -145,7 +153,7 @@ QString StageScene::explainExpert(std::size_t expert) const {
             }
         } else {
             lines << tr("not chosen for “%1”: the gate keeps the top %2, this weight is not among them")
-                         .arg(prefixText(focus_))
+                         .arg(routedText(focus_))
                          .arg(snapshot_->experiment.model.top_k);
         }
     }
@@ -170,6 +178,7 @@ QString StageScene::explain(const StageHit& hit) const {
 QString StageScene::explanation(const StageHit& hit) const {
     const ProbeForward& probe = snapshot_->probe;
     QStringList lines;
+    const bool tokens = routes_tokens(snapshot_->experiment.model);
     switch (hit.part) {
         case StagePart::nothing:
             return {};
@@ -178,15 +187,27 @@ QString StageScene::explanation(const StageHit& hit) const {
                 case 0:
                     return tr("Phrase: the words of the probe text. Each row is the prefix that ends in its word.");
                 case 1:
+                    if (tokens)
+                        return tr(
+                            "Embedding: every word has a row of numbers that training adjusts. Each word meets the "
+                            "gate "
+                            "by itself.\nBrown is negative, teal positive.");
                     return tr(
                         "Embedding, mean: every word has a row of numbers that training adjusts; their mean stands for "
                         "the prefix.\nBrown is negative, teal positive.");
                 case 2:
-                    return tr("Gate: how much the answer of each expert counts. The weights of a prefix add up to 1.");
+                    return tokens
+                               ? tr("Gate: how much the answer of each expert to this word counts. The weights of a "
+                                    "word add up to 1.")
+                               : tr("Gate: how much the answer of each expert counts. The weights of a prefix add up "
+                                    "to 1.");
                 case 3:
                     return tr("Experts: small networks. Each fills and grows with its load, its share of gate weight.");
                 case 4:
-                    return tr("Sum: the answers of the experts, each times its gate weight, added up.");
+                    return tokens
+                               ? tr("Mean: for each word the answers of the experts, each times its gate weight, are "
+                                    "added up; this is the mean over the words of the focused prefix.")
+                               : tr("Sum: the answers of the experts, each times its gate weight, added up.");
                 default:
                     return tr("Next word: the most probable words after the focused prefix.");
             }
@@ -212,13 +233,17 @@ QString StageScene::explanation(const StageHit& hit) const {
             const ModelSpec& model = snapshot_->experiment.model;
             const std::size_t used = std::min(prefix + 1, std::max<std::size_t>(1, model.max_seq_len));
             const std::span vector(probe.pooled.data() + prefix * d, d);
-            lines << tr("Embedding, mean · “%1”").arg(prefixText(prefix));
-            lines << (model.mask_zero || model.max_seq_len <= used
-                          ? tr("(%1) mean of %2 rows").arg(d).arg(used)
-                          : tr("(%1) mean of %2 rows: %3 words, the others padding")
-                                .arg(d)
-                                .arg(model.max_seq_len)
-                                .arg(used));
+            if (tokens)
+                lines << tr("Embedding · “%1”").arg(routedText(prefix)) << tr("(%1) its own row").arg(d);
+            else
+                lines << tr("Embedding, mean · “%1”").arg(prefixText(prefix));
+            if (!tokens)
+                lines << (model.mask_zero || model.max_seq_len <= used
+                              ? tr("(%1) mean of %2 rows").arg(d).arg(used)
+                              : tr("(%1) mean of %2 rows: %3 words, the others padding")
+                                    .arg(d)
+                                    .arg(model.max_seq_len)
+                                    .arg(used));
             lines << values(vector);
             const double stripes = layout_.strip.width() * ratio_;
             if (double(d) > stripes)
@@ -238,7 +263,8 @@ QString StageScene::explanation(const StageHit& hit) const {
         case StagePart::expert:
             return explainExpert(hit.index);
         case StagePart::sum:
-            lines << tr("Sum · Σ gate weight × answer");
+            lines << (tokens ? tr("Mean over the words of Σ gate weight × answer")
+                             : tr("Sum · Σ gate weight × answer"));
             lines
                 << tr("(%1), length %2:").arg(probe.focused.mixed.size()).arg(fixed(lengthOf(probe.focused.mixed), 2));
             lines << values(probe.focused.mixed);
