@@ -204,21 +204,28 @@ public:
     void balance_loss(Tensor<float> loss, Tensor<float> dprobs, Tensor<float> probs, Ids indices, float weight,
                       Ids words) override {
         shapes::balance_loss(loss, dprobs, probs, indices, words);
-        const size_t N = probs.dim(0), E = probs.dim(1), visits = indices.count();
+        const size_t rows = probs.dim(0), E = probs.dim(1), K = indices.dim(1);
         check_ids("balance_loss", "indices", indices, E, "the mixture");
         const FlushDenormals flush;
-        if (visits == 0 || words || 2 * E > partial_floats)
+        const auto counts = [&](size_t n) { return !words || words.raw()[n] != 0; };
+        const size_t N = words ? rows - size_t(std::count(words.raw(), words.raw() + rows, 0)) : rows, visits = N * K;
+        if (visits == 0 || 2 * E > partial_floats)
             return Base::balance_loss(loss, dprobs, probs, indices, weight, words);
         float *fractions = partial_, *sums = partial_ + E;
         std::memset(partial_, 0, 8 * E);
-        for (size_t i = 0; i < visits; ++i) fractions[indices.raw()[i]] += 1.0f;  // exact below 2^24 visits
-        kernels_.add_column_sums(sums, probs.raw(), E, N, E);
+        for (size_t n = 0; n < rows; ++n)
+            for (size_t i = n * K; i < (n + 1) * K && counts(n); ++i)
+                fractions[indices.raw()[i]] += 1.0f;  // exact below 2^24 visits
+        if (!words) kernels_.add_column_sums(sums, probs.raw(), E, N, E);
+        for (size_t n = 0; n < rows && words; ++n)
+            if (counts(n)) kernels_.add(sums, probs.raw() + n * E, E);
         double total = 0;
         for (size_t e = 0; e < E; ++e) {
             total += double(fractions[e]) * double(sums[e]);
             fractions[e] *= weight * float(E) / (float(visits) * float(N));
         }
-        for (size_t n = 0; n < N; ++n) kernels_.add(dprobs.raw() + n * E, fractions, E);
+        for (size_t n = 0; n < rows; ++n)
+            if (counts(n)) kernels_.add(dprobs.raw() + n * E, fractions, E);
         loss.raw()[0] = float(double(weight) * double(E) * total / (double(visits) * double(N)));
     }
     void accumulate_load(Tensor<float> load, Tensor<float> weights, Ids indices, Ids words) override {
