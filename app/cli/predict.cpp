@@ -54,7 +54,7 @@ void print(const Answer& a, bool tokens) {
     }
     std::cout << "  words ";
     for (const WordProbability& w : f.top) std::cout << "  " << w.word << ' ' << to_fixed(double(w.probability), 3);
-    std::cout << (tokens ? "\n  gate of the last word" : "\n  gate  ");
+    std::cout << (tokens && !a.ids.empty() ? "\n  gate of the last word" : "\n  gate  ");
     for (const std::size_t e : a.experts)
         std::cout << "  " << expertName(e).toStdString() << ' ' << to_fixed(double(f.gate_weights[e]), 3);
     std::cout << '\n';
