@@ -22,8 +22,11 @@ constexpr size_t tile_rows = 256, tile_columns = 256;
 constexpr size_t depth_part = 512, most_depth_parts = 8, partial_floats = size_t(1) << 17;
 constexpr size_t columns_in_cache = 512;       // of a matrix that one product leaves for the next; whole product slices
 constexpr size_t flat_part = size_t(1) << 14;  // elements of an elementwise op's part
-// Below about this much work a thread's start costs more than it saves (floating-point operations).
-constexpr double worth_a_thread = 8e6;
+// Below about this much work a thread's start costs more than it saves (floating-point operations): who has parked
+// between two of them takes 50 us to come back.
+constexpr double worth_a_thread = 5e6;
+
+constexpr double adam_work = 60;  // its memory, told as floating-point operations a parameter
 
 double activation_work(Activation f) {
     return f == Activation::relu || f == Activation::linear ? 1 : 30;
@@ -258,7 +261,7 @@ public:
     void adam(Tensor<float> w, Tensor<float> g, Tensor<float> m, Tensor<float> v, Tensor<float> rate) override {
         shapes::adam(w, g, m, v, rate);
         const FlushDenormals flush;
-        flat(w.count(), 12, [&](size_t i, size_t n) {
+        flat(w.count(), adam_work, [&](size_t i, size_t n) {
             kernels_.adam(w.raw() + i, g.raw() + i, m.raw() + i, v.raw() + i, rate.raw()[0], n);
         });
     }
@@ -270,7 +273,7 @@ public:
         if (!straight_into_adam(N) || parts == 0) return Base::dense_update(dx, w, b, dy, x, rate);
         const FlushDenormals flush;
         const size_t part = depth_part_size(O, parts);
-        run(parts, (dx ? 4.0 : 2.0) * double(N * I * O) + 12.0 * double(I * O), [&](size_t p) {
+        run(parts, (dx ? 4.0 : 2.0) * double(N * I * O) + adam_work * double(I * O), [&](size_t p) {
             const size_t begin = std::min(O, p * part), end = std::min(O, begin + part);
             float* const sum = dx ? parts == 1 ? dx.raw() : partial_ + p * N * I : nullptr;
             // Columns whose weights stay in the cache from the one product to the other.
@@ -290,7 +293,7 @@ public:
         const FlushDenormals flush;
         const size_t E = w.value.dim(0), I = w.value.dim(1), O = w.value.dim(2);
         const std::int32_t* const o = offsets.raw();
-        run(E, 4.0 * double(x.dim(0) * I * O) + 12.0 * double(E * I * O), [&](size_t e) {
+        run(E, 4.0 * double(x.dim(0) * I * O) + adam_work * double(E * I * O), [&](size_t e) {
             const size_t begin = size_t(o[e]), rows = size_t(o[e + 1]) - begin;
             const Slice we = at(w, e * I * O), be = at(b, e * O);
             if (rows == 0) {
@@ -315,7 +318,7 @@ public:
         touched_.assign(V, 0);
         for (size_t i = 0; i < ids.count(); ++i) touched_[size_t(ids.raw()[i])] = 1;
         constexpr size_t part = 64;
-        run(parts_of(V, part), 12.0 * double(V * D), [&](size_t p) {
+        run(parts_of(V, part), adam_work * double(V * D), [&](size_t p) {
             for (size_t row = p * part; row < std::min(V, (p + 1) * part); ++row) {
                 const Slice t = at(table, row * D);
                 if (touched_[row])
@@ -330,7 +333,7 @@ public:
                          Tensor<float> rate) override {
         shapes::adam_of_squares(w, g, squares, m, v, rate);
         const FlushDenormals flush;
-        flat(w.count(), 12, [&](size_t i, size_t n) {
+        flat(w.count(), adam_work, [&](size_t i, size_t n) {
             kernels_.adam_of_squares(w.raw() + i, g.raw() + i, squares.raw() + i, m.raw() + i, v.raw() + i,
                                      rate.raw()[0], n);
         });
@@ -446,7 +449,7 @@ private:
 
     const Kernels& kernels_;
     ThreadPool pool_;
-    float* partial_;  // partial sums of one product
+    float* partial_;                     // partial sums of one product
     std::vector<std::uint8_t> touched_;  // (V) words of the batch, where a table is updated
 };
 
