@@ -49,9 +49,10 @@ TEST_CASE("no weak symbol of the kernels is shared between instruction sets, or 
             CAPTURE(isa);
             CAPTURE(s.name);
             tables += s.name == "moe::kernels_" + isa;
-            // Code that would run before main() chooses: none.
-            CHECK(s.name.find("_GLOBAL__sub_I") == std::string::npos);
-            CHECK(s.name.find("__static_initialization") == std::string::npos);
+            // Code that would run before main() chooses: none, but for the set that runs anywhere (Eigen's constants, where
+            // sanitizers keep them).
+            CHECK((isa == "baseline" || s.name.find("_GLOBAL__sub_I") == std::string::npos));
+            CHECK((isa == "baseline" || s.name.find("__static_initialization") == std::string::npos));
             const bool mergeable = s.kind == 'W' || s.kind == 'V' || s.kind == 'u' || s.kind == 'w' || s.kind == 'v';
             // The pointer by which exceptions find their personality routine is data, and the same in every file.
             if (!mergeable || s.name.starts_with("DW.ref.")) continue;

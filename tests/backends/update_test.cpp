@@ -51,7 +51,7 @@ TEST_CASE("an update on the way back has the bits of way back and update apart")
                     CAPTURE(row.name);
                     CAPTURE(arg.name);
                     const std::vector<float> a = together.get(arg.name), b = one_by_one.get(arg.name);
-                    CHECK(std::memcmp(a.data(), b.data(), 4 * a.size()) == 0);
+                    if (!a.empty()) CHECK(std::memcmp(a.data(), b.data(), 4 * a.size()) == 0);
                     if (arg.content == Content::zero)
                         CHECK(std::ranges::all_of(a, [](float x) { return x == 0; }));
                     ++compared;

@@ -347,7 +347,7 @@ private:
     static Slice at(const Trained<float>& p, size_t i) {
         return {p.value.raw() + i, p.gradient.raw() + i, p.m.raw() + i, p.v.raw() + i};
     }
-    bool straight_into_adam(size_t rows) const { return kernels_.gemm_tn_adam && rows <= kernels_.adam_depth; }
+    bool straight_into_adam(size_t rows) const { return kernels_.adam_depth > 0 && rows <= kernels_.adam_depth; }
 
     enum class Threads { caller, shared };  // caller: this already runs inside a part
 
@@ -382,7 +382,7 @@ private:
     // The tiles of an (M,N) matrix: part(row, column, rows, columns).
     template <class F>
     void tiles(size_t M, size_t N, double work, Threads threads, F&& part) {
-        if (threads == Threads::caller && kernels_.gemm_tn_adam) return part(0, 0, M, N);  // copies what it must itself
+        if (threads == Threads::caller && kernels_.adam_depth > 0) return part(0, 0, M, N);  // copies what it must itself
         const size_t down = parts_of(M, tile_rows), across = parts_of(N, tile_columns);
         run(
             down * across, work,

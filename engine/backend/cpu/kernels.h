@@ -28,7 +28,7 @@ struct Kernels {
     void (*gemm_nt)(float* c, std::size_t ldc, const float* a, std::size_t lda, const float* b, std::size_t ldb,
                     std::size_t m, std::size_t n, std::size_t k, bool add);
     /// adam() of w (rows,n), all three of the same ld, by the gradient a^T b, a being (k,rows); the same bits as
-    /// gemm_tn() into zeros and adam(), for k up to adam_depth. Null where that is 0.
+    /// gemm_tn() into zeros and adam(), for k up to adam_depth, which is 0 where there is no such kernel.
     void (*gemm_tn_adam)(float* w, float* m, float* v, std::size_t ld, const float* a, std::size_t lda, const float* b,
                          std::size_t ldb, std::size_t rows, std::size_t n, std::size_t k, float rate);
     std::size_t adam_depth;
