@@ -49,8 +49,8 @@ TEST_CASE("no weak symbol of the kernels is shared between instruction sets, or 
             CAPTURE(isa);
             CAPTURE(s.name);
             tables += s.name == "moe::kernels_" + isa;
-            // Code that would run before main() chooses: none, but for the set that runs anywhere (Eigen's constants, where
-            // sanitizers keep them).
+            // Code that would run before main() chooses: none, but for the set that runs anywhere (Eigen's constants,
+            // where sanitizers keep them).
             CHECK((isa == "baseline" || s.name.find("_GLOBAL__sub_I") == std::string::npos));
             CHECK((isa == "baseline" || s.name.find("__static_initialization") == std::string::npos));
             const bool mergeable = s.kind == 'W' || s.kind == 'V' || s.kind == 'u' || s.kind == 'w' || s.kind == 'v';
