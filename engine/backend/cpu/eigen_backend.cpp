@@ -269,21 +269,22 @@ public:
     void dense_update(Tensor<float> dx, const Trained<float>& w, const Trained<float>& b, Tensor<float> dy,
                       Tensor<float> x, Tensor<float> rate) override {
         shapes::dense_update(dx, w, b, dy, x, rate);
-        const size_t N = x.dim(0), I = w.value.dim(0), O = w.value.dim(1), parts = depth_parts(O, N * I);
+        const size_t N = x.dim(0), I = w.value.dim(0), O = w.value.dim(1);
+        const auto [parts, part] = depth_parts(O, N * I);
         if (!straight_into_adam(N) || parts == 0) return Base::dense_update(dx, w, b, dy, x, rate);
         const FlushDenormals flush;
-        const size_t part = depth_part_size(O, parts);
-        run(parts, (dx ? 4.0 : 2.0) * double(N * I * O) + adam_work * double(I * O), [&](size_t p) {
-            const size_t begin = std::min(O, p * part), end = std::min(O, begin + part);
-            float* const sum = dx ? parts == 1 ? dx.raw() : partial_ + p * N * I : nullptr;
-            // Columns whose weights stay in the cache from the one product to the other.
-            for (size_t c = begin; c < end; c += columns_in_cache) {
-                const size_t columns = std::min(columns_in_cache, end - c);
-                const float* const g = dy.raw() + c;
-                if (sum) kernels_.gemm_nt(sum, I, g, O, w.value.raw() + c, O, N, I, columns, c != begin);
-                update_weights(at(w, c), at(b, c), O, g, O, x.raw(), N, I, columns, rate.raw()[0]);
-            }
-        });
+        run(parts, (dx ? 4.0 : 2.0) * double(N * I * O) + adam_work * double(I * O),
+            [&, parts = parts, part = part](size_t p) {
+                const size_t begin = p * part, end = std::min(O, begin + part);
+                float* const sum = dx ? parts == 1 ? dx.raw() : partial_ + p * N * I : nullptr;
+                // Columns whose weights stay in the cache from the one product to the other.
+                for (size_t c = begin; c < end; c += columns_in_cache) {
+                    const size_t columns = std::min(columns_in_cache, end - c);
+                    const float* const g = dy.raw() + c;
+                    if (sum) kernels_.gemm_nt(sum, I, g, O, w.value.raw() + c, O, N, I, columns, c != begin);
+                    update_weights(at(w, c), at(b, c), O, g, O, x.raw(), N, I, columns, rate.raw()[0]);
+                }
+            });
         if (dx && parts > 1) add_parts(dx.raw(), N * I, parts);
     }
     void grouped_dense_update(Tensor<float> dx, const Trained<float>& w, const Trained<float>& b, Tensor<float> dy,
@@ -418,13 +419,18 @@ private:
         kernels_.adam(b.value, b.gradient, b.m, b.v, rate, columns);
     }
 
-    // A long sum over O columns is cut into this many parts, each with `numbers` partial sums; 0: they find no room.
-    static size_t depth_parts(size_t O, size_t numbers) {
-        const size_t parts = std::min(most_depth_parts, parts_of(O, depth_part));
-        return parts == 1 || numbers * parts <= partial_floats ? parts : 0;
+    // How a long sum over O columns is cut. Parts are whole slices of a product, so that it has the same bits however
+    // many columns a call takes, and none is empty: each leaves partial sums, `numbers` of them. No parts: no room.
+    struct DepthParts {
+        size_t count, size;
+    };
+    static DepthParts depth_parts(size_t O, size_t numbers) {
+        constexpr size_t slices = 256;
+        const size_t most = std::min(most_depth_parts, parts_of(O, depth_part));
+        if (most <= 1) return {1, O};
+        const size_t size = parts_of(parts_of(O, most), slices) * slices, count = parts_of(O, size);
+        return {numbers * count <= partial_floats ? count : 0, size};
     }
-    // Whole slices of a product, so that a sum has the same bits however many columns a call takes.
-    static size_t depth_part_size(size_t O, size_t parts) { return parts_of(parts_of(O, parts), 256) * 256; }
     void add_parts(float* dx, size_t numbers, size_t parts) {
         std::copy_n(partial_, numbers, dx);
         for (size_t p = 1; p < parts; ++p) kernels_.add(dx, partial_ + p * numbers, numbers);
@@ -433,11 +439,10 @@ private:
     // dx (N,I) = dy (N,O) w^T
     void input_gradient(float* dx, const float* dy, const float* w, size_t N, size_t I, size_t O, Threads threads) {
         const double work = 2.0 * double(N * I * O);
-        const size_t parts = threads == Threads::shared ? depth_parts(O, N * I) : 1;
+        const auto [parts, part] = threads == Threads::shared ? depth_parts(O, N * I) : DepthParts{1, O};
         if (parts > 1) {
-            const size_t part = depth_part_size(O, parts);
-            run(parts, work, [&](size_t p) {
-                const size_t begin = std::min(O, p * part), end = std::min(O, begin + part);
+            run(parts, work, [&, part = part](size_t p) {
+                const size_t begin = p * part, end = std::min(O, begin + part);
                 kernels_.gemm_nt(partial_ + p * N * I, I, dy + begin, O, w + begin, O, N, I, end - begin, false);
             });
             return add_parts(dx, N * I, parts);
