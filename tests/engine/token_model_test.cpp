@@ -193,17 +193,3 @@ TEST_CASE("with a mask padding teaches nothing: its row stays as it was") {
         CHECK_FALSE(before == after);
     }
 }
-
-TEST_CASE("eight of two thousand experts a token") {
-    Experiment x = token_experiment();
-    x.model.num_experts = 2048, x.model.router = "top_k", x.model.top_k = 8;
-    x.model.embedding_dim = x.model.hidden_dim = 8;
-    const auto backend = make_backend({"cpu", 2});
-    Trainer trainer(*backend, x, tutorial_corpus());
-    for (int i = 0; i < 6; ++i) {
-        const StepResult r = trainer.step();
-        double sum = 0;
-        for (const float weight : trainer.step_load()) sum += double(weight);
-        CHECK(sum == doctest::Approx(double(r.examples)).epsilon(1e-5));
-    }
-}

@@ -105,16 +105,22 @@ TEST_CASE("training learns, and an epoch's figures are the means over its exampl
 }
 
 TEST_CASE("each step's load is the gate weight of its examples") {
-    for (const Experiment& x : experiments()) {
-        const auto backend = make_backend({"cpu", 1});
-        Trainer trainer(*backend, x, tutorial_corpus());
-        for (int i = 0; i < 6; ++i) {
-            const StepResult r = trainer.step();
-            double sum = 0;
-            for (const float weight : trainer.step_load()) sum += double(weight);
-            CHECK(sum == doctest::Approx(double(r.examples)).epsilon(1e-5));
+    std::vector<Experiment> all = experiments();
+    Experiment& x = all.emplace_back(tutorial_experiment());  // eight of two thousand experts a token
+    x.model.family = "token", x.model.router = "top_k", x.model.num_experts = 2048, x.model.top_k = 8;
+    x.model.embedding_dim = x.model.hidden_dim = 8;
+    for (const Experiment& each : all)
+        for (const int threads : {1, 2}) {
+            CAPTURE(each.model.family);
+            const auto backend = make_backend({"cpu", threads});
+            Trainer trainer(*backend, each, tutorial_corpus());
+            for (int i = 0; i < 6; ++i) {
+                const StepResult r = trainer.step();
+                double sum = 0;
+                for (const float weight : trainer.step_load()) sum += double(weight);
+                CHECK(sum == doctest::Approx(double(r.examples)).epsilon(1e-5));
+            }
         }
-    }
 }
 
 TEST_CASE("an epoch's order is a permutation and a pure function of seed and epoch") {

@@ -101,7 +101,7 @@ MOE_INLINE void product_block(To to, A a, const float* b, size_t ldb, size_t k, 
             const float* const from = b + p * ldb + j * lanes;
             x[j] = j + 1 == columns && last != 0 ? load_tail(from, last, 0.0f) : load(from);
         }
-        // Pieces of rows that lie far apart are no stream that the processor would foresee; of its own copies each is.
+        // The processor foresees no pieces of rows that lie far apart, so they are asked for.
         if constexpr (columns == block_columns)
             for (size_t j = 0; j < columns; ++j) __builtin_prefetch(b + (p + 8) * ldb + j * lanes);
         for (size_t r = 0; r < rows; ++r) {
@@ -294,7 +294,7 @@ void gemm_nt(float* c, size_t ldc, const float* a, size_t lda, const float* b, s
     else
         product_transposed(WriteTo{c, ldc}, Rows{a, lda}, b, ldb, m, n, k);
 }
-/// Along the rows of the weights, which often come from far away; Adam's constants leave registers for 8 rows.
+/// Along the rows of the weights, which often come from far away; Adam's constants leave registers for 4.
 template <size_t rows, bool far>
 void adam_rows(IntoAdam to, Columns a, const float* b, size_t ldb, size_t m, size_t n, size_t k) {
     size_t i = 0;

@@ -12,10 +12,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from protocol import Work, serve
+from torch_layers import linear, use_threads
 
-torch.set_flush_denormal(True)
-torch.set_num_threads(int(sys.argv[1]))
-torch.set_num_interop_threads(1)
+use_threads(int(sys.argv[1]))
 
 CHOSEN = 2
 GROUPED_MM = getattr(F, "grouped_mm", None) or getattr(torch, "_grouped_mm", None)
@@ -41,14 +40,6 @@ class Bank(nn.Module):
     def route(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         weights, chosen = torch.topk(F.softmax(self.gate(x), dim=-1), CHOSEN, dim=-1)
         return weights / weights.sum(dim=-1, keepdim=True), chosen
-
-
-def linear(kernel: torch.Tensor) -> nn.Linear:
-    layer = nn.Linear(*kernel.shape)
-    with torch.no_grad():
-        layer.weight.copy_(kernel.T)
-        layer.bias.zero_()
-    return layer
 
 
 class Loop(Bank):

@@ -12,18 +12,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from protocol import EXPERTS, WIDTH, Work, epoch, initial_weights, serve
+from torch_layers import linear, use_threads
 
-torch.set_flush_denormal(True)  # TensorFlow and XLA do by themselves; threads made later take it over
-torch.set_num_threads(int(sys.argv[1]))
-torch.set_num_interop_threads(1)
-
-
-def linear(kernel: torch.Tensor) -> nn.Linear:
-    layer = nn.Linear(*kernel.shape)
-    with torch.no_grad():
-        layer.weight.copy_(kernel.T)
-        layer.bias.zero_()
-    return layer
+use_threads(int(sys.argv[1]))
 
 
 class Common(nn.Module):
