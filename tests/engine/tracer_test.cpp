@@ -6,11 +6,10 @@
 #include "engine/core/settings.h"
 #include "engine/routing/router.h"
 #include "engine/train/trainer.h"
-#include "tests/support/small_corpus.h"
+#include "tests/support/large_experiments.h"
 
 #include <doctest/doctest.h>
 
-#include <malloc.h>
 #include <algorithm>
 #include <set>
 
@@ -323,38 +322,25 @@ TEST_CASE("a trace that is too large, or of what does not fit, is refused in one
 
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 TEST_CASE("a trace takes the bytes that were announced, and traces one after the other no more") {
-    const auto in_use = [] {
-        const struct mallinfo2 info = mallinfo2();
-        return info.uordblks + info.hblkhd;
-    };
     const auto corpus = tutorial_corpus();
-    for (const FamilyInfo& family : families)
-        for (const bool many_words : {true, false})
-            for (const RouterInfo& router : routers()) {
-                Experiment x = tutorial_experiment();
-                x.model.family = family.id;
-                x.model.router = router.id;
-                if (many_words)
-                    x.model.vocabulary = 20'000;
-                else
-                    x.model.num_experts = 300;
-                CAPTURE(x.model.family);
-                CAPTURE(x.model.router);
-                CAPTURE(many_words);
-                RunState fresh;
-                fresh.experiment = x;
-                fresh.parameters = fresh.momentum = fresh.velocity = initial_parameters(x.model, 1);
-                for (float& v : fresh.velocity[0].values) v = std::abs(v);
-                const auto state = shared(std::move(fresh));
-                const std::size_t before = in_use();
-                Tracer tracer({"cpu", 1});
-                Trace trace = tracer.batch(state, *corpus);
-                const std::size_t used = in_use() - before;
-                const std::size_t announced = trace_bytes(x.model, trace.examples, true);
-                CHECK(used <= announced + announced / 4);  // the backend's own scratch, and ids
-                CHECK(announced <= 2 * used);
-                for (int i = 0; i < 10; ++i) trace = tracer.batch(state, *corpus);
-                CHECK(in_use() - before <= used + used / 16);
-            }
+    for (const Experiment& x : large_experiments()) {
+        CAPTURE(x.model.family);
+        CAPTURE(x.model.router);
+        CAPTURE(x.model.vocabulary);
+        RunState fresh;
+        fresh.experiment = x;
+        fresh.parameters = fresh.momentum = fresh.velocity = initial_parameters(x.model, 1);
+        for (float& v : fresh.velocity[0].values) v = std::abs(v);
+        const auto state = shared(std::move(fresh));
+        const std::size_t before = heap_in_use();
+        Tracer tracer({"cpu", 1});
+        Trace trace = tracer.batch(state, *corpus);
+        const std::size_t used = heap_in_use() - before;
+        const std::size_t announced = trace_bytes(x.model, trace.examples, true);
+        CHECK(used <= announced + announced / 4);  // the backend's own scratch, and ids
+        CHECK(announced <= 2 * used);
+        for (int i = 0; i < 10; ++i) trace = tracer.batch(state, *corpus);
+        CHECK(heap_in_use() - before <= used + used / 16);
+    }
 }
 #endif

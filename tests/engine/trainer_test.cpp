@@ -3,11 +3,10 @@
 #include "engine/core/rng.h"
 #include "engine/core/settings.h"
 #include "engine/routing/router.h"
-#include "tests/support/small_corpus.h"
+#include "tests/support/large_experiments.h"
 
 #include <doctest/doctest.h>
 
-#include <malloc.h>
 #include <cmath>
 #include <set>
 
@@ -252,31 +251,18 @@ TEST_CASE("initial weights follow Keras's initialisers") {
 
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 TEST_CASE("training takes the bytes that were announced") {
-    const auto in_use = [] {
-        const struct mallinfo2 info = mallinfo2();
-        return info.uordblks + info.hblkhd;
-    };
-    for (const FamilyInfo& family : families)
-        for (const bool many_words : {true, false})
-            for (const RouterInfo& router : routers()) {
-                Experiment x = tutorial_experiment();
-                x.model.family = family.id;
-                x.model.router = router.id;
-                if (many_words)
-                    x.model.vocabulary = 20'000, x.train.batch_size = 64;
-                else
-                    x.model.num_experts = 300, x.train.batch_size = 200;
-                CAPTURE(x.model.family);
-                CAPTURE(x.model.router);
-                CAPTURE(many_words);
-                const std::size_t before = in_use();
-                const auto backend = make_backend({"cpu", 1});
-                Trainer trainer(*backend, x, tutorial_corpus());
-                trainer.step();
-                const std::size_t used = in_use() - before;
-                CHECK(used <= required_bytes(x));
-                CHECK(required_bytes(x) <= 2 * used);
-            }
+    for (const Experiment& x : large_experiments()) {
+        CAPTURE(x.model.family);
+        CAPTURE(x.model.router);
+        CAPTURE(x.model.vocabulary);
+        const std::size_t before = heap_in_use();
+        const auto backend = make_backend({"cpu", 1});
+        Trainer trainer(*backend, x, tutorial_corpus());
+        trainer.step();
+        const std::size_t used = heap_in_use() - before;
+        CHECK(used <= required_bytes(x));
+        CHECK(required_bytes(x) <= 2 * used);
+    }
 }
 #endif
 
