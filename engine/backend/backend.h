@@ -26,10 +26,9 @@ public:
 };
 
 /// The ops that layers are written in. Every op is ordered on the backend's stream and returns nothing; only download()
-/// waits. Gradients of parameters are added to (`+=`), gradients of activations are written (`=`), unless an op says
-/// otherwise. Ops allocate nothing. Wrong shapes are an Error that names the op and the sizes. One thread at a time.
-/// Letters: N examples, T tokens of one, V vocabulary, D width, H expert width, E experts, K experts of an example,
-/// R = N*K rows, an example's visit to an expert each.
+/// waits. Gradients are written (`=`), unless an op says otherwise. Ops allocate nothing. Wrong shapes are an Error
+/// that names the op and the sizes. One thread at a time. Letters: N examples, T tokens of one, V vocabulary, D width,
+/// H expert width, E experts, K experts of an example, R = N*K rows, an example's visit to an expert each.
 template <class T>
 class Backend {
 public:
@@ -49,6 +48,7 @@ public:
     /// y[n] = mean over t of table[ids[n][t]]; with `mask` over the t whose id is not 0 (a row without any gives
     /// zeros). ids (N,T), table (V,D) -> y (N,D)
     virtual void embedding_mean(Tensor<T> y, Ids ids, Tensor<T> table, bool mask) = 0;
+    /// dtable[ids[n][t]] += dy[n] / count for each place (n, t) that the mean counts.
     virtual void embedding_mean_backward(Tensor<T> dtable, Tensor<T> dy, Ids ids, bool mask) = 0;
     /// squares[ids[n][t]] += (dy[n] / count)^2 for each place (n, t) that the mean counts. squares (V,D)
     virtual void embedding_mean_squares(Tensor<T> squares, Tensor<T> dy, Ids ids, bool mask) = 0;
@@ -66,6 +66,7 @@ public:
 
     /// Rows [offsets[e], offsets[e+1]) through w[e] and b[e].   x (R,I), w (E,I,O), b (E,O), offsets (E+1) -> y (R,O)
     virtual void grouped_dense(Tensor<T> y, Tensor<T> x, Tensor<T> w, Tensor<T> b, Ids offsets) = 0;
+    /// Experts without rows get zeros.
     virtual void grouped_dense_backward(Tensor<T> dx, Tensor<T> dw, Tensor<T> db, Tensor<T> dy, Tensor<T> x,
                                         Tensor<T> w, Ids offsets) = 0;
 

@@ -51,8 +51,6 @@ MixtureStep::MixtureStep(Backend<float>& backend, std::size_t D, std::size_t E, 
 
 void MixtureStep::run(std::size_t steps) {
     for (std::size_t i = 0; i < steps; ++i) {
-        // The layer adds to its gradients, and no Adam empties them here: that is part of an honest step.
-        for (const auto& p : parameters_.entries()) backend_.fill(p.gradient, 0.0f);
         last_ = mixture_.forward(input_);
         mixture_.backward(gradient_, last_);
     }

@@ -20,6 +20,7 @@ using std::size_t;
 constexpr size_t tile_rows = 256, tile_columns = 256;
 // A long inner dimension is cut too, and its partial sums are added in order.
 constexpr size_t depth_part = 512, most_depth_parts = 8, partial_floats = size_t(1) << 17;
+constexpr size_t far_gradients = size_t(1) << 21;  // numbers: nobody finds them in a cache later
 constexpr size_t columns_in_cache = 512;       // of a matrix that one product leaves for the next; whole product slices
 constexpr size_t flat_part = size_t(1) << 14;  // elements of an elementwise op's part
 // Below about this much work a thread's start costs more than it saves (floating-point operations): who has parked
@@ -130,11 +131,14 @@ public:
         check_offsets("grouped_dense_backward", offsets, x.dim(0));
         const FlushDenormals flush;
         const size_t I = w.dim(1), O = w.dim(2);
-        by_expert(offsets, 2 * I * O, [&](size_t e, size_t begin, size_t rows) {
+        const std::int32_t* const o = offsets.raw();
+        run(w.dim(0), 4.0 * double(x.dim(0) * I * O), [&](size_t e) {
+            const size_t begin = size_t(o[e]), rows = size_t(o[e + 1]) - begin;
             const float* g = dy.raw() + begin * O;
-            weight_gradient(dw.raw() + e * I * O, db.raw() + e * O, g, x.raw() + begin * I, rows, I, O,
-                            Threads::caller);
-            if (dx) input_gradient(dx.raw() + begin * I, g, w.raw() + e * I * O, rows, I, O, Threads::caller);
+            weight_gradient(dw.raw() + e * I * O, db.raw() + e * O, g, x.raw() + begin * I, rows, I, O, Threads::caller,
+                            dw.count() > far_gradients);
+            if (dx && rows > 0)
+                input_gradient(dx.raw() + begin * I, g, w.raw() + e * I * O, rows, I, O, Threads::caller);
         });
     }
 
@@ -402,12 +406,12 @@ private:
         });
     }
 
-    // dw (I,O) += x^T dy, db += column sums
+    // dw (I,O) = x^T dy, db = column sums
     void weight_gradient(float* dw, float* db, const float* dy, const float* x, size_t N, size_t I, size_t O,
-                         Threads threads) {
+                         Threads threads, bool far = false) {
         tiles(I, O, 2.0 * double(N * I * O), threads, [&](size_t r, size_t c, size_t rows, size_t columns) {
-            if (r == 0) kernels_.add_column_sums(db + c, dy + c, O, N, columns);
-            kernels_.gemm_tn(dw + r * O + c, O, x + r, I, dy + c, O, rows, columns, N);
+            if (r == 0) column_sums(db + c, dy + c, O, N, columns);
+            kernels_.gemm_tn(dw + r * O + c, O, x + r, I, dy + c, O, rows, columns, N, far);
         });
     }
 
@@ -434,6 +438,11 @@ private:
     void add_parts(float* dx, size_t numbers, size_t parts) {
         std::copy_n(partial_, numbers, dx);
         for (size_t p = 1; p < parts; ++p) kernels_.add(dx, partial_ + p * numbers, numbers);
+    }
+
+    void column_sums(float* sums, const float* x, size_t ld, size_t rows, size_t columns) {
+        std::fill_n(sums, columns, 0.0f);
+        kernels_.add_column_sums(sums, x, ld, rows, columns);
     }
 
     // dx (N,I) = dy (N,O) w^T

@@ -5,14 +5,33 @@
 
 #if defined(__FMA__)
 
+constexpr size_t block_columns = lanes == 16 ? 4 : 2;  // vectors
+constexpr size_t block_sums = lanes == 16 ? 24 : 12;   // as many vectors of sums as the registers hold
+constexpr size_t panel_columns = block_columns * lanes;
+constexpr size_t product_depth = 128;  // a panel of b then stays in the first cache
+constexpr size_t adam_depth = 128;     // one slice: Adam takes a gradient once
+constexpr size_t packing_rows = 200;   // from here on a panel is read often enough to be copied first
+constexpr size_t far_apart = 200;      // numbers; rows of a that crowd each other out of the first cache
+
 /// The left matrix of a product, element (i, p): a row-major one ...
 struct Rows {
     const float* p;
     size_t ld;
 
     MOE_INLINE float operator()(size_t i, size_t depth) const { return p[i * ld + depth]; }
+    template <size_t>
+    MOE_INLINE void ask(size_t) const {}
     MOE_INLINE Rows from_row(size_t i) const { return {p + i * ld, ld}; }
     MOE_INLINE Rows from_depth(size_t d) const { return {p + d, ld}; }
+};
+/// ... of which each is read once, so that those behind it are asked for; ...
+struct FarRows : Rows {
+    template <size_t rows>
+    MOE_INLINE void ask(size_t depth) const {
+        const size_t i = depth % lanes;
+        if (i < rows) __builtin_prefetch(p + (rows + i) * ld + (depth - i));
+    }
+    MOE_INLINE FarRows from_row(size_t i) const { return {{p + i * ld, ld}}; }
 };
 /// ... or the transpose of one.
 struct Columns {
@@ -20,6 +39,8 @@ struct Columns {
     size_t ld;
 
     MOE_INLINE float operator()(size_t i, size_t depth) const { return p[depth * ld + i]; }
+    template <size_t>
+    MOE_INLINE void ask(size_t) const {}
     MOE_INLINE Columns from_row(size_t i) const { return {p + i, ld}; }
     MOE_INLINE Columns from_depth(size_t d) const { return {p + d * ld, ld}; }
 };
@@ -29,6 +50,7 @@ struct AddTo {
     float* c;
     size_t ld;
 
+    static constexpr bool adds = true;
     MOE_INLINE AddTo at(size_t row, size_t column) const { return {c + row * ld + column, ld}; }
     MOE_INLINE AddTo rest() const { return *this; }
     MOE_INLINE void take(Floats sum) const { store(c, load(c) + sum); }
@@ -38,9 +60,34 @@ struct WriteTo {
     float* c;
     size_t ld;
 
+    static constexpr bool adds = false;
     MOE_INLINE WriteTo at(size_t row, size_t column) const { return {c + row * ld + column, ld}; }
     MOE_INLINE AddTo rest() const { return {c, ld}; }
     MOE_INLINE void take(Floats sum) const { store(c, sum); }
+    MOE_INLINE void take_tail(Floats sum, size_t n) const { store_tail(c, sum, n); }
+};
+/// The same in a panel of their own. Where the distance of rows is known, the compiler keeps all sums in registers.
+struct AddToPanel {
+    float* c;
+
+    MOE_INLINE AddToPanel at(size_t row, size_t column) const { return {c + row * panel_columns + column}; }
+    MOE_INLINE void take(Floats sum) const { store(c, load(c) + sum); }
+    MOE_INLINE void take_tail(Floats sum, size_t n) const { store_tail(c, load_tail(c, n, 0.0f) + sum, n); }
+};
+struct WriteToPanel {
+    float* c;
+
+    MOE_INLINE WriteToPanel at(size_t row, size_t column) const { return {c + row * panel_columns + column}; }
+    MOE_INLINE void take(Floats sum) const { store(c, sum); }
+    MOE_INLINE void take_tail(Floats sum, size_t n) const { store_tail(c, sum, n); }
+};
+/// ... are written past the caches, ...
+struct StreamTo {
+    float* c;
+    size_t ld;
+
+    MOE_INLINE StreamTo at(size_t row, size_t column) const { return {c + row * ld + column, ld}; }
+    MOE_INLINE void take(Floats sum) const { stream(c, sum); }
     MOE_INLINE void take_tail(Floats sum, size_t n) const { store_tail(c, sum, n); }
 };
 /// ... get a bias, ...
@@ -68,14 +115,6 @@ struct IntoAdam {
     MOE_INLINE void take_tail(Floats sum, size_t n) const { adam_tail(w, m, v, sum, OwnSquare{sum}, rate, n); }
 };
 
-constexpr size_t block_columns = lanes == 16 ? 4 : 2;  // vectors
-constexpr size_t block_sums = lanes == 16 ? 24 : 12;   // as many vectors of sums as the registers hold
-constexpr size_t panel_columns = block_columns * lanes;
-constexpr size_t product_depth = 128;  // a panel of b then stays in the first cache
-constexpr size_t adam_depth = 128;     // one slice: Adam takes a gradient once
-constexpr size_t packing_rows = 200;   // from here on a panel is read often enough to be copied first
-constexpr size_t far_apart = 200;      // numbers; rows of a that crowd each other out of the first cache
-
 constexpr size_t rows_beside(size_t columns) {
     const size_t rows = block_sums / columns;
     return rows > 12 ? 12 : rows;
@@ -88,10 +127,12 @@ constexpr bool smaller_from_here(size_t rows, size_t left) {
     return (rows == 12 && left == 16) || (rows == 6 && left == 8);
 }
 constexpr size_t block_rows = rows_beside(block_columns);
+constexpr size_t copied_rows = 240;  // whole blocks
 
 /// One block of a b; `last`: how many numbers of the last vector are wanted, 0: all.
-template <size_t rows, size_t columns, class To, class A>
-MOE_INLINE void product_block(To to, A a, const float* b, size_t ldb, size_t k, size_t last) {
+template <size_t rows, size_t columns, bool asks = false, class To, class A>
+MOE_INLINE void product_block(To to, A a, const float* b, size_t ldb, size_t k, size_t last,
+                              const float* next = nullptr) {
     Floats sums[rows][columns];
     for (size_t r = 0; r < rows; ++r)
         for (size_t j = 0; j < columns; ++j) sums[r][j] = Floats{};
@@ -102,8 +143,9 @@ MOE_INLINE void product_block(To to, A a, const float* b, size_t ldb, size_t k, 
             x[j] = j + 1 == columns && last != 0 ? load_tail(from, last, 0.0f) : load(from);
         }
         // The processor foresees no pieces of rows that lie far apart, so they are asked for.
-        if constexpr (columns == block_columns)
-            for (size_t j = 0; j < columns; ++j) __builtin_prefetch(b + (p + 8) * ldb + j * lanes);
+        if constexpr (asks)
+            for (size_t j = 0; j < columns; ++j) __builtin_prefetch(next + p * ldb + j * lanes);
+        a.template ask<rows>(p);
         for (size_t r = 0; r < rows; ++r) {
             const Floats factor = all(a(r, p));
             for (size_t j = 0; j < columns; ++j) sums[r][j] += factor * x[j];
@@ -118,13 +160,24 @@ MOE_INLINE void product_block(To to, A a, const float* b, size_t ldb, size_t k, 
 }
 
 /// The rows of a panel of columns, in blocks of at most `rows`, the rest in smaller ones.
-template <size_t rows, size_t columns, bool whole, class To, class A>
-void product_panel(To to, A a, const float* b, size_t ldb, size_t m, size_t k, size_t last) {
+template <size_t rows, size_t columns, bool whole, bool asks = false, class To, class A>
+void product_panel(To to, A a, const float* b, size_t ldb, size_t m, size_t k, size_t last,
+                   const float* next = nullptr) {
     size_t i = 0;
+    if constexpr (asks)
+        if (m >= rows && !smaller_from_here(rows, m)) {
+            product_block<rows, columns, true>(to, a, b, ldb, k, 0, next);
+            i = rows;
+        }
     for (; i + rows <= m && !smaller_from_here(rows, m - i); i += rows)
         product_block<rows, columns>(to.at(i, 0), a.from_row(i), b, ldb, k, whole ? 0 : last);
     if constexpr (rows > 1)
-        if (i < m) product_panel<fewer(rows), columns, whole>(to.at(i, 0), a.from_row(i), b, ldb, m - i, k, last);
+        if (i < m) {
+            if (asks && i == 0)
+                product_panel<fewer(rows), columns, whole, asks>(to, a, b, ldb, m, k, last, next);
+            else
+                product_panel<fewer(rows), columns, whole>(to.at(i, 0), a.from_row(i), b, ldb, m - i, k, last);
+        }
 }
 
 /// Less than a panel.
@@ -168,8 +221,13 @@ struct PackedPanels {
 template <class To, class A>
 MOE_INLINE void product_slice(To to, A a, const float* b, size_t ldb, size_t m, size_t n, size_t depth) {
     if (m < packing_rows || ldb <= panel_columns) {
-        for (size_t j = 0; j < n; j += panel_columns)
-            product_columns(to.at(0, j), a, b + j, ldb, m, n - j < panel_columns ? n - j : panel_columns, depth);
+        size_t j = 0;
+        for (; j + panel_columns <= n; j += panel_columns) {
+            const bool last = j + 2 * panel_columns > n;
+            product_panel<block_rows, block_columns, true, true>(to.at(0, j), a, b + j, ldb, m, depth, 0,
+                                                                 last ? b + depth * ldb : b + j + panel_columns);
+        }
+        if (j < n) product_columns(to.at(0, j), a, b + j, ldb, m, n - j, depth);
         return;
     }
     PackedPanels panels;
@@ -186,35 +244,45 @@ void product(To to, A a, const float* b, size_t ldb, size_t m, size_t n, size_t 
                       k - p < product_depth ? k - p : product_depth);
 }
 
-/// to (depth,rows) becomes columns of the row-major matrix at p: its rows lie so far apart that they share a few places
-/// of the first cache, and each would be read anew for every panel of b. May write a vector more than it fills.
+/// Columns of a row-major matrix, a few of them side by side and such blocks one behind the other: its rows lie so far
+/// apart that they share a few places of the first cache, and each would be read anew for every panel of b.
 template <size_t rows>
-MOE_INLINE void copy_block(float* to, Columns a, size_t wanted, size_t depth) {
+struct CopiedColumns {
     static_assert(rows <= lanes);
-    for (size_t p = 0; p < depth; ++p) {
-        const float* const from = a.p + p * a.ld;
-        store(to + p * rows, load_tail(from, wanted, 0.0f));
+    const float* p;
+    size_t depth;
+
+    static constexpr size_t room(size_t columns) {
+        return (columns + rows - 1) / rows * (rows * product_depth + lanes);
     }
+    MOE_INLINE float operator()(size_t i, size_t d) const { return p[d * rows + i]; }
+    template <size_t>
+    MOE_INLINE void ask(size_t) const {}
+    MOE_INLINE CopiedColumns from_row(size_t i) const {
+        return {p + i / rows * (rows * depth + lanes) + i % rows, depth};
+    }
+};
+template <size_t rows>
+CopiedColumns<rows> copy_columns(float* to, Columns a, size_t columns, size_t depth) {
+    for (size_t p = 0; p < depth; ++p)
+        for (size_t i = 0; i < columns; i += rows)  // more than is wanted goes where the next one will lie, or between
+            store(to + i / rows * (rows * depth + lanes) + p * rows,
+                  load_tail(a.p + p * a.ld + i, columns - i < rows ? columns - i : rows, 0.0f));
+    return {to, depth};
 }
 
-/// a^T b with long rows of a, for whole panels of b's.
+/// a^T b with long rows of a, for whole panels of b's. What has been summed of a few rows stays in the second cache.
 template <class To>
 MOE_INLINE void product_of_blocks(To to, Columns a, const float* b, size_t ldb, size_t m, size_t n, size_t depth) {
-    constexpr size_t blocks = 120 / block_rows;
-    alignas(64) float packed[blocks * block_rows * product_depth + lanes];
+    alignas(64) float copy[CopiedColumns<block_rows>::room(copied_rows)];
     PackedPanels panels;
-    for (size_t i = 0; i < m; i += blocks * block_rows) {
-        const size_t rows = m - i < blocks * block_rows ? m - i : blocks * block_rows;
-        for (size_t r = 0; r < rows; r += block_rows)
-            copy_block<block_rows>(packed + r * depth, a.from_row(i + r), rows - r < block_rows ? rows - r : block_rows,
-                                   depth);
-        for (size_t j = 0; j < n; j += panel_columns) {
-            const size_t columns = n - j < panel_columns ? n - j : panel_columns;
-            const float* const panel = panels.at(b, ldb, n, depth, j);
-            for (size_t r = 0; r < rows; r += block_rows)
-                product_columns(to.at(i + r, j), Columns{packed + r * depth, block_rows}, panel, panel_columns,
-                                rows - r < block_rows ? rows - r : block_rows, columns, depth);
-        }
+    const auto copied = copy_columns<block_rows>(copy, a, m, depth);
+    for (size_t j = 0; j < n; j += panel_columns) {
+        const size_t columns = n - j < panel_columns ? n - j : panel_columns;
+        const float* const panel = panels.at(b, ldb, n, depth, j);
+        for (size_t r = 0; r < m; r += block_rows)
+            product_columns(to.at(r, j), copied.from_row(r), panel, panel_columns,
+                            m - r < block_rows ? m - r : block_rows, columns, depth);
     }
 }
 
@@ -240,18 +308,25 @@ MOE_INLINE void transpose_square(Floats* x) {
     if constexpr (lanes >= 16) transpose_bit<8>(x);
 }
 
-/// to (depth,width), width a multiple of the lanes, becomes b^T, b being (n,depth); columns beyond n are zeros.
-void transpose_panel(float* to, size_t width, const float* b, size_t ldb, size_t n, size_t depth) {
+/// to (depth,width) becomes b^T, b being (n,depth); columns beyond n are zeros.
+void transpose(float* to, size_t ldt, size_t width, const float* b, size_t ldb, size_t n, size_t depth) {
     for (size_t p = 0; p < depth; p += lanes) {
         const size_t deep = depth - p < lanes ? depth - p : lanes;
         for (size_t j = 0; j < width; j += lanes) {
             Floats square[lanes];
             for (size_t i = 0; i < lanes; ++i) {
                 const float* const row = b + (j + i) * ldb + p;
+                __builtin_prefetch(row + 2 * lanes);
                 square[i] = j + i >= n ? Floats{} : deep == lanes ? load(row) : load_tail(row, deep, 0.0f);
             }
             transpose_square(square);
-            for (size_t i = 0; i < deep; ++i) store(to + (p + i) * width + j, square[i]);
+            for (size_t i = 0; i < deep; ++i) {
+                float* const row = to + (p + i) * ldt + j;
+                if (width - j >= lanes)
+                    store(row, square[i]);
+                else
+                    store_tail(row, square[i], width - j);
+            }
         }
     }
 }
@@ -262,7 +337,7 @@ MOE_INLINE void transposed_slice(To to, A a, const float* b, size_t ldb, size_t 
     for (size_t j = 0; j < n; j += panel_columns) {
         const size_t columns = n - j < panel_columns ? n - j : panel_columns;
         const size_t width = (columns + lanes - 1) / lanes * lanes;
-        transpose_panel(panel, width, b + j * ldb, ldb, columns, depth);
+        transpose(panel, width, width, b + j * ldb, ldb, columns, depth);
         product_columns(to.at(0, j), a, panel, width, m, columns, depth);
     }
 }
@@ -274,41 +349,118 @@ void product_transposed(To to, A a, const float* b, size_t ldb, size_t m, size_t
         transposed_slice(to.rest(), a.from_depth(p), b + p, ldb, m, n, k - p < product_depth ? k - p : product_depth);
 }
 
+/// The same to the same bits as (b a^T)^T: a (m,k) and the result are transposed, since they are smaller than b.
+constexpr size_t thin_rows = panel_columns, thin_numbers = size_t(1) << 16;
+template <class To>
+void thin_product_transposed(To to, Rows a, const float* b, size_t ldb, size_t m, size_t n, size_t k) {
+    alignas(64) float panels[thin_numbers], sums[48 * panel_columns];
+    const size_t width = (m + lanes - 1) / lanes * lanes, rows = rows_beside(width / lanes);
+    transpose(panels, width, width, a.p, a.ld, m, k);
+    for (size_t i = 0; i < n; i += 48) {
+        const size_t high = n - i < 48 ? n - i : 48;
+        if constexpr (To::adds) transpose(sums, panel_columns, width, to.c + i, to.ld, m, high);
+        for (size_t r = 0; r < high; r += rows)
+            for (size_t p = 0; p < k; p += product_depth) {
+                const FarRows left{{b + (i + r) * ldb + p, ldb}};
+                const size_t h = high - r < rows ? high - r : rows,
+                             depth = k - p < product_depth ? k - p : product_depth;
+                const float* const right = panels + p * width;
+                if (p == 0 && !To::adds)
+                    product_columns(WriteToPanel{sums + r * panel_columns}, left, right, width, h, width, depth);
+                else
+                    product_columns(AddToPanel{sums + r * panel_columns}, left, right, width, h, width, depth);
+            }
+        transpose(to.c + i, to.ld, high, sums, panel_columns, high, m);
+    }
+}
+
 void gemm_nn(float* c, size_t ldc, const float* a, size_t lda, const float* b, size_t ldb, const float* bias, size_t m,
              size_t n, size_t k) {
     product(WithBias{c, ldc, bias}, Rows{a, lda}, b, ldb, m, n, k);
 }
-void gemm_tn(float* c, size_t ldc, const float* a, size_t lda, const float* b, size_t ldb, size_t m, size_t n,
-             size_t k) {
+void gemm_tn(float* c, size_t ldc, const float* a, size_t lda, const float* b, size_t ldb, size_t m, size_t n, size_t k,
+             bool far) {
     const Columns transposed{a, lda};
-    if (lda < far_apart || m < packing_rows || n < 2 * panel_columns)
-        return product(AddTo{c, ldc}, transposed, b, ldb, m, n, k);
-    for (size_t p = 0; p < k; p += product_depth)
-        product_of_blocks(AddTo{c, ldc}, transposed.from_depth(p), b + p * ldb, ldb, m, n,
-                          k - p < product_depth ? k - p : product_depth);
+    const bool stream = far && k <= product_depth && ldc % lanes == 0 && std::uintptr_t(c) % sizeof(Floats) == 0;
+    if (lda >= far_apart && m >= packing_rows && n >= 2 * panel_columns) {
+        for (size_t i = 0; i < m; i += copied_rows) {
+            const size_t rows = m - i < copied_rows ? m - i : copied_rows;
+            const WriteTo to = WriteTo{c, ldc}.at(i, 0);
+            const Columns left = transposed.from_row(i);
+            if (stream)
+                product_of_blocks(StreamTo{to.c, ldc}, left, b, ldb, rows, n, k);
+            else
+                product_of_blocks(to, left, b, ldb, rows, n, k < product_depth ? k : product_depth);
+            for (size_t p = product_depth; p < k; p += product_depth)
+                product_of_blocks(to.rest(), left.from_depth(p), b + p * ldb, ldb, rows, n,
+                                  k - p < product_depth ? k - p : product_depth);
+        }
+    } else if (stream) {
+        product_slice(StreamTo{c, ldc}, transposed, b, ldb, m, n, k);
+    } else {
+        product(WriteTo{c, ldc}, transposed, b, ldb, m, n, k);
+    }
+    if (stream) _mm_sfence();  // whoever is told that this part is done must see it
 }
 void gemm_nt(float* c, size_t ldc, const float* a, size_t lda, const float* b, size_t ldb, size_t m, size_t n, size_t k,
              bool add) {
-    if (add)
+    const size_t width = (m + lanes - 1) / lanes * lanes;
+    const bool thin = m >= 12 && width <= thin_rows && width * k <= thin_numbers && 4 * m * (n + k) <= 3 * n * k;
+    if (thin && add)
+        thin_product_transposed(AddTo{c, ldc}, Rows{a, lda}, b, ldb, m, n, k);
+    else if (thin)
+        thin_product_transposed(WriteTo{c, ldc}, Rows{a, lda}, b, ldb, m, n, k);
+    else if (add)
         product_transposed(AddTo{c, ldc}, Rows{a, lda}, b, ldb, m, n, k);
     else
         product_transposed(WriteTo{c, ldc}, Rows{a, lda}, b, ldb, m, n, k);
 }
-/// Along the rows of the weights, which often come from far away; Adam's constants leave registers for 4.
+
+/// Weights and moments of a block are asked for while the one before is multiplied.
 template <size_t rows, bool far>
-void adam_rows(IntoAdam to, Columns a, const float* b, size_t ldb, size_t m, size_t n, size_t k) {
+MOE_INLINE void ask_for(IntoAdam to) {
+    if constexpr (!far) return;
+    for (size_t r = 0; r < rows; ++r)
+        for (size_t j = 0; j < block_columns; ++j) {
+            const IntoAdam x = to.at(r, j * lanes);
+            __builtin_prefetch(x.w), __builtin_prefetch(x.m), __builtin_prefetch(x.v);
+        }
+}
+
+/// Down a panel of columns; Adam's constants leave registers for 4 rows.
+template <size_t rows, bool far, class A>
+void adam_panel(IntoAdam to, A a, const float* b, size_t ldb, size_t m, size_t n, size_t k) {
     size_t i = 0;
-    alignas(64) float packed[far ? rows * adam_depth + lanes : 1];
     for (; i + rows <= m; i += rows) {
-        Columns block = a.from_row(i);
-        if constexpr (far) copy_block<rows>(packed, block, rows, k), block = {packed, rows};
-        size_t j = 0;
-        for (; j + panel_columns <= n; j += panel_columns)
-            product_block<rows, block_columns>(to.at(i, j), block, b + j, ldb, k, 0);
-        if (j < n) product_columns(to.at(i, j), block, b + j, ldb, rows, n - j, k);
+        const bool last = i + 2 * rows > m;
+        ask_for<rows, far>(last ? to.at(0, panel_columns) : to.at(i + rows, 0));
+        if (n == panel_columns)
+            product_block<rows, block_columns>(to.at(i, 0), a.from_row(i), b, ldb, k, 0);
+        else
+            product_columns(to.at(i, 0), a.from_row(i), b, ldb, rows, n, k);
     }
     if constexpr (rows > 1)
-        if (i < m) adam_rows<rows / 2, far>(to.at(i, 0), a.from_row(i), b, ldb, m - i, n, k);
+        if (i < m) adam_panel<rows / 2, far>(to.at(i, 0), a.from_row(i), b, ldb, m - i, n, k);
+}
+
+template <bool far, class A>
+void adam_of_panels(IntoAdam to, A a, const float* b, size_t ldb, size_t m, size_t n, size_t k) {
+    if (m < packing_rows || ldb <= panel_columns) {
+        for (size_t j = 0; j < n; j += panel_columns)
+            adam_panel<4, far>(to.at(0, j), a, b + j, ldb, m, n - j < panel_columns ? n - j : panel_columns, k);
+        return;
+    }
+    PackedPanels panels;
+    for (size_t j = 0; j < n; j += panel_columns)
+        adam_panel<4, far>(to.at(0, j), a, panels.at(b, ldb, n, k, j), panel_columns, m,
+                           n - j < panel_columns ? n - j : panel_columns, k);
+}
+
+constexpr size_t adam_rows = 256;
+constexpr size_t near_weights = 4096;  // these come from the second cache soon enough by themselves
+void adam_of_copied(IntoAdam to, Columns a, const float* b, size_t ldb, size_t m, size_t n, size_t k) {
+    alignas(64) float copy[CopiedColumns<4>::room(adam_rows)];
+    adam_of_panels<true>(to, copy_columns<4>(copy, a, m, k), b, ldb, m, n, k);
 }
 
 /// Rows of less than a vector, one behind the other: each is written whole, and the next one covers what is too much.
@@ -335,10 +487,13 @@ void gemm_tn_adam(float* w, float* m, float* v, size_t ld, const float* a, size_
     const IntoAdam to{w, m, v, ld, rate};
     if (n < lanes && ld == n)
         narrow_adam(to, Columns{a, lda}, b, ldb, rows, n, k);
-    else if (lda < far_apart || n < 4 * panel_columns)
-        adam_rows<4, false>(to, Columns{a, lda}, b, ldb, rows, n, k);
+    else if (lda >= far_apart && rows >= packing_rows)
+        for (size_t i = 0; i < rows; i += adam_rows)
+            adam_of_copied(to.at(i, 0), Columns{a + i, lda}, b, ldb, rows - i < adam_rows ? rows - i : adam_rows, n, k);
+    else if (rows * n > near_weights)
+        adam_of_panels<true>(to, Columns{a, lda}, b, ldb, rows, n, k);
     else
-        adam_rows<4, true>(to, Columns{a, lda}, b, ldb, rows, n, k);
+        adam_of_panels<false>(to, Columns{a, lda}, b, ldb, rows, n, k);
 }
 
 void prepare() {}
@@ -363,8 +518,9 @@ void gemm_nn(float* c, size_t ldc, const float* a, size_t lda, const float* b, s
     for (size_t i = 0; i < m; ++i) __builtin_memcpy(c + i * ldc, bias, 4 * n);
     matrix(c, m, n, ldc).noalias() += matrix(a, m, k, lda) * matrix(b, k, n, ldb);
 }
-void gemm_tn(float* c, size_t ldc, const float* a, size_t lda, const float* b, size_t ldb, size_t m, size_t n,
-             size_t k) {
+void gemm_tn(float* c, size_t ldc, const float* a, size_t lda, const float* b, size_t ldb, size_t m, size_t n, size_t k,
+             bool) {
+    matrix(c, m, n, ldc).setZero();
     matrix(c, m, n, ldc).noalias() += matrix(a, k, m, lda).transpose() * matrix(b, k, n, ldb);
 }
 void gemm_nt(float* c, size_t ldc, const float* a, size_t lda, const float* b, size_t ldb, size_t m, size_t n, size_t k,

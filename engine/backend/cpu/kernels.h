@@ -21,14 +21,14 @@ struct Kernels {
     /// c (m,n) = a (m,k) b (k,n) + bias (n) in every row; `ld`s are the distances of rows. k is at least 1.
     void (*gemm_nn)(float* c, std::size_t ldc, const float* a, std::size_t lda, const float* b, std::size_t ldb,
                     const float* bias, std::size_t m, std::size_t n, std::size_t k);
-    /// c (m,n) += a^T b, a being (k,m).
+    /// c (m,n) = a^T b, a being (k,m). `far`: c is part of something larger than the caches.
     void (*gemm_tn)(float* c, std::size_t ldc, const float* a, std::size_t lda, const float* b, std::size_t ldb,
-                    std::size_t m, std::size_t n, std::size_t k);
+                    std::size_t m, std::size_t n, std::size_t k, bool far);
     /// c (m,n) = a b^T, or with `add` += it; b being (n,k).
     void (*gemm_nt)(float* c, std::size_t ldc, const float* a, std::size_t lda, const float* b, std::size_t ldb,
                     std::size_t m, std::size_t n, std::size_t k, bool add);
     /// adam() of w (rows,n), all three of the same ld, by the gradient a^T b, a being (k,rows); the same bits as
-    /// gemm_tn() into zeros and adam(), for k up to adam_depth, which is 0 where there is no such kernel.
+    /// gemm_tn() and adam(), for k up to adam_depth, which is 0 where there is no such kernel.
     void (*gemm_tn_adam)(float* w, float* m, float* v, std::size_t ld, const float* a, std::size_t lda, const float* b,
                          std::size_t ldb, std::size_t rows, std::size_t n, std::size_t k, float rate);
     std::size_t adam_depth;

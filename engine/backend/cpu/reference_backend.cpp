@@ -157,6 +157,8 @@ static void dense_rows(T* y, const T* x, const T* w, const T* b, size_t N, size_
 template <class T>
 static void dense_rows_backward(T* dx, T* dw, T* db, const T* dy, const T* x, const T* w, size_t N, size_t I,
                                 size_t O) {
+    std::fill_n(dw, I * O, T(0));
+    std::fill_n(db, O, T(0));
     for (size_t n = 0; n < N; ++n) {
         const T* g = dy + n * O;
         for (size_t o = 0; o < O; ++o) db[o] += g[o];
