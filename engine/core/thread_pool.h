@@ -9,9 +9,10 @@
 namespace moe {
 
 /// Threads that stay: they spin for at most 50 us after their last work, then park. All of them flush denormals.
-/// The work's cut into parts is the caller's and knows no threads; whoever is free takes the next part, so a thread
-/// that sleeps or that the system has put aside delays nobody. Results have the same bits on any number of threads
-/// where parts write to places of their own. One run() at a time.
+/// The work's cut into parts is the caller's and knows no threads. Each thread has its share of neighbouring parts, the
+/// same from run to run, so that what it has in its caches is of use again; whoever is done takes from the others'
+/// shares, so a thread that sleeps or that the system has put aside delays nobody. Results have the same bits on any
+/// number of threads where parts write to places of their own. One run() at a time.
 class ThreadPool {
 public:
     /// `threads` counts the caller, so 1 starts none.
@@ -20,9 +21,9 @@ public:
     ThreadPool(const ThreadPool&) = delete;
     ThreadPool& operator=(const ThreadPool&) = delete;
 
-    std::size_t threads() const { return workers_.size() + 1; }
+    std::size_t threads() const { return shares_.size(); }
 
-    /// Calls part(i) for each i in [0, parts), the caller taking the first share; returns when all are done. `part`
+    /// Calls part(i) for each i in [0, parts), the caller having the first share; returns when all are done. `part`
     /// must not throw. Allocates nothing.
     template <class F>
     void run(std::size_t parts, F&& part) {
@@ -40,14 +41,19 @@ private:
     };
 
     void dispatch();
-    void work();
-    bool take_part();
+    void work(std::size_t thread);
+    void take_parts(std::size_t thread);
+    bool take_part(std::size_t share);
+    std::size_t share_begin(std::size_t share) const { return job_.parts * share / threads(); }
 
     Job job_;
     std::atomic<bool> stop_{false};
     alignas(64) std::atomic<std::uint32_t> generation_{0};  // a new value: a new job
-    alignas(64) std::atomic<std::uint64_t> ticket_{0};      // generation in the upper half, parts not yet taken below
     alignas(64) std::atomic<std::uint32_t> unfinished_{0};  // parts not yet done
+    struct alignas(64) Share {
+        std::atomic<std::uint64_t> ticket{0};  // generation in the upper half, parts not yet taken below
+    };
+    std::vector<Share> shares_;  // one a thread
     std::vector<std::thread> workers_;
 };
 
