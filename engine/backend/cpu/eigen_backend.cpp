@@ -174,6 +174,12 @@ public:
         kernels_.softmax_backward(dlogits.raw(), dprobs.raw(), probs.raw(), probs.dim(0), probs.dim(1));
     }
 
+    void top_k(Ids indices, Tensor<float> logits) override {
+        shapes::top_k(indices, logits);
+        const size_t E = logits.dim(1), K = indices.dim(1);
+        by_rows(logits.dim(0), double(E),
+                [&](size_t n) { kernels_.top_k_row(indices.raw() + n * K, logits.raw() + n * E, E, K); });
+    }
     void select_backward(Tensor<float> dx, Tensor<float> dy, Ids indices) override {
         const FlushDenormals flush;
         Base::select_backward(dx, dy, indices);

@@ -127,7 +127,6 @@ constexpr bool smaller_from_here(size_t rows, size_t left) {
     return (rows == 12 && left == 16) || (rows == 6 && left == 8);
 }
 constexpr size_t block_rows = rows_beside(block_columns);
-constexpr size_t copied_rows = 240;  // whole blocks
 
 /// One block of a b; `last`: how many numbers of the last vector are wanted, 0: all.
 template <size_t rows, size_t columns, bool asks = false, class To, class A>
@@ -209,6 +208,7 @@ struct PackedPanels {
             for (size_t p = 0; p < depth; ++p)
                 for (size_t i = 0; i < width; i += lanes) {
                     const float* const from = b + p * ldb + j + i;
+                    __builtin_prefetch(from + 4 * ldb);
                     float* const to = numbers + (i / panel_columns * depth + p) * panel_columns + i % panel_columns;
                     store(to, i + lanes <= width ? load(from) : load_tail(from, width - i, 0.0f));
                 }
@@ -244,39 +244,29 @@ void product(To to, A a, const float* b, size_t ldb, size_t m, size_t n, size_t 
                       k - p < product_depth ? k - p : product_depth);
 }
 
-/// Columns of a row-major matrix, a few of them side by side and such blocks one behind the other: its rows lie so far
-/// apart that they share a few places of the first cache, and each would be read anew for every panel of b.
-template <size_t rows>
-struct CopiedColumns {
-    static_assert(rows <= lanes);
-    const float* p;
-    size_t depth;
+/// Some columns of a matrix whose rows lie so far apart that they share a few places of the first cache, and each would
+/// be read anew for every panel of b: here a row is an odd number of lines, so that no two are in each other's way.
+constexpr size_t copied_columns = 264, copied_ld = 272;
+struct ColumnCopy {
+    alignas(64) float numbers[product_depth * copied_ld];
 
-    static constexpr size_t room(size_t columns) {
-        return (columns + rows - 1) / rows * (rows * product_depth + lanes);
-    }
-    MOE_INLINE float operator()(size_t i, size_t d) const { return p[d * rows + i]; }
-    template <size_t>
-    MOE_INLINE void ask(size_t) const {}
-    MOE_INLINE CopiedColumns from_row(size_t i) const {
-        return {p + i / rows * (rows * depth + lanes) + i % rows, depth};
+    Columns of(Columns a, size_t columns, size_t depth) {
+        for (size_t p = 0; p < depth; ++p) {
+            const float* const from = a.p + p * a.ld;
+            float* const to = numbers + p * copied_ld;
+            for (size_t i = 0; i < columns; i += lanes)
+                store(to + i, i + lanes <= columns ? load(from + i) : load_tail(from + i, columns - i, 0.0f));
+        }
+        return {numbers, copied_ld};
     }
 };
-template <size_t rows>
-CopiedColumns<rows> copy_columns(float* to, Columns a, size_t columns, size_t depth) {
-    for (size_t p = 0; p < depth; ++p)
-        for (size_t i = 0; i < columns; i += rows)  // more than is wanted goes where the next one will lie, or between
-            store(to + i / rows * (rows * depth + lanes) + p * rows,
-                  load_tail(a.p + p * a.ld + i, columns - i < rows ? columns - i : rows, 0.0f));
-    return {to, depth};
-}
 
 /// a^T b with long rows of a, for whole panels of b's. What has been summed of a few rows stays in the second cache.
 template <class To>
 MOE_INLINE void product_of_blocks(To to, Columns a, const float* b, size_t ldb, size_t m, size_t n, size_t depth) {
-    alignas(64) float copy[CopiedColumns<block_rows>::room(copied_rows)];
+    ColumnCopy copy;
     PackedPanels panels;
-    const auto copied = copy_columns<block_rows>(copy, a, m, depth);
+    const Columns copied = copy.of(a, m, depth);
     for (size_t j = 0; j < n; j += panel_columns) {
         const size_t columns = n - j < panel_columns ? n - j : panel_columns;
         const float* const panel = panels.at(b, ldb, n, depth, j);
@@ -383,8 +373,8 @@ void gemm_tn(float* c, size_t ldc, const float* a, size_t lda, const float* b, s
     const Columns transposed{a, lda};
     const bool stream = far && k <= product_depth && ldc % lanes == 0 && std::uintptr_t(c) % sizeof(Floats) == 0;
     if (lda >= far_apart && m >= packing_rows && n >= 2 * panel_columns) {
-        for (size_t i = 0; i < m; i += copied_rows) {
-            const size_t rows = m - i < copied_rows ? m - i : copied_rows;
+        for (size_t i = 0; i < m; i += copied_columns) {
+            const size_t rows = m - i < copied_columns ? m - i : copied_columns;
             const WriteTo to = WriteTo{c, ldc}.at(i, 0);
             const Columns left = transposed.from_row(i);
             if (stream)
@@ -456,11 +446,10 @@ void adam_of_panels(IntoAdam to, A a, const float* b, size_t ldb, size_t m, size
                            n - j < panel_columns ? n - j : panel_columns, k);
 }
 
-constexpr size_t adam_rows = 256;
 constexpr size_t near_weights = 4096;  // these come from the second cache soon enough by themselves
 void adam_of_copied(IntoAdam to, Columns a, const float* b, size_t ldb, size_t m, size_t n, size_t k) {
-    alignas(64) float copy[CopiedColumns<4>::room(adam_rows)];
-    adam_of_panels<true>(to, copy_columns<4>(copy, a, m, k), b, ldb, m, n, k);
+    ColumnCopy copy;
+    adam_of_panels<true>(to, copy.of(a, m, k), b, ldb, m, n, k);
 }
 
 /// Rows of less than a vector, one behind the other: each is written whole, and the next one covers what is too much.
@@ -488,8 +477,9 @@ void gemm_tn_adam(float* w, float* m, float* v, size_t ld, const float* a, size_
     if (n < lanes && ld == n)
         narrow_adam(to, Columns{a, lda}, b, ldb, rows, n, k);
     else if (lda >= far_apart && rows >= packing_rows)
-        for (size_t i = 0; i < rows; i += adam_rows)
-            adam_of_copied(to.at(i, 0), Columns{a + i, lda}, b, ldb, rows - i < adam_rows ? rows - i : adam_rows, n, k);
+        for (size_t i = 0; i < rows; i += copied_columns)
+            adam_of_copied(to.at(i, 0), Columns{a + i, lda}, b, ldb,
+                           rows - i < copied_columns ? rows - i : copied_columns, n, k);
     else if (rows * n > near_weights)
         adam_of_panels<true>(to, Columns{a, lda}, b, ldb, rows, n, k);
     else

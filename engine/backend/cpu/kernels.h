@@ -46,6 +46,9 @@ struct Kernels {
     /// One row of logits (n) becomes (softmax - onehot) * scale. Returns the row's loss; counts it in `correct`.
     double (*cross_entropy_row)(float* logits, std::size_t n, std::size_t target, float scale, std::size_t* correct);
 
+    /// The k largest of x (n), largest first; of equals the lower index first. k <= n.
+    void (*top_k_row)(std::int32_t* indices, const float* x, std::size_t n, std::size_t k);
+
     /// y (d) = mean of the table rows that `ids` (t) name; with `mask` of those that are not 0.
     void (*embedding_mean_row)(float* y, const std::int32_t* ids, std::size_t t, const float* table, std::size_t d,
                                bool mask);

@@ -294,6 +294,26 @@ void combine_row_backward(float* dweights, float* __restrict drows, const float*
     }
 }
 
+void top_k_row(std::int32_t* best, const float* x, size_t n, size_t k) {
+    if (k == 0) return;
+    size_t held = 0;
+    // Insertion behind everything that is not smaller: ties keep the lower index, and NaN still gives k different ones.
+    const auto insert = [&](size_t i) {
+        size_t place = held;
+        while (place > 0 && x[i] > x[best[place - 1]]) --place;
+        if (place == k) return;
+        held = held + 1 < k ? held + 1 : k;
+        for (size_t p = held - 1; p > place; --p) best[p] = best[p - 1];
+        best[place] = std::int32_t(i);
+    };
+    size_t i = 0;
+    for (; i < k; ++i) insert(i);
+    for (; i + lanes <= n; i += lanes)  // few of a long row get past the last one held
+        if (any_larger(load(x + i), all(x[best[k - 1]])))
+            for (size_t l = 0; l < lanes; ++l) insert(i + l);
+    for (; i < n; ++i) insert(i);
+}
+
 }  // namespace
 
 #define MOE_KERNEL_TABLE(table_name, isa_title)                                                                     \
@@ -311,6 +331,7 @@ void combine_row_backward(float* dweights, float* __restrict drows, const float*
                                 softmax,                                                                            \
                                 softmax_backward,                                                                   \
                                 cross_entropy_row,                                                                  \
+                                top_k_row,                                                                          \
                                 embedding_mean_row,                                                                 \
                                 embedding_mean_row_backward,                                                        \
                                 embedding_mean_row_squares,                                                         \
