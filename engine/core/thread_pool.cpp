@@ -19,7 +19,7 @@ void pause() {
 /// trains, and parked afterwards, since an idle program must not warm the room.
 std::uint32_t wait_for_change(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
     using Clock = std::chrono::steady_clock;
-    const Clock::time_point end = Clock::now() + std::chrono::microseconds(50);
+    const Clock::time_point end = Clock::now() + std::chrono::microseconds(200);
     do {
         for (int i = 0; i < 32; ++i) {
             const std::uint32_t now = value.load(std::memory_order_acquire);

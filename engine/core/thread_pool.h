@@ -8,11 +8,12 @@
 
 namespace moe {
 
-/// Threads that stay: they spin for at most 50 us after their last work, then park. All of them flush denormals.
-/// The work's cut into parts is the caller's and knows no threads. Each thread has its share of neighbouring parts, the
-/// same from run to run, so that what it has in its caches is of use again; whoever is done takes from the others'
-/// shares, so a thread that sleeps or that the system has put aside delays nobody. Results have the same bits on any
-/// number of threads where parts write to places of their own. One run() at a time.
+/// Threads that stay: they spin for at most 200 us after their last work, longer than a step computes on one thread
+/// between two pieces of shared work, then park. All of them flush denormals. The work's cut into parts is the caller's
+/// and knows no threads. Each thread has its share of neighbouring parts, the same from run to run, so that what it has
+/// in its caches is of use again; whoever is done takes from the others' shares, so a thread that sleeps or that the
+/// system has put aside delays nobody. Results have the same bits on any number of threads where parts write to places
+/// of their own. One run() at a time.
 class ThreadPool {
 public:
     /// `threads` counts the caller, so 1 starts none.

@@ -23,11 +23,11 @@ constexpr size_t depth_part = 512, most_depth_parts = 8, partial_floats = size_t
 constexpr size_t far_gradients = size_t(1) << 21;  // numbers: nobody finds them in a cache later
 constexpr size_t columns_in_cache = 512;       // of a matrix that one product leaves for the next; whole product slices
 constexpr size_t flat_part = size_t(1) << 14;  // elements of an elementwise op's part
-// Below about this much work a thread's start costs more than it saves (floating-point operations): who has parked
-// between two of them takes 50 us to come back.
-constexpr double worth_a_thread = 5e6;
+// Below about this much work, told as floating-point operations, a thread's start costs more than it saves: what the
+// other one has written lies in the other one's cache.
+constexpr double worth_a_thread = 3e6;
 
-constexpr double adam_work = 60;  // its memory, told as floating-point operations a parameter
+constexpr double adam_work = 60, cross_entropy_work = 60;  // of a parameter and of a logit
 
 double activation_work(Activation f) {
     return f == Activation::relu || f == Activation::linear ? 1 : 30;
@@ -256,7 +256,7 @@ public:
         double total[most_parts] = {};
         size_t right[most_parts] = {};
         const size_t part_rows = std::max<size_t>(1, parts_of(N, most_parts)), parts = parts_of(N, part_rows);
-        run(parts, 20.0 * double(N * V), [&](size_t part) {
+        run(parts, cross_entropy_work * double(N * V), [&](size_t part) {
             for (size_t n = part * part_rows; n < std::min(N, (part + 1) * part_rows); ++n)
                 total[part] += kernels_.cross_entropy_row(logits.raw() + n * V, V, size_t(targets.raw()[n]),
                                                           1.0f / float(N), &right[part]);
