@@ -130,7 +130,7 @@ public:
                                  Tensor<T> rate) = 0;
 
     // An op's way back and the update of its parameters in one go, to the same bits as the two apart. Gradients have to
-    // be zero before and are after: a backend that hands sums straight on to Adam never writes them.
+    // be zero before, as adam() leaves them, and are after: a backend that hands sums straight on to Adam writes none.
     /// dense_backward() with the weights as they were, then adam() of both. rate (1)
     virtual void dense_update(Tensor<T> dx, const Trained<T>& w, const Trained<T>& b, Tensor<T> dy, Tensor<T> x,
                               Tensor<T> rate) = 0;

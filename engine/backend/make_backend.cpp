@@ -1,5 +1,5 @@
 #include "engine/backend/backend.h"
-#include "engine/backend/cpu/eigen_backend.h"
+#include "engine/backend/cpu/cpu_backend.h"
 #include "engine/core/error.h"
 
 #include <algorithm>
@@ -22,7 +22,7 @@ std::unique_ptr<Backend<float>> make_backend(const BackendOptions& options) {
     if (options.device == "cuda") throw Error(cuda_is_missing);
     if (options.device != "auto" && options.device != "cpu")
         throw UsageError("--device is \"" + options.device + "\", but it takes auto, cpu or cuda.");
-    return make_eigen_backend(choose_isa(), options.threads == 0 ? default_threads() : std::size_t(options.threads));
+    return make_cpu_backend(choose_isa(), options.threads == 0 ? default_threads() : std::size_t(options.threads));
 }
 
 std::string describe_devices() {

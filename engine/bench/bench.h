@@ -9,7 +9,7 @@ namespace moe {
 struct BenchRow {
     std::string name;  // "seed step 2000x32"
     double value = 0;
-    std::string unit;  // "us", "x floor", "GFLOP/s"
+    std::string unit;  // "us", "x", "GFLOP/s"
     std::string goal;  // "at most 3"; empty where the figure has none
     bool met = true;   // the goal is reached, or there is none
     /// What no program can be below, in the row's unit, and how often the value is that; 0 where nobody knows.

@@ -8,7 +8,7 @@ namespace moe {
 inline constexpr std::size_t max_sequence_length = 512;  // longer prefixes keep their end
 inline constexpr std::size_t max_experts = 2048, largest_width = 65536, largest_vocabulary = 16'777'216;
 
-/// What is built. Every size is a field; plain data, compared by value. Letters: design.md section 3.
+/// What is built. Every size is a field; plain data, compared by value. Letters: engine/backend/backend.h.
 struct ModelSpec {
     std::string family = "pooled";    // the tutorial's model: embedding, mean, mixture, softmax
     std::size_t vocabulary = 0;       // V, with row 0 for padding; 0: from the corpus

@@ -1,9 +1,12 @@
 #include "engine/core/thread_pool.h"
 
+#include "engine/core/error.h"
 #include "engine/core/float_mode.h"
 
 #include <algorithm>
 #include <chrono>
+#include <string>
+#include <system_error>
 
 namespace moe {
 
@@ -35,10 +38,20 @@ std::uint32_t wait_for_change(const std::atomic<std::uint32_t>& value, std::uint
 
 ThreadPool::ThreadPool(std::size_t threads) : shares_(std::max<std::size_t>(threads, 1)) {
     workers_.reserve(shares_.size() - 1);
-    for (std::size_t i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
+    try {
+        for (std::size_t i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
+    } catch (const std::system_error&) {
+        end();
+        throw Error("The system starts no more than " + std::to_string(workers_.size() + 1) + " of " +
+                    std::to_string(threads) + " threads to compute with; ask for fewer.");
+    }
 }
 
 ThreadPool::~ThreadPool() {
+    end();
+}
+
+void ThreadPool::end() {
     stop_ = true;
     generation_.fetch_add(1, std::memory_order_release);
     generation_.notify_all();

@@ -16,7 +16,7 @@ namespace moe {
 /// of their own. One run() at a time.
 class ThreadPool {
 public:
-    /// `threads` counts the caller, so 1 starts none.
+    /// `threads` counts the caller, so 1 starts none. Throws Error where the system starts no more.
     explicit ThreadPool(std::size_t threads);
     ~ThreadPool();
     ThreadPool(const ThreadPool&) = delete;
@@ -41,11 +41,13 @@ private:
         std::size_t parts = 0;
     };
 
+    void end();
     void dispatch();
     void work(std::size_t thread);
     void take_parts(std::size_t thread);
     bool take_part(std::size_t share);
-    std::size_t share_begin(std::size_t share) const { return job_.parts * share / threads(); }
+    /// Rounded up: the caller, who is awake, has the largest share.
+    std::size_t share_begin(std::size_t share) const { return (job_.parts * share + threads() - 1) / threads(); }
 
     Job job_;
     std::atomic<bool> stop_{false};

@@ -14,7 +14,7 @@ namespace moe {
 enum class TracePhase { forward, backward, update };
 
 /// An array that the batch computes on its way, row-major. The first dimension is always the example. Letters:
-/// design.md section 3; K experts were chosen for each example (a soft gate: K = E, in order), and visit (n, k) is
+/// engine/backend/backend.h; K experts were chosen for each example (a soft gate: K = E, in order), and visit (n, k) is
 /// example n at expert expert_indices[n][k]. Where tokens are routed, visit (n, t*K + k) is token t of example n at the
 /// k-th expert chosen for it.
 struct TraceValue {
@@ -45,7 +45,7 @@ struct TraceNumbers {
 };
 
 /// Every operation of one training step on one batch: forward, loss, backward, and what the update will do. A separate
-/// evaluation from the same state by the same ops (design.md section 5), which changes no weights. Immutable: any
+/// evaluation from the same state by the same ops, which changes no weights. Immutable: any
 /// thread.
 ///
 /// Values, forward: embedding_rows (N,T,D), mean (N,D), gate_logits (N,E), gate_probs (N,E), expert_weights (N,K),

@@ -4,7 +4,7 @@
 namespace moe {
 
 /// The bank of experts, each Dense(H, activation) -> Dense(D), on rows that are grouped by expert: rows [offsets[e],
-/// offsets[e+1]) belong to expert e. Experts without rows cost nothing and get no gradient.
+/// offsets[e+1]) belong to expert e. Experts without rows get a gradient of zeros.
 template <class T>
 class Experts {
 public:

@@ -92,7 +92,8 @@ public:
     Tensor<T> cross_entropy() const { return loss_; }  // (1) of the last loss()
     Tensor<T> correct() const { return correct_; }     // (1) examples whose most probable word was the target
 
-    /// After loss(): adds every parameter's gradient. With a rate (1) updates every parameter instead.
+    /// After loss(): every parameter's gradient; the embedding's is added to. With a rate (1) updates every parameter
+    /// instead.
     void backward(const Context& c, Tensor<T> rate = {}) {
         Tensor<T> d = head_->backward(c.head.output, c.head, rate);
         if (mean_) d = mean_->backward(d, {c.ids, c.phrase});

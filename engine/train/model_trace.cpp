@@ -288,7 +288,9 @@ void ModelTrace::backward(TraceRecorder& record, const Trace& trace, const Model
     backend_.add(drouted, drouted_gate);
     record.keep(tokens_ ? "d_embedding_rows" : "d_mean", drouted);
     const Ids averaged = tokens_ ? flat_ids_.first(G) : ids;
+    backend_.fill(table_.gradient, 0.0f);
     backend_.embedding_mean_backward(table_.gradient, drouted, averaged, mask_);
+    if (table_.squares) backend_.fill(table_.squares, 0.0f);
     if (table_.squares) backend_.embedding_mean_squares(table_.squares, drouted, averaged, mask_);
     if (!tokens_) trace_rows(record, trace, s);
 }

@@ -21,8 +21,7 @@ public:
     /// Fills the trace's forward values, and the loss where there are targets. ids (N, T) and targets (N) are read from
     /// the trace. `spec` may differ from the constructor's in its balance loss.
     void forward(TraceRecorder& record, Trace& trace, const ModelSpec& spec);
-    /// After forward() with targets: the gradients of all values, and in `parameters` those of all parameters, which
-    /// have to be 0 before.
+    /// After forward() with targets: the gradients of all values, and in `parameters` those of all parameters.
     void backward(TraceRecorder& record, const Trace& trace, const ModelSpec& spec);
 
 private:
@@ -41,7 +40,7 @@ private:
     std::unique_ptr<Router<float>> router_;
     Routing<float> routing_;  // of the last forward()
 
-    // Letters as in design.md section 3; R = N*K rows sorted by expert. Where tokens are routed, those of what stands
+    // Letters as in backend.h; R = N*K rows sorted by expert. Where tokens are routed, those of what stands
     // at the gate are (N*T, ...) and routed_ is token_rows_; mean_ is what the head reads then.
     Ids ids_, flat_ids_, targets_, offsets_, row_tokens_, positions_;   // (N,T) (N*T) (N) (E+1) (R) (N,K)
     Ids words_;                                                         // flat_ids_ where a mask counts, else empty

@@ -122,10 +122,6 @@ Trace traced_batch(TraceWorkspace& w, std::shared_ptr<const RunState> given, con
     fill_batch(corpus, order, trace.first_example, trace.examples, spec.max_seq_len, trace.ids, trace.targets);
 
     upload_state(w.backend, w.parameters, *state);
-    for (const auto& p : w.parameters.entries()) {
-        w.backend.fill(p.gradient, 0.0f);
-        if (p.squares) w.backend.fill(p.squares, 0.0f);
-    }
     TraceRecorder record(w.backend, trace, ModelTrace::plan(spec, trace.examples, true));
     w.model.forward(record, trace, spec);
     w.model.backward(record, trace, spec);

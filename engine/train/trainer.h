@@ -26,8 +26,9 @@ public:
 };
 
 /// The one training step of the program: batch, forward, loss, backward, Adam. Single-threaded to its caller,
-/// deterministic (design.md section 4). Allocates nothing in a step but a block for 256 finished epochs, and room for
-/// the good state where somebody holds the one before. Every epoch's order is a pure function of (seed, epoch).
+/// deterministic: the same bits for any number of threads. Allocates nothing in a step but a block for 256 finished
+/// epochs, and room for the good state where somebody holds the one before. Every epoch's order is a pure function of
+/// (seed, epoch).
 class Trainer {
 public:
     /// Fresh weights from the seed. `experiment` as resolve() returns it.

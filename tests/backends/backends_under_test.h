@@ -1,6 +1,6 @@
 #pragma once
 // Every float backend that this machine can run.
-#include "engine/backend/cpu/eigen_backend.h"
+#include "engine/backend/cpu/cpu_backend.h"
 #include "engine/verify/op_table.h"
 
 #include <doctest/doctest.h>
@@ -21,7 +21,7 @@ inline std::vector<UnderTest> float_backends() {
             MESSAGE("skipped: this processor lacks ", std::string(isa_name(isa)));
             continue;
         }
-        all.push_back({std::string("Eigen ") + isa_name(isa), [isa] { return make_eigen_backend(isa, 1); }});
+        all.push_back({std::string("CPU ") + isa_name(isa), [isa] { return make_cpu_backend(isa, 1); }});
     }
     return all;
 }

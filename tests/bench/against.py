@@ -212,6 +212,17 @@ def measure(field: Field, case: Case, rounds: int, seconds: float) -> Result:
     return Result(case, with_best(case, lines, {row.label: row.peer for row in rows}))
 
 
+def losses_agree(result: Result) -> bool:
+    """Whether PyTorch's two ways through the mixture layer, which start from the same numbers, do the same work."""
+    losses = {line.label: line.answers[-1].loss for line in result.lines
+              if line.answers and line.label.startswith("PyTorch,")}
+    spread = max(losses.values(), default=0.0) - min(losses.values(), default=0.0)
+    good = spread <= 1e-3 * max(map(abs, losses.values()), default=0.0)
+    if not good:
+        say(f"  WRONG: {', '.join(f'{label} has a loss of {loss:.6g}' for label, loss in losses.items())}.")
+    return good
+
+
 def measure_all(given: argparse.Namespace, pythons: dict[str, Path | str], report: dict[str, object]) -> list[Result]:
     results: list[Result] = []
     seconds = 0.05 if given.quick else 0.25
@@ -226,6 +237,8 @@ def measure_all(given: argparse.Namespace, pythons: dict[str, Path | str], repor
                 report["check"] = check(field) and report.get("check", True)
             for case in cases:
                 results.append(measure(field, case, given.rounds, seconds))
+                if case.group == "moe" and not given.no_check:
+                    report["check"] = losses_agree(results[-1]) and report.get("check", True)
                 say(results[-1].shown() + "\n")
             report["peers"] = {**report.get("peers", {}), **field.versions}
             report["left_out"] = {**report.get("left_out", {}), **field.lost}

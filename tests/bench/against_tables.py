@@ -181,7 +181,6 @@ def markdown(group: str, results: list[Result]) -> str:
                       "|---" * len(table[0]) + "|", *text[1:]])
 
 
-
 def goals_met(results: list[Result]) -> str:
     met = [line.ratio >= GOALS[r.case.name, line.label][0] for r in results for line in r.lines
            if (r.case.name, line.label) in GOALS]

@@ -94,7 +94,7 @@ TEST_CASE("the app knows the engine by its session, core and formats; the comman
 }
 
 TEST_CASE("engine folders include only what stands below them") {
-    // design.md's arrows: session -> {train, formats} -> model -> layers -> routing -> backend -> core; text -> core.
+    // The arrows: session -> {train, formats} -> model -> layers -> routing -> backend -> core; text -> core.
     struct Rule {
         const char* folder;
         const char* forbidden;

@@ -9,9 +9,9 @@ constexpr size_t block_columns = lanes == 16 ? 4 : 2;  // vectors
 constexpr size_t block_sums = lanes == 16 ? 24 : 12;   // as many vectors of sums as the registers hold
 constexpr size_t panel_columns = block_columns * lanes;
 constexpr size_t product_depth = 128;  // a panel of b then stays in the first cache
-constexpr size_t adam_depth = 128;     // one slice: Adam takes a gradient once
+constexpr size_t adam_depth = product_depth;  // one slice: Adam takes a gradient once
 constexpr size_t packing_rows = 200;   // from here on a panel is read often enough to be copied first
-constexpr size_t far_apart = 200;      // numbers; rows of a that crowd each other out of the first cache
+constexpr size_t copying_columns = 200;  // of a^T from here on, and its rows lie far apart
 
 /// The left matrix of a product, element (i, p): a row-major one ...
 struct Rows {
@@ -20,18 +20,18 @@ struct Rows {
 
     MOE_INLINE float operator()(size_t i, size_t depth) const { return p[i * ld + depth]; }
     template <size_t>
-    MOE_INLINE void ask(size_t) const {}
+    MOE_INLINE void prefetch(size_t) const {}
     MOE_INLINE Rows from_row(size_t i) const { return {p + i * ld, ld}; }
     MOE_INLINE Rows from_depth(size_t d) const { return {p + d, ld}; }
 };
 /// ... of which each is read once, so that those behind it are asked for; ...
-struct FarRows : Rows {
+struct PrefetchedRows : Rows {
     template <size_t rows>
-    MOE_INLINE void ask(size_t depth) const {
+    MOE_INLINE void prefetch(size_t depth) const {
         const size_t i = depth % lanes;
         if (i < rows) __builtin_prefetch(p + (rows + i) * ld + (depth - i));
     }
-    MOE_INLINE FarRows from_row(size_t i) const { return {{p + i * ld, ld}}; }
+    MOE_INLINE PrefetchedRows from_row(size_t i) const { return {{p + i * ld, ld}}; }
 };
 /// ... or the transpose of one.
 struct Columns {
@@ -40,7 +40,7 @@ struct Columns {
 
     MOE_INLINE float operator()(size_t i, size_t depth) const { return p[depth * ld + i]; }
     template <size_t>
-    MOE_INLINE void ask(size_t) const {}
+    MOE_INLINE void prefetch(size_t) const {}
     MOE_INLINE Columns from_row(size_t i) const { return {p + i, ld}; }
     MOE_INLINE Columns from_depth(size_t d) const { return {p + d * ld, ld}; }
 };
@@ -129,7 +129,7 @@ constexpr bool smaller_from_here(size_t rows, size_t left) {
 constexpr size_t block_rows = rows_beside(block_columns);
 
 /// One block of a b; `last`: how many numbers of the last vector are wanted, 0: all.
-template <size_t rows, size_t columns, bool asks = false, class To, class A>
+template <size_t rows, size_t columns, bool prefetches = false, class To, class A>
 MOE_INLINE void product_block(To to, A a, const float* b, size_t ldb, size_t k, size_t last,
                               const float* next = nullptr) {
     Floats sums[rows][columns];
@@ -142,12 +142,12 @@ MOE_INLINE void product_block(To to, A a, const float* b, size_t ldb, size_t k, 
             x[j] = j + 1 == columns && last != 0 ? load_tail(from, last, 0.0f) : load(from);
         }
         // The processor foresees no pieces of rows that lie far apart, so they are asked for.
-        if constexpr (asks)
+        if constexpr (prefetches)
             for (size_t j = 0; j < columns; ++j) __builtin_prefetch(next + p * ldb + j * lanes);
-        a.template ask<rows>(p);
+        a.template prefetch<rows>(p);
         for (size_t r = 0; r < rows; ++r) {
             const Floats factor = all(a(r, p));
-            for (size_t j = 0; j < columns; ++j) sums[r][j] += factor * x[j];
+            for (size_t j = 0; j < columns; ++j) sums[r][j] = multiply_add(factor, x[j], sums[r][j]);
         }
     }
     for (size_t r = 0; r < rows; ++r)
@@ -159,11 +159,11 @@ MOE_INLINE void product_block(To to, A a, const float* b, size_t ldb, size_t k, 
 }
 
 /// The rows of a panel of columns, in blocks of at most `rows`, the rest in smaller ones.
-template <size_t rows, size_t columns, bool whole, bool asks = false, class To, class A>
+template <size_t rows, size_t columns, bool whole, bool prefetches = false, class To, class A>
 void product_panel(To to, A a, const float* b, size_t ldb, size_t m, size_t k, size_t last,
                    const float* next = nullptr) {
     size_t i = 0;
-    if constexpr (asks)
+    if constexpr (prefetches)
         if (m >= rows && !smaller_from_here(rows, m)) {
             product_block<rows, columns, true>(to, a, b, ldb, k, 0, next);
             i = rows;
@@ -172,8 +172,8 @@ void product_panel(To to, A a, const float* b, size_t ldb, size_t m, size_t k, s
         product_block<rows, columns>(to.at(i, 0), a.from_row(i), b, ldb, k, whole ? 0 : last);
     if constexpr (rows > 1)
         if (i < m) {
-            if (asks && i == 0)
-                product_panel<fewer(rows), columns, whole, asks>(to, a, b, ldb, m, k, last, next);
+            if (prefetches && i == 0)
+                product_panel<fewer(rows), columns, whole, prefetches>(to, a, b, ldb, m, k, last, next);
             else
                 product_panel<fewer(rows), columns, whole>(to.at(i, 0), a.from_row(i), b, ldb, m - i, k, last);
         }
@@ -200,7 +200,8 @@ struct PackedPanels {
     static constexpr size_t group = 4;
     alignas(64) float numbers[group * product_depth * panel_columns];
 
-    /// The panel of the columns from j on, a multiple of a panel's; asked for in order. Columns beyond n are zeros.
+    /// The panel of the columns from j on, a multiple of a panel's; asked for in order. The last vector is filled up
+    /// with zeros.
     MOE_INLINE const float* at(const float* b, size_t ldb, size_t n, size_t depth, size_t j) {
         const size_t place = j / panel_columns % group;
         if (place == 0) {
@@ -223,7 +224,7 @@ MOE_INLINE void product_slice(To to, A a, const float* b, size_t ldb, size_t m, 
     if (m < packing_rows || ldb <= panel_columns) {
         size_t j = 0;
         for (; j + panel_columns <= n; j += panel_columns) {
-            const bool last = j + 2 * panel_columns > n;
+            const bool last = j + panel_columns == n;
             product_panel<block_rows, block_columns, true, true>(to.at(0, j), a, b + j, ldb, m, depth, 0,
                                                                  last ? b + depth * ldb : b + j + panel_columns);
         }
@@ -247,6 +248,7 @@ void product(To to, A a, const float* b, size_t ldb, size_t m, size_t n, size_t 
 /// Some columns of a matrix whose rows lie so far apart that they share a few places of the first cache, and each would
 /// be read anew for every panel of b: here a row is an odd number of lines, so that no two are in each other's way.
 constexpr size_t copied_columns = 264, copied_ld = 272;
+static_assert(copied_ld >= copied_columns && copied_ld % 16 == 0 && copied_columns % block_rows == 0);
 struct ColumnCopy {
     alignas(64) float numbers[product_depth * copied_ld];
 
@@ -261,7 +263,7 @@ struct ColumnCopy {
     }
 };
 
-/// a^T b with long rows of a, for whole panels of b's. What has been summed of a few rows stays in the second cache.
+/// a^T b with long rows of a. What has been summed of a few rows stays in the second cache.
 template <class To>
 MOE_INLINE void product_of_blocks(To to, Columns a, const float* b, size_t ldb, size_t m, size_t n, size_t depth) {
     ColumnCopy copy;
@@ -340,18 +342,19 @@ void product_transposed(To to, A a, const float* b, size_t ldb, size_t m, size_t
 }
 
 /// The same to the same bits as (b a^T)^T: a (m,k) and the result are transposed, since they are smaller than b.
+constexpr size_t thin_height = 48;  // whole blocks of every width
 constexpr size_t thin_rows = panel_columns, thin_numbers = size_t(1) << 16;
 template <class To>
 void thin_product_transposed(To to, Rows a, const float* b, size_t ldb, size_t m, size_t n, size_t k) {
-    alignas(64) float panels[thin_numbers], sums[48 * panel_columns];
+    alignas(64) float panels[thin_numbers], sums[thin_height * panel_columns];
     const size_t width = (m + lanes - 1) / lanes * lanes, rows = rows_beside(width / lanes);
     transpose(panels, width, width, a.p, a.ld, m, k);
-    for (size_t i = 0; i < n; i += 48) {
-        const size_t high = n - i < 48 ? n - i : 48;
+    for (size_t i = 0; i < n; i += thin_height) {
+        const size_t high = n - i < thin_height ? n - i : thin_height;
         if constexpr (To::adds) transpose(sums, panel_columns, width, to.c + i, to.ld, m, high);
         for (size_t r = 0; r < high; r += rows)
             for (size_t p = 0; p < k; p += product_depth) {
-                const FarRows left{{b + (i + r) * ldb + p, ldb}};
+                const PrefetchedRows left{{b + (i + r) * ldb + p, ldb}};
                 const size_t h = high - r < rows ? high - r : rows,
                              depth = k - p < product_depth ? k - p : product_depth;
                 const float* const right = panels + p * width;
@@ -369,10 +372,10 @@ void gemm_nn(float* c, size_t ldc, const float* a, size_t lda, const float* b, s
     product(WithBias{c, ldc, bias}, Rows{a, lda}, b, ldb, m, n, k);
 }
 void gemm_tn(float* c, size_t ldc, const float* a, size_t lda, const float* b, size_t ldb, size_t m, size_t n, size_t k,
-             bool far) {
+             bool streams) {
     const Columns transposed{a, lda};
-    const bool stream = far && k <= product_depth && ldc % lanes == 0 && std::uintptr_t(c) % sizeof(Floats) == 0;
-    if (lda >= far_apart && m >= packing_rows && n >= 2 * panel_columns) {
+    const bool stream = streams && k <= product_depth && ldc % lanes == 0 && std::uintptr_t(c) % sizeof(Floats) == 0;
+    if (m >= copying_columns && n >= 2 * panel_columns) {
         for (size_t i = 0; i < m; i += copied_columns) {
             const size_t rows = m - i < copied_columns ? m - i : copied_columns;
             const WriteTo to = WriteTo{c, ldc}.at(i, 0);
@@ -407,9 +410,9 @@ void gemm_nt(float* c, size_t ldc, const float* a, size_t lda, const float* b, s
 }
 
 /// Weights and moments of a block are asked for while the one before is multiplied.
-template <size_t rows, bool far>
-MOE_INLINE void ask_for(IntoAdam to) {
-    if constexpr (!far) return;
+template <size_t rows, bool prefetches>
+MOE_INLINE void prefetch_block(IntoAdam to) {
+    if constexpr (!prefetches) return;
     for (size_t r = 0; r < rows; ++r)
         for (size_t j = 0; j < block_columns; ++j) {
             const IntoAdam x = to.at(r, j * lanes);
@@ -418,38 +421,35 @@ MOE_INLINE void ask_for(IntoAdam to) {
 }
 
 /// Down a panel of columns; Adam's constants leave registers for 4 rows.
-template <size_t rows, bool far, class A>
+template <size_t rows, bool prefetches, class A>
 void adam_panel(IntoAdam to, A a, const float* b, size_t ldb, size_t m, size_t n, size_t k) {
     size_t i = 0;
     for (; i + rows <= m; i += rows) {
         const bool last = i + 2 * rows > m;
-        ask_for<rows, far>(last ? to.at(0, panel_columns) : to.at(i + rows, 0));
+        prefetch_block<rows, prefetches>(last ? to.at(0, panel_columns) : to.at(i + rows, 0));
         if (n == panel_columns)
             product_block<rows, block_columns>(to.at(i, 0), a.from_row(i), b, ldb, k, 0);
         else
             product_columns(to.at(i, 0), a.from_row(i), b, ldb, rows, n, k);
     }
     if constexpr (rows > 1)
-        if (i < m) adam_panel<rows / 2, far>(to.at(i, 0), a.from_row(i), b, ldb, m - i, n, k);
+        if (i < m) adam_panel<rows / 2, prefetches>(to.at(i, 0), a.from_row(i), b, ldb, m - i, n, k);
 }
 
-template <bool far, class A>
-void adam_of_panels(IntoAdam to, A a, const float* b, size_t ldb, size_t m, size_t n, size_t k) {
-    if (m < packing_rows || ldb <= panel_columns) {
-        for (size_t j = 0; j < n; j += panel_columns)
-            adam_panel<4, far>(to.at(0, j), a, b + j, ldb, m, n - j < panel_columns ? n - j : panel_columns, k);
-        return;
-    }
-    PackedPanels panels;
+template <bool prefetches>
+void adam_of_panels(IntoAdam to, Columns a, const float* b, size_t ldb, size_t m, size_t n, size_t k) {
     for (size_t j = 0; j < n; j += panel_columns)
-        adam_panel<4, far>(to.at(0, j), a, panels.at(b, ldb, n, k, j), panel_columns, m,
-                           n - j < panel_columns ? n - j : panel_columns, k);
+        adam_panel<4, prefetches>(to.at(0, j), a, b + j, ldb, m, n - j < panel_columns ? n - j : panel_columns, k);
 }
 
 constexpr size_t near_weights = 4096;  // these come from the second cache soon enough by themselves
 void adam_of_copied(IntoAdam to, Columns a, const float* b, size_t ldb, size_t m, size_t n, size_t k) {
     ColumnCopy copy;
-    adam_of_panels<true>(to, copy.of(a, m, k), b, ldb, m, n, k);
+    PackedPanels panels;
+    const Columns copied = copy.of(a, m, k);
+    for (size_t j = 0; j < n; j += panel_columns)
+        adam_panel<4, true>(to.at(0, j), copied, panels.at(b, ldb, n, k, j), panel_columns, m,
+                            n - j < panel_columns ? n - j : panel_columns, k);
 }
 
 /// Rows of less than a vector, one behind the other: each is written whole, and the next one covers what is too much.
@@ -476,7 +476,7 @@ void gemm_tn_adam(float* w, float* m, float* v, size_t ld, const float* a, size_
     const IntoAdam to{w, m, v, ld, rate};
     if (n < lanes && ld == n)
         narrow_adam(to, Columns{a, lda}, b, ldb, rows, n, k);
-    else if (lda >= far_apart && rows >= packing_rows)
+    else if (rows >= copying_columns && n >= 2 * panel_columns)
         for (size_t i = 0; i < rows; i += copied_columns)
             adam_of_copied(to.at(i, 0), Columns{a + i, lda}, b, ldb,
                            rows - i < copied_columns ? rows - i : copied_columns, n, k);

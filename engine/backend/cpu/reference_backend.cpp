@@ -153,7 +153,7 @@ static void dense_rows(T* y, const T* x, const T* w, const T* b, size_t N, size_
     }
 }
 
-// dw += x^T dy; db += column sums of dy; dx = dy w^T where it is wanted.
+// dw = x^T dy; db = column sums of dy; dx = dy w^T where it is wanted.
 template <class T>
 static void dense_rows_backward(T* dx, T* dw, T* db, const T* dy, const T* x, const T* w, size_t N, size_t I,
                                 size_t O) {

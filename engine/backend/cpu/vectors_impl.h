@@ -24,16 +24,16 @@ MOE_INLINE Floats load(const float* p) {
 MOE_INLINE void store(float* p, Floats v) {
     __builtin_memcpy(p, &v, sizeof v);
 }
+#if defined(__AVX2__)
 /// The same past the caches; p is aligned.
 MOE_INLINE void stream(float* p, Floats v) {
 #if defined(__AVX512F__)
     _mm512_stream_ps(p, __m512(v));
-#elif defined(__AVX2__)
-    _mm256_stream_ps(p, __m256(v));
 #else
-    store(p, v);
+    _mm256_stream_ps(p, __m256(v));
 #endif
 }
+#endif
 MOE_INLINE Floats all(float x) {
     return x - Floats{};  // the one sum with zero that leaves every number as it is, and so costs nothing
 }

@@ -1,4 +1,4 @@
-#include "engine/backend/cpu/eigen_backend.h"
+#include "engine/backend/cpu/cpu_backend.h"
 
 #include "engine/backend/cpu/host_ids.h"
 #include "engine/backend/cpu/reference_backend.h"
@@ -20,7 +20,9 @@ using std::size_t;
 constexpr size_t tile_rows = 256, tile_columns = 256;
 // A long inner dimension is cut too, and its partial sums are added in order.
 constexpr size_t depth_part = 512, most_depth_parts = 8, partial_floats = size_t(1) << 17;
-constexpr size_t far_gradients = size_t(1) << 21;  // numbers: nobody finds them in a cache later
+// Gradients of more numbers are written past the caches, where nobody would find them later. Only who asks for
+// gradients, not for an update, has any: stepping through, and measuring the layer.
+constexpr size_t far_gradients = size_t(1) << 21;
 constexpr size_t columns_in_cache = 512;       // of a matrix that one product leaves for the next; whole product slices
 constexpr size_t flat_part = size_t(1) << 14;  // elements of an elementwise op's part
 // Below about this much work, told as floating-point operations, a thread's start costs more than it saves: what the
@@ -37,11 +39,11 @@ size_t parts_of(size_t size, size_t part) {
     return (size + part - 1) / part;
 }
 
-class EigenBackend final : public ReferenceBackend<float> {
+class CpuBackend final : public ReferenceBackend<float> {
     using Base = ReferenceBackend<float>;
 
 public:
-    EigenBackend(Isa isa, size_t threads)
+    CpuBackend(Isa isa, size_t threads)
         : kernels_(kernels_for(isa)), pool_(threads), partial_(Base::allocate({{partial_floats, 1, 1}}).raw()) {}
 
     std::string name() const override { return std::string("CPU · ") + kernels_.title; }
@@ -132,7 +134,7 @@ public:
         const FlushDenormals flush;
         const size_t I = w.dim(1), O = w.dim(2);
         const std::int32_t* const o = offsets.raw();
-        run(w.dim(0), 4.0 * double(x.dim(0) * I * O), [&](size_t e) {
+        run(w.dim(0), 4.0 * double((x.dim(0) + w.dim(0)) * I * O), [&](size_t e) {
             const size_t begin = size_t(o[e]), rows = size_t(o[e + 1]) - begin;
             const float* g = dy.raw() + begin * O;
             weight_gradient(dw.raw() + e * I * O, db.raw() + e * O, g, x.raw() + begin * I, rows, I, O, Threads::caller,
@@ -176,6 +178,7 @@ public:
 
     void top_k(Ids indices, Tensor<float> logits) override {
         shapes::top_k(indices, logits);
+        const FlushDenormals flush;
         const size_t E = logits.dim(1), K = indices.dim(1);
         by_rows(logits.dim(0), double(E),
                 [&](size_t n) { kernels_.top_k_row(indices.raw() + n * K, logits.raw() + n * E, E, K); });
@@ -280,8 +283,9 @@ public:
                       Tensor<float> x, Tensor<float> rate) override {
         shapes::dense_update(dx, w, b, dy, x, rate);
         const size_t N = x.dim(0), I = w.value.dim(0), O = w.value.dim(1);
-        const auto [parts, part] = depth_parts(O, N * I);
-        if (!straight_into_adam(N) || parts == 0) return Base::dense_update(dx, w, b, dy, x, rate);
+        const auto [parts, part] = depth_parts(O, dx ? N * I : 0);
+        const bool wants_threads = parts == 1 && pool_.threads() > 1 && double(N * I * O) > worth_a_thread;
+        if (!straight_into_adam(N) || parts == 0 || wants_threads) return Base::dense_update(dx, w, b, dy, x, rate);
         const FlushDenormals flush;
         run(parts, (dx ? 4.0 : 2.0) * double(N * I * O) + adam_work * double(I * O),
             [&, parts = parts, part = part](size_t p) {
@@ -414,10 +418,10 @@ private:
 
     // dw (I,O) = x^T dy, db = column sums
     void weight_gradient(float* dw, float* db, const float* dy, const float* x, size_t N, size_t I, size_t O,
-                         Threads threads, bool far = false) {
+                         Threads threads, bool streams = false) {
         tiles(I, O, 2.0 * double(N * I * O), threads, [&](size_t r, size_t c, size_t rows, size_t columns) {
             if (r == 0) column_sums(db + c, dy + c, O, N, columns);
-            kernels_.gemm_tn(dw + r * O + c, O, x + r, I, dy + c, O, rows, columns, N, far);
+            kernels_.gemm_tn(dw + r * O + c, O, x + r, I, dy + c, O, rows, columns, N, streams);
         });
     }
 
@@ -475,10 +479,10 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Backend<float>> make_eigen_backend(Isa isa, std::size_t threads) {
+std::unique_ptr<Backend<float>> make_cpu_backend(Isa isa, std::size_t threads) {
     if (!isa_supported(isa))
         throw Error(std::string("This processor lacks the instruction set ") + isa_name(isa) + "; choose another.");
-    return std::make_unique<EigenBackend>(isa, threads);
+    return std::make_unique<CpuBackend>(isa, threads);
 }
 
 }  // namespace moe
