@@ -407,9 +407,20 @@ void PageBuilder::weightedSum() {
     page_.notice = K_ == 1 ? tr("With one chosen expert and a weight of 1 the sum is its answer.")
                            : tr("Weight times length: %1 of what is added comes from expert %2.")
                                  .arg(percentText(total > 0 ? most / total : 0), expertLetter(strongest));
-    page_.keras = QStringLiteral("y = keras.ops.einsum(\"%1\", g, answers)")
-                      .arg(tokens_ ? QStringLiteral("bte,bted->btd") : QStringLiteral("be,bed->bd"));
+    page_.keras = weightedSumInKeras(tokens_, soft_ ? std::nullopt : std::optional(K_));
     finish(at(y, d), sum, ref("mixed", d));
+}
+
+QString weightedSumInKeras(bool tokens, std::optional<std::size_t> chosen) {
+    const QString sum = QStringLiteral("y = keras.ops.einsum(\"%1\", g, %2)");
+    const QString answers = QStringLiteral("answers");
+    if (!chosen) return sum.arg(tokens ? QStringLiteral("bte,bted->btd") : QStringLiteral("be,bed->bd"), answers);
+    // The bank answers for every expert: those that were chosen are picked out.
+    const QString picked =
+        QStringLiteral("keras.ops.take_along_axis(answers, keras.ops.top_k(z, k=%1)[1][%2, None], axis=%3)")
+            .arg(QString::number(*chosen), tokens ? QStringLiteral(":, :, :") : QStringLiteral(":, :"),
+                 tokens ? QStringLiteral("2") : QStringLiteral("1"));
+    return sum.arg(tokens ? QStringLiteral("btk,btkd->btd") : QStringLiteral("bk,bkd->bd"), picked);
 }
 
 void PageBuilder::vocabularyScores() {

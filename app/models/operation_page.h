@@ -10,6 +10,10 @@
 
 namespace moe::app {
 
+/// The Keras line of the experts' weighted sum, for a tensor of phrases or of their words; `chosen`: the K whose
+/// answers are picked out, none for all experts.
+QString weightedSumInKeras(bool tokens, std::optional<std::size_t> chosen);
+
 /// A row of numbers as a picture: values brown to teal, gradients as vermilion bars. Number i is
 /// {name, example, first + i}.
 struct ValueStrip {

@@ -1,3 +1,4 @@
+#include "app/models/operation_page.h"
 #include "app/models/provenance_card.h"
 
 #include "app/models/operation_numbers.h"
@@ -527,20 +528,7 @@ QString ProvenanceCards::keras(TraceNumber n) const {
         case Q::answers:
             return bank("answers", tokens ? "bteh,ehd->bted" : "beh,ehd->bed", "h", "experts");
         case Q::mixed:
-            // The bank answers for every expert: those that were chosen are picked out.
-            if (tokens)
-                return provenance_.chooses()
-                           ? QStringLiteral(
-                                 "y = keras.ops.einsum(\"btk,btkd->btd\", g, keras.ops.take_along_axis(answers, "
-                                 "keras.ops.top_k(z, k=%1)[1][:, :, :, None], axis=2))")
-                                 .arg(spec.top_k)
-                           : QStringLiteral("y = keras.ops.einsum(\"bte,bted->btd\", g, answers)");
-            return provenance_.chooses()
-                       ? QStringLiteral(
-                             "y = keras.ops.einsum(\"bk,bkd->bd\", g, keras.ops.take_along_axis(answers, "
-                             "keras.ops.top_k(z, k=%1)[1][:, :, None], axis=1))")
-                             .arg(spec.top_k)
-                       : QStringLiteral("y = keras.ops.einsum(\"be,bed->bd\", g, answers)");
+            return weightedSumInKeras(tokens, provenance_.chooses() ? std::optional(spec.top_k) : std::nullopt);
         case Q::logits:
             return dense("s", tokens ? "phrase" : "y", "next_word");
         case Q::probs:

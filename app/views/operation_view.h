@@ -75,6 +75,8 @@ private:
     double headHeight() const;
     double typeSize() const;  // a little smaller in narrow rows
     double stripsHeight(int width) const;
+    /// Where a column has strips of so many values, from left to right.
+    std::optional<QRectF> stripColumn(std::size_t values) const;
 
     const OperationPage* page_ = nullptr;
     std::shared_ptr<const std::vector<QString>> words_;

@@ -128,6 +128,15 @@ void OperationTable::cutOff(QPainter& p, const QRectF& rect, Qt::Alignment align
     drawTabular(p, rect, alignment, shown);
 }
 
+std::optional<QRectF> OperationTable::stripColumn(std::size_t values) const {
+    for (std::size_t c = 0; c < page_->columns.size(); ++c)
+        for (const OperationRow& row : page_->rows)
+            if (page_->columns[c].kind == Kind::strip && c < row.cells.size() && row.cells[c].strip &&
+                row.cells[c].strip->values.size() == values)
+                return QRectF(lefts_[c] + theme_.px(14), 0, widths_[c] - theme_.px(14), 0);
+    return std::nullopt;
+}
+
 void OperationTable::paintEvent(QPaintEvent*) {
     if (!page_ || lefts_.size() != page_->columns.size()) return;
     QPainter p(this);
@@ -178,7 +187,11 @@ void OperationTable::paintEvent(QPaintEvent*) {
             const double indent_here = two ? own : label;
             titles[i].draw(p, theme_, QRectF(x, y - theme_.px(0.5), indent_here, theme_.px(16)), head_type,
                            QFont::Normal, theme_.muted);
-            const QRectF place(x + indent_here, y, wide - indent_here, theme_.px(strip_height));
+            QRectF place(x + indent_here, y, wide - indent_here, theme_.px(strip_height));
+            // A dimension stands under itself.
+            if (const std::optional<QRectF> above = two ? std::nullopt : stripColumn(s.values.size());
+                above && above->left() >= place.left())
+                place.setLeft(above->left()), place.setRight(above->right());
             if (!s.gradient) p.fillRect(place, theme_.track);
             std::optional<std::size_t> picked;
             if (page_->subject && page_->subject->name == s.first.name && page_->subject->index >= s.first.index)

@@ -85,9 +85,10 @@ struct ServedLine {
 };
 
 std::unique_ptr<ServedWork> make_served(const ServedLine& line, const BackendOptions& options) {
-    constexpr std::size_t largest_batch_served = 65536;
+    // Larger texts take longer to make than anybody waits for an answer.
+    constexpr std::size_t largest_batch_served = 65536, most_words_served = 262'144;
     if (line.words[0] == "seed")
-        return std::make_unique<ServedSeedStep>(options, line.number(1, "V", 2, largest_vocabulary),
+        return std::make_unique<ServedSeedStep>(options, line.number(1, "V", 2, most_words_served),
                                                 line.number(2, "B", 1, largest_batch_served));
     const std::size_t D = line.number(1, "D", 1, largest_width / 4), E = line.number(2, "E", 2, max_experts);
     return std::make_unique<ServedMixture>(options, D, E, line.number(3, "N", 1, largest_batch_served));

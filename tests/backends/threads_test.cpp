@@ -148,7 +148,7 @@ TEST_CASE("MOELAB_ISA forces a set of kernels") {
         CHECK(make_backend({"cpu", 1})->name() == std::string("CPU · ") + kernels_for(isa).title);
     }
     setenv("MOELAB_ISA", "sse9", 1);
-    CHECK_THROWS_AS(make_backend({"cpu", 1}), UsageError);
+    CHECK_THROWS_AS(make_backend({"cpu", 1}), Error);
     setenv("MOELAB_ISA", "", 1);
     CHECK_NOTHROW(make_backend({"cpu", 1}));
     restore();

@@ -56,15 +56,24 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--cores", metavar="I,J", help="run on these cores (the last ones that this process may use)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure of every round here")
     given = parser.parse_args()
-    given.rounds = given.rounds or (3 if given.quick else 9)
+    given.rounds = (3 if given.quick else 9) if given.rounds is None else given.rounds
     known = [*GROUPS, *names]
     given.cases = chosen(parser, "--cases", given.cases, known)
-    given.cases = [c for c in CASES if not given.cases or c.name in given.cases or c.group in given.cases]
+    named = given.cases
+    given.cases = [c for c in CASES if not named or c.name in named or c.group in named]
     given.peers = chosen(parser, "--peers", given.peers, list(PROGRAMS)) or list(PROGRAMS)
     if given.rounds < 1:
         parser.error("--rounds takes a whole number from 1")
     if not given.moelab.is_file():
         parser.error(f"there is no {given.moelab}: build the release preset's target moelab, or name one by --moelab")
+    for option, python in (("--python-tf", given.python_tf), ("--python-torch", given.python_torch)):
+        if python is not None and not python.is_file():
+            parser.error(f"{option} names {python}, which is no file")
+    idle = [c for c in given.cases if not any(row.peer in given.peers for row in ROWS[c.group])]
+    if named and idle:
+        parser.error(f"none of {', '.join(given.peers)} runs {idle[0].name}; "
+                     f"{', '.join(sorted({row.peer for row in ROWS[idle[0].group]}))} would")
+    given.cases = [c for c in given.cases if c not in idle]
     may = sorted(os.sched_getaffinity(0))
     try:
         given.cores = [int(c) for c in given.cores.split(",")] if given.cores else may[-2:]

@@ -45,7 +45,7 @@ Isa choose_isa() {
                         ", but this processor lacks that instruction set; leave the variable empty.");
         }
     }
-    throw UsageError("MOELAB_ISA is \"" + std::string(forced) + "\", but it takes baseline, v3 or v4.");
+    throw Error("MOELAB_ISA is \"" + std::string(forced) + "\", but it takes baseline, v3 or v4.");
 }
 
 }  // namespace moe

@@ -82,8 +82,8 @@ bool isa_supported(Isa isa);
 const Kernels& kernels_for(Isa isa);
 const char* isa_name(Isa isa);  // "v3", as MOELAB_ISA takes it
 
-/// The widest that this processor runs, or what the environment variable MOELAB_ISA says. Throws UsageError where that
-/// is no instruction set's name, Error where this processor lacks it.
+/// The widest that this processor runs, or what the environment variable MOELAB_ISA says. Throws Error where that is
+/// no instruction set's name or this processor lacks it.
 Isa choose_isa();
 
 }  // namespace moe
