@@ -334,12 +334,14 @@ public:
         for (size_t i = 0; i < ids.count(); ++i) touched_[size_t(ids.raw()[i])] = 1;
         constexpr size_t part = 64;
         run(parts_of(V, part), adam_work * double(V * D), [&](size_t p) {
-            for (size_t row = p * part; row < std::min(V, (p + 1) * part); ++row) {
+            const size_t end = std::min(V, (p + 1) * part);
+            for (size_t row = p * part, next; row < end; row = next) {
+                for (next = row + 1; next < end && touched_[next] == touched_[row];) ++next;
                 const Slice t = at(table, row * D);
                 if (touched_[row])
-                    kernels_.adam(t.value, t.gradient, t.m, t.v, rate.raw()[0], D);
+                    kernels_.adam(t.value, t.gradient, t.m, t.v, rate.raw()[0], (next - row) * D);
                 else
-                    kernels_.adam_at_rest(t.value, t.m, t.v, rate.raw()[0], D);
+                    kernels_.adam_at_rest(t.value, t.m, t.v, rate.raw()[0], (next - row) * D);
             }
         });
     }
