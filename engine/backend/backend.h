@@ -70,6 +70,16 @@ public:
     virtual void grouped_dense_backward(Tensor<T> dx, Tensor<T> dw, Tensor<T> db, Tensor<T> dy, Tensor<T> x,
                                         Tensor<T> w, Ids offsets) = 0;
 
+    /// What one expert after the other does with its rows: sums = x w1 + b1, hidden = f(sums), y = hidden w2 + b2; to
+    /// the same bits as the three ops apart. `sums` may be `hidden` where activate_backward() needs no sums. x (R,D),
+    /// w1 (E,D,H), b1 (E,H), w2 (E,H,D), b2 (E,D), offsets (E+1) -> sums (R,H), hidden (R,H), y (R,D)
+    virtual void experts(Tensor<T> sums, Tensor<T> hidden, Tensor<T> y, Tensor<T> x, Tensor<T> w1, Tensor<T> b1,
+                         Tensor<T> w2, Tensor<T> b2, Ids offsets, Activation f) = 0;
+    /// dhidden (R,H) is left as the gradient of the sums. Experts without rows get zeros.
+    virtual void experts_backward(Tensor<T> dx, Tensor<T> dhidden, Tensor<T> dw1, Tensor<T> db1, Tensor<T> dw2,
+                                  Tensor<T> db2, Tensor<T> dy, Tensor<T> x, Tensor<T> sums, Tensor<T> hidden,
+                                  Tensor<T> w1, Tensor<T> w2, Ids offsets, Activation f) = 0;
+
     virtual void add(Tensor<T> y, Tensor<T> x) = 0;  // y += x
 
     /// y = f(x), number by number. May be in place; where f needs its sums (activation.h), backward needs x as it was.

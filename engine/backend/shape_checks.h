@@ -147,6 +147,21 @@ void grouped_dense_backward(const Tensor<T>& dx, const Tensor<T>& dw, const Tens
     if (dx) check("dx", dx, "RI");
 }
 template <class T>
+void experts(const Tensor<T>& sums, const Tensor<T>& hidden, const Tensor<T>& y, const Tensor<T>& x,
+             const Tensor<T>& w1, const Tensor<T>& b1, const Tensor<T>& w2, const Tensor<T>& b2, const Ids& offsets) {
+    ShapeCheck("experts")("x", x, "RD")("w1", w1, "EDH")("b1", b1, "EH")("w2", w2, "EHD")("b2", b2, "ED")(
+        "offsets", offsets, "+")("sums", sums, "RH")("hidden", hidden, "RH")("y", y, "RD");
+}
+template <class T>
+void experts_backward(const Tensor<T>& dx, const Tensor<T>& dhidden, const Tensor<T>& dw1, const Tensor<T>& db1,
+                      const Tensor<T>& dw2, const Tensor<T>& db2, const Tensor<T>& dy, const Tensor<T>& x,
+                      const Tensor<T>& sums, const Tensor<T>& hidden, const Tensor<T>& w1, const Tensor<T>& w2,
+                      const Ids& offsets) {
+    ShapeCheck("experts_backward")("x", x, "RD")("w1", w1, "EDH")("w2", w2, "EHD")("offsets", offsets, "+")(
+        "sums", sums, "RH")("hidden", hidden, "RH")("dy", dy, "RD")("dw1", dw1, "EDH")("db1", db1, "EH")(
+        "dw2", dw2, "EHD")("db2", db2, "ED")("dhidden", dhidden, "RH")("dx", dx, "RD");
+}
+template <class T>
 void add(const Tensor<T>& y, const Tensor<T>& x) {
     ShapeCheck("add")("y", y, "ABC")("x", x, "ABC");
 }

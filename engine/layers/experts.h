@@ -36,15 +36,20 @@ public:
     Context forward(Tensor<T> rows, Ids offsets) {
         const std::size_t R = rows.dim(0);
         const Context c{offsets, rows, sums_.first(R), hidden_.first(R), outputs_.first(R)};
-        backend_.grouped_dense(c.sums, rows, hidden_kernel_.value, hidden_bias_.value, offsets);
-        backend_.activate(c.hidden, c.sums, activation_);
-        backend_.grouped_dense(c.outputs, c.hidden, output_kernel_.value, output_bias_.value, offsets);
+        backend_.experts(c.sums, c.hidden, c.outputs, rows, hidden_kernel_.value, hidden_bias_.value,
+                         output_kernel_.value, output_bias_.value, offsets, activation_);
         return c;
     }
 
     /// Returns the gradient of the rows, (R, D). With a rate (1) the parameters are updated on the way.
     Tensor<T> backward(Tensor<T> doutputs, const Context& c, Tensor<T> rate = {}) {
         const Tensor<T> dhidden = dhidden_.first(doutputs.dim(0)), dinput = dinput_.first(doutputs.dim(0));
+        if (!rate) {
+            backend_.experts_backward(dinput, dhidden, hidden_kernel_.gradient, hidden_bias_.gradient,
+                                      output_kernel_.gradient, output_bias_.gradient, doutputs, c.input, c.sums,
+                                      c.hidden, hidden_kernel_.value, output_kernel_.value, c.offsets, activation_);
+            return dinput;
+        }
         layer_backward(dhidden, output_kernel_, output_bias_, doutputs, c.hidden, c.offsets, rate);
         backend_.activate_backward(dhidden, c.sums, c.hidden, activation_);
         layer_backward(dinput, hidden_kernel_, hidden_bias_, dhidden, c.input, c.offsets, rate);

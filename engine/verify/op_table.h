@@ -51,6 +51,7 @@ struct Sizes {
         if (letter == '1') return 1;
         if (letter == '+') return size.at('E') + 1;
         if (letter == 'M') return size.at('N') * size.at('T');
+        if (letter == 'H') return size.at('O');  // an expert's hidden units
         return letter == 'R' ? size.at('N') * size.at('K') : size.at(letter);
     }
 };
@@ -217,6 +218,46 @@ struct Row {
 };
 
 /// `in_place`: y takes the memory of x, as training has it where the slope shows in y.
+inline Row experts_row(std::string name, Activation f, bool in_place) {
+    using C = Content;
+    const char* const sums = in_place ? "hidden" : "sums";
+    Row row{std::move(name),
+            {{"x", "RD"},
+             {"w1", "EDH"},
+             {"b1", "EH"},
+             {"w2", "EHD"},
+             {"b2", "ED"},
+             {"offsets", "+", C::offsets},
+             {"hidden", "RH", C::written},
+             {"y", "RD", C::written},
+             {"dy", "RD", C::cotangent},
+             {"dhidden", "RH", C::written},
+             {"dx", "RD", C::written},
+             {"dw1", "EDH", C::written},
+             {"db1", "EH", C::written},
+             {"dw2", "EHD", C::written},
+             {"db2", "ED", C::written}},
+            [f, sums](auto& io) {
+                io.backend.experts(io(sums), io("hidden"), io("y"), io("x"), io("w1"), io("b1"), io("w2"), io("b2"),
+                                   io.ids("offsets"), f);
+            },
+            "y",
+            "dy",
+            [f, sums](auto& io) {
+                io.backend.experts_backward(io("dx"), io("dhidden"), io("dw1"), io("db1"), io("dw2"), io("db2"),
+                                            io("dy"), io("x"), io(sums), io("hidden"), io("w1"), io("w2"),
+                                            io.ids("offsets"), f);
+            },
+            {{"x", "dx"}, {"w1", "dw1"}, {"b1", "db1"}, {"w2", "dw2"}, {"b2", "db2"}}};
+    if (f == Activation::relu) {  // no differences across its kinks, which lie inside
+        row.forward = [there = row.forward, back = row.backward](auto& io) { there(io), back(io); };
+        row.backward = {};
+        row.wrt.clear();
+    }
+    if (!in_place) row.args.push_back({"sums", "RH", C::written});
+    return row;
+}
+
 inline Row activation_row(std::string name, Activation f, bool has_kink = false, bool in_place = false) {
     using C = Content;
     const std::string sums = in_place ? "y" : "x";
@@ -344,6 +385,8 @@ inline const std::vector<Row>& table() {
                                                io.ids("offsets"));
          },
          {{"x", "dx"}, {"w", "dw"}, {"b", "db"}}},
+        experts_row("experts linear", Activation::linear, false),
+        experts_row("experts relu, sums and hidden in one", Activation::relu, true),
         {"add",
          {{"x", "ND"}, {"y0", "ND"}, {"y", "ND", C::written}},
          [](auto& io) {

@@ -1,5 +1,6 @@
 // What updates parameters on the way back leaves the same bits as the way back and the update apart: so a traced step,
 // which looks at every gradient, is the step that training makes.
+#include "engine/core/rng.h"
 #include "tests/backends/backends_under_test.h"
 
 #include <algorithm>
@@ -57,6 +58,65 @@ TEST_CASE("an update on the way back has the bits of way back and update apart")
                 }
             }
     CHECK(compared > 1000);
+}
+
+TEST_CASE("experts one after the other give the bits of op after op, with every activation") {
+    // Experts with many rows, one and none.
+    constexpr std::size_t R = 150, D = 70, H = 130, E = 4;
+    const std::vector<std::int32_t> offsets = {0, 129, 129, 130, R};
+    for (const UnderTest& under_test : float_backends())
+        for (const ActivationInfo& info : activations)
+            for (const bool in_place : {false, true}) {
+                if (in_place && info.needs_sums) continue;
+                CAPTURE(under_test.name);
+                CAPTURE(std::string(info.name));
+                const auto b = under_test.make();
+                Rng rng(5);
+                const auto drawn = [&](std::size_t i, std::size_t j, std::size_t k = 1) {
+                    const Tensor<float> t = b->allocate({{i, j, k}});
+                    std::vector<float> numbers(t.count());
+                    for (float& x : numbers) x = float(rng.uniform() - 0.5);
+                    b->upload(t, numbers.data());
+                    return t;
+                };
+                const Ids o = b->allocate_ids({{E + 1, 1, 1}});
+                b->upload(o, offsets.data());
+                const auto x = drawn(R, D), w1 = drawn(E, D, H), b1 = drawn(E, H), w2 = drawn(E, H, D),
+                           b2 = drawn(E, D), dy = drawn(R, D);
+                struct Results {
+                    Tensor<float> sums, hidden, y, dx, dhidden, dw1, db1, dw2, db2;
+                };
+                const auto room = [&] {
+                    const Tensor<float> hidden = drawn(R, H);
+                    return Results{in_place ? hidden : drawn(R, H),
+                                   hidden,
+                                   drawn(R, D),
+                                   drawn(R, D),
+                                   drawn(R, H),
+                                   drawn(E, D, H),
+                                   drawn(E, H),
+                                   drawn(E, H, D),
+                                   drawn(E, D)};
+                };
+                const Results a = room(), c = room();
+                b->experts(a.sums, a.hidden, a.y, x, w1, b1, w2, b2, o, info.id);
+                b->experts_backward(a.dx, a.dhidden, a.dw1, a.db1, a.dw2, a.db2, dy, x, a.sums, a.hidden, w1, w2, o,
+                                    info.id);
+                b->grouped_dense(c.sums, x, w1, b1, o);
+                b->activate(c.hidden, c.sums, info.id);
+                b->grouped_dense(c.y, c.hidden, w2, b2, o);
+                b->grouped_dense_backward(c.dhidden, c.dw2, c.db2, dy, c.hidden, w2, o);
+                b->activate_backward(c.dhidden, c.sums, c.hidden, info.id);
+                b->grouped_dense_backward(c.dx, c.dw1, c.db1, c.dhidden, x, w1, o);
+                for (const auto member :
+                     {&Results::sums, &Results::hidden, &Results::y, &Results::dx, &Results::dhidden, &Results::dw1,
+                      &Results::db1, &Results::dw2, &Results::db2}) {
+                    std::vector<float> together((a.*member).count()), apart(together.size());
+                    b->download(a.*member, together.data());
+                    b->download(c.*member, apart.data());
+                    CHECK(std::memcmp(together.data(), apart.data(), 4 * apart.size()) == 0);
+                }
+            }
 }
 
 TEST_CASE("an update knows nothing of the one before") {

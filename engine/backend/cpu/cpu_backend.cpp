@@ -144,6 +144,44 @@ public:
         });
     }
 
+    void experts(Tensor<float> sums, Tensor<float> hidden, Tensor<float> y, Tensor<float> x, Tensor<float> w1,
+                 Tensor<float> b1, Tensor<float> w2, Tensor<float> b2, Ids offsets, Activation f) override {
+        shapes::experts(sums, hidden, y, x, w1, b1, w2, b2, offsets);
+        check_offsets("experts", offsets, x.dim(0));
+        const FlushDenormals flush;
+        const size_t D = w1.dim(1), H = w1.dim(2);
+        const auto activation = kernels_.activate[static_cast<size_t>(f)];
+        by_expert(offsets, 2 * D * H, [&](size_t e, size_t begin, size_t rows) {
+            float *const s = sums.raw() + begin * H, *const h = hidden.raw() + begin * H;
+            forward(s, x.raw() + begin * D, w1.raw() + e * D * H, b1.raw() + e * H, rows, D, H, Threads::caller);
+            activation(h, s, rows * H);
+            forward(y.raw() + begin * D, h, w2.raw() + e * D * H, b2.raw() + e * D, rows, H, D, Threads::caller);
+        });
+    }
+    void experts_backward(Tensor<float> dx, Tensor<float> dhidden, Tensor<float> dw1, Tensor<float> db1,
+                          Tensor<float> dw2, Tensor<float> db2, Tensor<float> dy, Tensor<float> x, Tensor<float> sums,
+                          Tensor<float> hidden, Tensor<float> w1, Tensor<float> w2, Ids offsets,
+                          Activation f) override {
+        shapes::experts_backward(dx, dhidden, dw1, db1, dw2, db2, dy, x, sums, hidden, w1, w2, offsets);
+        check_offsets("experts_backward", offsets, x.dim(0));
+        const FlushDenormals flush;
+        const size_t E = w1.dim(0), D = w1.dim(1), H = w1.dim(2);
+        const std::int32_t* const o = offsets.raw();
+        const auto slope = kernels_.activate_backward[static_cast<size_t>(f)];
+        const bool streams = dw1.count() > far_gradients;
+        run(E, 8.0 * double((x.dim(0) + E) * D * H), [&](size_t e) {
+            const size_t begin = size_t(o[e]), rows = size_t(o[e + 1]) - begin;
+            const float *const g = dy.raw() + begin * D, *const h = hidden.raw() + begin * H;
+            float* const dh = dhidden.raw() + begin * H;
+            weight_gradient(dw2.raw() + e * D * H, db2.raw() + e * D, g, h, rows, H, D, Threads::caller, streams);
+            if (rows > 0) input_gradient(dh, g, w2.raw() + e * D * H, rows, H, D, Threads::caller);
+            slope(dh, sums.raw() + begin * H, h, rows * H);
+            weight_gradient(dw1.raw() + e * D * H, db1.raw() + e * H, dh, x.raw() + begin * D, rows, D, H,
+                            Threads::caller, streams);
+            if (rows > 0) input_gradient(dx.raw() + begin * D, dh, w1.raw() + e * D * H, rows, D, H, Threads::caller);
+        });
+    }
+
     void add(Tensor<float> y, Tensor<float> x) override {
         shapes::add(y, x);
         const FlushDenormals flush;

@@ -211,6 +211,25 @@ void ReferenceBackend<T>::grouped_dense_backward(Tensor<T> dx, Tensor<T> dw, Ten
 }
 
 template <class T>
+void ReferenceBackend<T>::experts(Tensor<T> sums, Tensor<T> hidden, Tensor<T> y, Tensor<T> x, Tensor<T> w1,
+                                  Tensor<T> b1, Tensor<T> w2, Tensor<T> b2, Ids offsets, Activation f) {
+    shapes::experts(sums, hidden, y, x, w1, b1, w2, b2, offsets);
+    this->grouped_dense(sums, x, w1, b1, offsets);
+    this->activate(hidden, sums, f);
+    this->grouped_dense(y, hidden, w2, b2, offsets);
+}
+
+template <class T>
+void ReferenceBackend<T>::experts_backward(Tensor<T> dx, Tensor<T> dhidden, Tensor<T> dw1, Tensor<T> db1, Tensor<T> dw2,
+                                           Tensor<T> db2, Tensor<T> dy, Tensor<T> x, Tensor<T> sums, Tensor<T> hidden,
+                                           Tensor<T> w1, Tensor<T> w2, Ids offsets, Activation f) {
+    shapes::experts_backward(dx, dhidden, dw1, db1, dw2, db2, dy, x, sums, hidden, w1, w2, offsets);
+    this->grouped_dense_backward(dhidden, dw2, db2, dy, hidden, w2, offsets);
+    this->activate_backward(dhidden, sums, hidden, f);
+    this->grouped_dense_backward(dx, dw1, db1, dhidden, x, w1, offsets);
+}
+
+template <class T>
 void ReferenceBackend<T>::add(Tensor<T> y, Tensor<T> x) {
     shapes::add(y, x);
     for (size_t i = 0; i < y.count(); ++i) y.raw()[i] += x.raw()[i];

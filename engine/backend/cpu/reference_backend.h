@@ -28,6 +28,11 @@ public:
     void grouped_dense(Tensor<T> y, Tensor<T> x, Tensor<T> w, Tensor<T> b, Ids offsets) override;
     void grouped_dense_backward(Tensor<T> dx, Tensor<T> dw, Tensor<T> db, Tensor<T> dy, Tensor<T> x, Tensor<T> w,
                                 Ids offsets) override;
+    void experts(Tensor<T> sums, Tensor<T> hidden, Tensor<T> y, Tensor<T> x, Tensor<T> w1, Tensor<T> b1, Tensor<T> w2,
+                 Tensor<T> b2, Ids offsets, Activation f) override;
+    void experts_backward(Tensor<T> dx, Tensor<T> dhidden, Tensor<T> dw1, Tensor<T> db1, Tensor<T> dw2, Tensor<T> db2,
+                          Tensor<T> dy, Tensor<T> x, Tensor<T> sums, Tensor<T> hidden, Tensor<T> w1, Tensor<T> w2,
+                          Ids offsets, Activation f) override;
     void add(Tensor<T> y, Tensor<T> x) override;
     void embedding_mean_squares(Tensor<T> squares, Tensor<T> dy, Ids ids, bool mask) override;
     void adam_of_squares(Tensor<T> w, Tensor<T> g, Tensor<T> squares, Tensor<T> m, Tensor<T> v,
