@@ -50,20 +50,10 @@ int serve(const Arguments& a, const BenchOptions& options) {
     return 0;
 }
 
-/// The engine knows its own cases only.
-void checkCases(const std::vector<std::string>& wanted) {
-    const std::vector<std::string> known = bench_cases();
-    std::string names;
-    for (const std::string& name : known) names += name + ", ";
-    for (const std::string& name : wanted)
-        if (std::ranges::find(known, name) == known.end())
-            throw UsageError("There is no bench case '" + name + "'; there are " + names + std::string(window_case) +
-                             ".");
-}
-
 int run(const Arguments& a) {
     BenchOptions options;
     options.cases = a.values("--case");
+    options.others = {std::string(window_case)};
     const bool all = options.cases.empty();
     const bool window = all || std::erase(options.cases, window_case) > 0;
     options.threads = int(a.whole("--threads", 1, 1024).value_or(1));
@@ -83,7 +73,6 @@ int run(const Arguments& a) {
         if (!row.goal.empty()) std::cout << "   (" << row.goal << (row.met ? "" : ": missed") << ')';
         std::cout << std::endl;
     };
-    checkCases(options.cases);
     if (all || !options.cases.empty()) run_bench(options);
     if (window) benchWindow(options.on_row);
     if (json) printJson({{"rows", rows}});
@@ -98,15 +87,13 @@ std::string notes() {
     for (const std::string& name : bench_cases()) text += padded("  " + name, width + 4) + bench_case_help(name) + "\n";
     text += padded("  " + std::string(window_case), width + 4) + std::string(window_help) + "\n";
     text +=
-        "\n--serve prints 'ready' and then answers each line of standard input with seconds a step, processor seconds "
-        "a "
-        "step and\nthe loss, or with 'error: ' and why:\n"
+        "\n--serve prints 'ready' and then answers each line of standard input with seconds a step, processor\n"
+        "seconds a step and the loss, or with 'error: ' and why. An empty line or the end of the input ends it.\n"
         "  seed V B dense STEPS     training steps of V words and B examples\n"
-        "  moe D E N top2 REPEATS   a mixture layer of width D with E experts of 4 D hidden units, N tokens, forward "
-        "and "
-        "backward\n"
-        "An empty line or the end of the input ends it. The environment variable MOELAB_ISA (baseline, v3, v4) forces "
-        "the kernels\nof one instruction set, here and in every other command.\n";
+        "  moe D E N top2 REPEATS   a mixture layer of width D, its E experts of 4 D hidden units, N tokens, there and "
+        "back\n"
+        "\nThe environment variable MOELAB_ISA (baseline, v3, v4) forces the kernels of one instruction set, here and "
+        "in\nevery other command.\n";
     return text;
 }
 

@@ -417,12 +417,13 @@ constexpr BenchCase cases[] = {
     {"memorised", "whether steps slow down once a text is known by heart (denormal numbers)", memorised},
 };
 
-const BenchCase& find(const std::string& name) {
+const BenchCase& find(const std::string& name, const std::vector<std::string>& others = {}) {
     std::string known;
     for (const BenchCase& c : cases) {
         if (name == c.name) return c;
         known += (known.empty() ? "" : ", ") + std::string(c.name);
     }
+    for (const std::string& other : others) known += ", " + other;
     throw UsageError("There is no bench case '" + name + "'; there are " + known + ".");
 }
 
@@ -439,7 +440,7 @@ std::string bench_case_help(const std::string& name) {
 }
 
 void run_bench(const BenchOptions& options) {
-    for (const std::string& name : options.cases) find(name);  // before the first takes its time
+    for (const std::string& name : options.cases) find(name, options.others);  // before the first takes its time
     const auto backend = make_backend({options.device, options.threads});
     const Run run{options, *backend};
     for (const std::string& name : options.cases.empty() ? bench_cases() : options.cases) find(name).run(run);

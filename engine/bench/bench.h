@@ -17,7 +17,8 @@ struct BenchRow {
 };
 
 struct BenchOptions {
-    std::vector<std::string> cases;  // names of bench_cases(); empty: all
+    std::vector<std::string> cases;   // names of bench_cases(); empty: all
+    std::vector<std::string> others;  // cases of the caller's own, for the sentence about a name that nobody knows
     int threads = 1;
     std::string device = "auto";
     std::function<void(const BenchRow&)> on_row;  // called on the calling thread as each figure is there

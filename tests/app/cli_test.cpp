@@ -84,6 +84,7 @@ private Q_SLOTS:
         REFUSED(moelab({"predict", "--model", at("model")}), 2, "text");
         REFUSED(moelab({"heatmap", "--model", at("model"), "--out", at("x.png")}), 2, "--probe");
         REFUSED(moelab({"bench", "--case", "none"}), 2, "none");
+        REFUSED(moelab({"bench", "--case", "none"}), 2, "window");
         REFUSED(moelab({"bench", "--serve", "--json"}), 2, "--json");
         REFUSED(moelab({"bench", "--serve", "--case", "step"}), 2, "--case");
         QVERIFY(!QDir(at("x")).exists());

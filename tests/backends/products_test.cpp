@@ -1,4 +1,5 @@
-// The matrix products of each instruction set against plain loops, at the sizes where they choose another way.
+// The matrix products, and the choice of the largest, of each instruction set against plain loops, at the sizes where
+// they choose another way.
 #include "engine/backend/cpu/kernels.h"
 #include "engine/core/rng.h"
 
@@ -9,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -175,6 +177,40 @@ TEST_CASE("Adam by a product takes the product's bits") {
             CHECK(together->kept_to_its_place());
         }
     });
+}
+
+TEST_CASE("the k largest, ties and what is no number among them") {
+    constexpr float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
+    for (const Isa isa : {Isa::baseline, Isa::v3, Isa::v4}) {
+        if (!isa_supported(isa)) continue;
+        CAPTURE(isa_name(isa));
+        Rng rng(3);
+        for (const size_t n : {1, 5, 16, 31, 63, 64, 65, 100, 256, 300})
+            for (const size_t k : {1, 2, 5, 8, 17})
+                for (const int kind : {0, 1, 2, 3, 4}) {
+                    if (k > n) continue;
+                    CAPTURE(n);
+                    CAPTURE(k);
+                    CAPTURE(kind);
+                    std::vector<float> x(n);
+                    for (float& z : x) {  // all kinds of numbers, few different ones, all equal, infinities, NaN
+                        z = kind == 0 ? float(rng.uniform()) : kind == 2 ? 1.0f : float(rng.below(4));
+                        if (kind == 3 && rng.below(3) != 0) z = -infinity;
+                        if (kind == 4 && rng.below(9) == 0) z = nan;
+                    }
+                    std::vector<std::int32_t> wanted, found(k + 1, -7);
+                    for (size_t i = 0; i < n; ++i) {
+                        auto place = wanted.end();
+                        while (place != wanted.begin() && x[i] > x[size_t(*(place - 1))]) --place;
+                        wanted.insert(place, std::int32_t(i));
+                        if (wanted.size() > k) wanted.pop_back();
+                    }
+                    kernels_for(isa).top_k_row(found.data(), x.data(), n, k);
+                    CHECK(found.back() == -7);
+                    found.pop_back();
+                    CHECK(found == wanted);
+                }
+    }
 }
 
 }  // namespace

@@ -122,10 +122,8 @@ public:
         check_offsets("grouped_dense", offsets, x.dim(0));
         const FlushDenormals flush;
         const size_t I = w.dim(1), O = w.dim(2);
-        by_expert(offsets, I * O, [&](size_t e, size_t begin, size_t rows) {
-            forward(y.raw() + begin * O, x.raw() + begin * I, w.raw() + e * I * O, b.raw() + e * O, rows, I, O,
-                    Threads::caller);
-        });
+        by_expert(offsets, I * O,
+                  [&](size_t e, size_t begin, size_t rows) { expert_forward(y, x, w, b, e, begin, rows); });
     }
     void grouped_dense_backward(Tensor<float> dx, Tensor<float> dw, Tensor<float> db, Tensor<float> dy, Tensor<float> x,
                                 Tensor<float> w, Ids offsets) override {
@@ -135,12 +133,8 @@ public:
         const size_t I = w.dim(1), O = w.dim(2);
         const std::int32_t* const o = offsets.raw();
         run(w.dim(0), 4.0 * double((x.dim(0) + w.dim(0)) * I * O), [&](size_t e) {
-            const size_t begin = size_t(o[e]), rows = size_t(o[e + 1]) - begin;
-            const float* g = dy.raw() + begin * O;
-            weight_gradient(dw.raw() + e * I * O, db.raw() + e * O, g, x.raw() + begin * I, rows, I, O, Threads::caller,
-                            dw.count() > far_gradients);
-            if (dx && rows > 0)
-                input_gradient(dx.raw() + begin * I, g, w.raw() + e * I * O, rows, I, O, Threads::caller);
+            const size_t begin = size_t(o[e]);
+            expert_backward(dx, dw, db, dy, x, w, e, begin, size_t(o[e + 1]) - begin);
         });
     }
 
@@ -152,10 +146,9 @@ public:
         const size_t D = w1.dim(1), H = w1.dim(2);
         const auto activation = kernels_.activate[static_cast<size_t>(f)];
         by_expert(offsets, 2 * D * H, [&](size_t e, size_t begin, size_t rows) {
-            float *const s = sums.raw() + begin * H, *const h = hidden.raw() + begin * H;
-            forward(s, x.raw() + begin * D, w1.raw() + e * D * H, b1.raw() + e * H, rows, D, H, Threads::caller);
-            activation(h, s, rows * H);
-            forward(y.raw() + begin * D, h, w2.raw() + e * D * H, b2.raw() + e * D, rows, H, D, Threads::caller);
+            expert_forward(sums, x, w1, b1, e, begin, rows);
+            activation(hidden.raw() + begin * H, sums.raw() + begin * H, rows * H);
+            expert_forward(y, hidden, w2, b2, e, begin, rows);
         });
     }
     void experts_backward(Tensor<float> dx, Tensor<float> dhidden, Tensor<float> dw1, Tensor<float> db1,
@@ -168,17 +161,11 @@ public:
         const size_t E = w1.dim(0), D = w1.dim(1), H = w1.dim(2);
         const std::int32_t* const o = offsets.raw();
         const auto slope = kernels_.activate_backward[static_cast<size_t>(f)];
-        const bool streams = dw1.count() > far_gradients;
         run(E, 8.0 * double((x.dim(0) + E) * D * H), [&](size_t e) {
             const size_t begin = size_t(o[e]), rows = size_t(o[e + 1]) - begin;
-            const float *const g = dy.raw() + begin * D, *const h = hidden.raw() + begin * H;
-            float* const dh = dhidden.raw() + begin * H;
-            weight_gradient(dw2.raw() + e * D * H, db2.raw() + e * D, g, h, rows, H, D, Threads::caller, streams);
-            if (rows > 0) input_gradient(dh, g, w2.raw() + e * D * H, rows, H, D, Threads::caller);
-            slope(dh, sums.raw() + begin * H, h, rows * H);
-            weight_gradient(dw1.raw() + e * D * H, db1.raw() + e * H, dh, x.raw() + begin * D, rows, D, H,
-                            Threads::caller, streams);
-            if (rows > 0) input_gradient(dx.raw() + begin * D, dh, w1.raw() + e * D * H, rows, D, H, Threads::caller);
+            expert_backward(dhidden, dw2, db2, dy, hidden, w2, e, begin, rows);
+            slope(dhidden.raw() + begin * H, sums.raw() + begin * H, hidden.raw() + begin * H, rows * H);
+            expert_backward(dx, dw1, db1, dhidden, x, w1, e, begin, rows);
         });
     }
 
@@ -463,6 +450,22 @@ private:
             if (r == 0) column_sums(db + c, dy + c, O, N, columns);
             kernels_.gemm_tn(dw + r * O + c, O, x + r, I, dy + c, O, rows, columns, N, streams);
         });
+    }
+
+    // One expert's rows [begin, begin + rows) through one of its layers, and back; inside a part.
+    void expert_forward(Tensor<float> y, Tensor<float> x, Tensor<float> w, Tensor<float> b, size_t e, size_t begin,
+                        size_t rows) {
+        const size_t I = w.dim(1), O = w.dim(2);
+        forward(y.raw() + begin * O, x.raw() + begin * I, w.raw() + e * I * O, b.raw() + e * O, rows, I, O,
+                Threads::caller);
+    }
+    void expert_backward(Tensor<float> dx, Tensor<float> dw, Tensor<float> db, Tensor<float> dy, Tensor<float> x,
+                         Tensor<float> w, size_t e, size_t begin, size_t rows) {
+        const size_t I = w.dim(1), O = w.dim(2);
+        const float* const g = dy.raw() + begin * O;
+        weight_gradient(dw.raw() + e * I * O, db.raw() + e * O, g, x.raw() + begin * I, rows, I, O, Threads::caller,
+                        dw.count() > far_gradients);
+        if (dx && rows > 0) input_gradient(dx.raw() + begin * I, g, w.raw() + e * I * O, rows, I, O, Threads::caller);
     }
 
     // Adam's step of w (I,columns), rows `ld` apart, and b (columns) by x (N,I) and dy (N,columns); N up to adam_depth.

@@ -248,7 +248,8 @@ void product(To to, A a, const float* b, size_t ldb, size_t m, size_t n, size_t 
 /// Some columns of a matrix whose rows lie so far apart that they share a few places of the first cache, and each would
 /// be read anew for every panel of b: here a row is an odd number of lines, so that no two are in each other's way.
 constexpr size_t copied_columns = 264, copied_ld = 272;
-static_assert(copied_ld >= copied_columns && copied_ld % 16 == 0 && copied_columns % block_rows == 0);
+static_assert(copied_ld >= copied_columns && copied_ld / 16 % 2 == 1 && copied_ld % 16 == 0 &&
+              copied_columns % block_rows == 0);
 struct ColumnCopy {
     alignas(64) float numbers[product_depth * copied_ld];
 

@@ -11,8 +11,7 @@ namespace moe {
 enum class Isa { baseline, v3, v4 };
 
 /// The inner loops of the fast CPU backend on plain memory, all row-major float. Everything in here is compiled once
-/// per instruction set; nothing in here allocates, throws or checks. A product takes up to 300 KB
-/// of stack.
+/// per instruction set; nothing in here allocates, throws or checks. A product takes up to 300 KB of stack.
 struct Kernels {
     const char* title;  // "AVX-512"
 
@@ -22,8 +21,8 @@ struct Kernels {
     /// c (m,n) = a (m,k) b (k,n) + bias (n) in every row; `ld`s are the distances of rows. k is at least 1.
     void (*gemm_nn)(float* c, std::size_t ldc, const float* a, std::size_t lda, const float* b, std::size_t ldb,
                     const float* bias, std::size_t m, std::size_t n, std::size_t k);
-    /// c (m,n) = a^T b, a being (k,m). `streams`: c is written past
-    /// the caches, since it is part of something larger than they are.
+    /// c (m,n) = a^T b, a being (k,m). `streams`: c is written past the caches, since it is
+    /// part of something larger than they are.
     void (*gemm_tn)(float* c, std::size_t ldc, const float* a, std::size_t lda, const float* b, std::size_t ldb,
                     std::size_t m, std::size_t n, std::size_t k, bool streams);
     /// c (m,n) = a b^T, or with `add` += it; b being (n,k).

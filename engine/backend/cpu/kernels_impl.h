@@ -298,20 +298,37 @@ void top_k_row(std::int32_t* best, const float* x, size_t n, size_t k) {
     if (k == 0) return;
     size_t held = 0;
     // Insertion behind everything that is not smaller: ties keep the lower index, and NaN still gives k different ones.
-    const auto insert = [&](size_t i) {
+    const auto insert = [&](const float* from, size_t i) {
         size_t place = held;
-        while (place > 0 && x[i] > x[best[place - 1]]) --place;
+        while (place > 0 && from[i] > from[best[place - 1]]) --place;
         if (place == k) return;
         held = held + 1 < k ? held + 1 : k;
         for (size_t p = held - 1; p > place; --p) best[p] = best[p - 1];
         best[place] = std::int32_t(i);
     };
-    size_t i = 0;
-    for (; i < k; ++i) insert(i);
-    for (; i + lanes <= n; i += lanes)  // few of a long row get past the last one held
-        if (any_larger(load(x + i), all(x[best[k - 1]])))
-            for (size_t l = 0; l < lanes; ++l) insert(i + l);
-    for (; i < n; ++i) insert(i);
+    size_t whole = n / lanes * lanes;
+    Floats top = whole > 0 ? load(x) : Floats{};
+    bool ordered = whole >= 4 * lanes && k <= lanes;
+    for (size_t i = 0; ordered && i < whole; i += lanes) {
+        const Floats v = load(x + i);
+        ordered = all_at_least(v, v);  // or a NaN is among them
+        top = larger(v, top);
+    }
+    if (!ordered) {
+        for (size_t i = 0; i < n; ++i) insert(x, i);
+        return;
+    }
+    // At least k numbers are not below the k-th largest of the lanes' maxima: few others need a look.
+    float maxima[lanes];
+    store(maxima, top);
+    for (size_t l = 0; l < lanes; ++l) insert(maxima, l);
+    const Floats bound = all(maxima[best[k - 1]]);
+    held = 0;
+    for (size_t i = 0; i < whole; i += lanes)
+        if (!all_larger(bound, load(x + i)))
+            for (size_t l = 0; l < lanes; ++l)
+                if (x[i + l] >= bound[0]) insert(x, i + l);
+    for (size_t i = whole; i < n; ++i) insert(x, i);
 }
 
 }  // namespace

@@ -41,16 +41,29 @@ MOE_INLINE Floats larger(Floats a, Floats b) {
     return a > b ? a : b;
 }
 
-/// Whether any lane of a is larger than b's.
-MOE_INLINE bool any_larger(Floats a, Floats b) {
+/// Whether each lane of a is larger than b's, or at least as large; no NaN is.
 #if defined(__AVX512F__)
-    return _mm512_cmp_ps_mask(__m512(a), __m512(b), _CMP_GT_OQ) != 0;
-#elif defined(__AVX2__)
-    return _mm256_movemask_ps(_mm256_cmp_ps(__m256(a), __m256(b), _CMP_GT_OQ)) != 0;
-#else
-    return _mm_movemask_ps(_mm_cmpgt_ps(__m128(a), __m128(b))) != 0;
-#endif
+MOE_INLINE bool all_larger(Floats a, Floats b) {
+    return _mm512_cmp_ps_mask(__m512(a), __m512(b), _CMP_GT_OQ) == 0xFFFF;
 }
+MOE_INLINE bool all_at_least(Floats a, Floats b) {
+    return _mm512_cmp_ps_mask(__m512(a), __m512(b), _CMP_GE_OQ) == 0xFFFF;
+}
+#elif defined(__AVX2__)
+MOE_INLINE bool all_larger(Floats a, Floats b) {
+    return _mm256_movemask_ps(_mm256_cmp_ps(__m256(a), __m256(b), _CMP_GT_OQ)) == 0xFF;
+}
+MOE_INLINE bool all_at_least(Floats a, Floats b) {
+    return _mm256_movemask_ps(_mm256_cmp_ps(__m256(a), __m256(b), _CMP_GE_OQ)) == 0xFF;
+}
+#else
+MOE_INLINE bool all_larger(Floats a, Floats b) {
+    return _mm_movemask_ps(_mm_cmpgt_ps(__m128(a), __m128(b))) == 0xF;
+}
+MOE_INLINE bool all_at_least(Floats a, Floats b) {
+    return _mm_movemask_ps(_mm_cmpge_ps(__m128(a), __m128(b))) == 0xF;
+}
+#endif
 
 // The last n < lanes numbers of a row, the other lanes holding `filler`. Nothing behind them is touched.
 #if defined(__AVX512F__)
