@@ -293,6 +293,13 @@ const OperationTable::Place* OperationTable::placeAt(QPointF point) const {
 QRectF OperationTable::placeOf(const NumberRef& ref) const {
     for (const Place& place : places_)
         if (place.ref == ref) return place.rect;
+    for (const Place& place : places_) {
+        if (!place.strip || place.strip->first.name != ref.name || place.strip->first.example != ref.example) continue;
+        const std::size_t first = place.strip->first.index, count = place.strip->values.size();
+        if (ref.index < first || ref.index >= first + count) continue;
+        const double wide = place.rect.width() / double(count);
+        return {place.rect.left() + double(ref.index - first) * wide, place.rect.top(), wide, place.rect.height()};
+    }
     return {};
 }
 

@@ -1,5 +1,6 @@
 // Stepping and inspecting a model that routes each word.
 #include "app/models/inspection.h"
+#include "app/models/provenance_card.h"
 #include "app/session/stepper.h"
 #include "app/shell/stepping_control.h"
 #include "app/shell/stepping_page.h"
@@ -11,6 +12,7 @@
 #include "tests/support/small_corpus.h"
 #include "window_fixture.h"
 
+#include <cmath>
 #include <set>
 
 namespace moe::app {
@@ -57,6 +59,29 @@ private Q_SLOTS:
         const auto logits = stepper.trace()->find("gate_logits")->of(example);
         QCOMPARE(page->operation()->page().subject->index / 4, phrase.positions.back());
         QCOMPARE(float(page->operation()->page().result), logits[page->operation()->page().subject->index]);
+
+        // One number has one Keras line, here and on its card.
+        at("weighted_sum");
+        const OperationPage sum = page->operation()->page();
+        const ProvenanceCards cards(stepper.trace(), [](std::size_t) { return QString(); });
+        QVERIFY(sum.keras.contains(QStringLiteral("btk,btkd->btd")));
+        QCOMPARE(sum.keras, cards.card(*sum.subject).keras);
+
+        // A dimension of the strip below the rows stands under itself.
+        at("weighted_sum_to_experts");
+        auto* table = page->findChild<OperationTable*>();
+        table->grab();
+        const OperationPage experts = page->operation()->page();
+        NumberRef below = experts.strips.front().first, above;
+        for (const OperationRow& row : experts.rows)
+            for (const OperationCell& cell : row.cells)
+                if (cell.strip) above = cell.strip->first;
+        for (std::size_t dimension = 0; dimension < experts.strips.front().values.size(); ++dimension) {
+            NumberRef lower = below, upper = above;
+            lower.index += dimension, upper.index += dimension;
+            QVERIFY(!table->placeOf(lower).isEmpty() && !table->placeOf(upper).isEmpty());
+            QVERIFY(std::abs(table->placeOf(lower).left() - table->placeOf(upper).left()) < 1);
+        }
 
         const TraceStageScene::Spot* first = nullptr;
         for (const TraceStageScene::Spot& s : stage->scene().spots())

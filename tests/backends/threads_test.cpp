@@ -85,12 +85,16 @@ TEST_CASE("every op gives the same bits on 1, 2, 3, 4 and 8 threads") {
                         {{'N', 120}, {'T', 9}, {'V', 40}, {'D', 24}, {'I', 64}, {'O', 4096}, {'E', 9}, {'K', 2}}};
         const Sizes many{"many",
                          {{'N', 2000}, {'T', 2}, {'V', 40}, {'D', 8}, {'I', 8}, {'O', 16}, {'E', 1700}, {'K', 2}}};
+        // One part of columns, but enough work for threads.
+        const Sizes narrow{"narrow",
+                           {{'N', 90}, {'T', 2}, {'V', 40}, {'D', 8}, {'I', 900}, {'O', 300}, {'E', 4}, {'K', 2}}};
         std::vector<std::unique_ptr<Backend<float>>> backends;
         for (const std::size_t threads : {1u, 2u, 3u, 4u, 8u}) backends.push_back(make_cpu_backend(isa, threads));
-        for (const Sizes& s : {sizes, deep, far, many})
+        for (const Sizes& s : {sizes, deep, far, many, narrow})
             for (const Row& row : table()) {
                 if (s.name == "far" && row.name != "grouped_dense") continue;
                 if (s.name == "many" && row.name != "top_k") continue;
+                if (s.name == "narrow" && !row.name.starts_with("dense_update")) continue;
                 CAPTURE(isa_name(isa));
                 CAPTURE(row.name);
                 std::map<std::string, std::vector<float>> expected;

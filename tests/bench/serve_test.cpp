@@ -61,9 +61,10 @@ TEST_CASE("the served mixture gives one loss, however often and on however many 
 TEST_CASE("a line that cannot be answered is named, and the next one answered") {
     const auto lines = answers(
         "train 11 8\nseed 11 8 sparse 5\nseed 11 8 dense\nseed 1 8 dense 5\nseed 11 8 dense 0\nseed 11 x dense 5\n"
-        "moe 16 4 64 top1 1\nmoe 16 1 64 top2 1\nmoe 16384 2048 64 top2 1\nseed 11 8 dense 2\n");
-    REQUIRE(lines.size() == 10);
-    for (std::size_t i = 0; i < 9; ++i) CHECK_MESSAGE(lines[i].starts_with("error: "), lines[i]);
+        "moe 16 4 64 top1 1\nmoe 16 1 64 top2 1\nmoe 16384 2048 64 top2 1\nseed 16777216 1 dense 1\nseed 11 8 dense "
+        "2\n");
+    REQUIRE(lines.size() == 11);
+    for (std::size_t i = 0; i < 10; ++i) CHECK_MESSAGE(lines[i].starts_with("error: "), lines[i]);
     const auto says = [&](std::size_t i, const char* words) {
         CHECK_MESSAGE(lines[i].find(words) != std::string::npos, lines[i]);
     };
@@ -76,7 +77,8 @@ TEST_CASE("a line that cannot be answered is named, and the next one answered") 
     says(5, "B cannot be 'x'");
     says(7, "E cannot be '1'");
     says(8, "limit on this machine");
-    Answer{lines[9]};
+    says(9, "V cannot be '16777216'");
+    Answer{lines[10]};
 }
 
 TEST_CASE("an empty line ends the service") {
