@@ -3,14 +3,12 @@
 #include "engine/backend/tensor.h"
 #include "engine/core/activation.h"
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace moe {
-
-struct ModelSpec;
-template <class T>
-class Parameters;
 
 /// What an op trains in one go: a parameter, the place of its gradient, and Adam's moments. All of one shape.
 template <class T>
@@ -18,11 +16,11 @@ struct Trained {
     Tensor<T> value, gradient, m, v;
 };
 
-/// One whole training step, fused or captured: what plan_step() returns. Same mathematics as the generic step.
+/// One whole training step, recorded: what plan_step() returns. The same ops to the same bits as issued one by one.
 class StepPlan {
 public:
     virtual ~StepPlan() = default;
-    virtual void run() = 0;
+    virtual void run() = 0;  // waits
 };
 
 /// The ops that layers are written in. Every op is ordered on the backend's stream and returns nothing; only download()
@@ -43,6 +41,9 @@ public:
     virtual void upload(Ids to, const std::int32_t* from) = 0;
     virtual void download(Tensor<T> from, T* to) = 0;  // waits
     virtual void download(Ids from, std::int32_t* to) = 0;
+    /// The numbers of this moment, there after finish_downloads(); what is computed meanwhile need not wait for them.
+    virtual void download_later(Tensor<T> from, T* to) { download(from, to); }
+    virtual void finish_downloads() {}
     virtual void fill(Tensor<T> x, T value) = 0;
 
     /// y[n] = mean over t of table[ids[n][t]]; with `mask` over the t whose id is not 0 (a row without any gives
@@ -150,8 +151,13 @@ public:
     /// embedding_mean_backward(), then adam() of the whole table.
     virtual void embedding_mean_update(const Trained<T>& table, Tensor<T> dy, Ids ids, bool mask, Tensor<T> rate) = 0;
 
-    /// A fused whole step where this backend has one for `spec`; null where the layers' ops are the step.
-    virtual std::unique_ptr<StepPlan> plan_step(const ModelSpec&, Parameters<T>&) { return nullptr; }
+    /// Records what `issue` asks for, on a backend that gains by that (a CUDA graph); null on others, where `issue` is
+    /// the step. It runs once and nothing is computed then: uploads and downloads in it are repeated by run(), from and
+    /// to the same host memory, and no decision in it may rest on what a download gave. Scalars are recorded as they are.
+    virtual std::unique_ptr<StepPlan> plan_step(const std::function<void()>& issue) {
+        (void)issue;
+        return nullptr;
+    }
 };
 
 /// Adam's constants as Keras has them by default.
@@ -162,15 +168,25 @@ struct BackendOptions {
     int threads = 0;              // 0: all cores but one, at least 1
 };
 
-/// The backend to train with. Throws Error with the reason where `device` names one that this machine lacks; only
-/// `auto` falls back. The environment variable MOELAB_ISA (baseline, v3, v4) forces a set of CPU kernels.
+/// The backend to train with: `auto` takes the GPU where there is one. Throws Error with the reason where `device` names
+/// one that this machine lacks; only `auto` falls back. The environment variable MOELAB_ISA (baseline, v3, v4) forces a set of CPU kernels.
 std::unique_ptr<Backend<float>> make_backend(const BackendOptions& options = {});
 
 /// Plain loops in double or float, one thread: what every other backend and every gradient is held against.
 template <class T>
 std::unique_ptr<Backend<T>> make_reference_backend();
 
-/// The devices that --device takes on this machine, and for each that is off, why. For `--version` and help.
+/// A device that --device takes on this machine.
+struct DeviceInfo {
+    std::string id;       // "cpu", "cuda"
+    std::string title;    // "AVX-512, 1 thread", "NVIDIA H100"
+    std::string why_off;  // a sentence where it cannot be used; empty: it can
+};
+
+/// All of them, the one that always works first. The first call looks for a GPU, which may take a moment.
+std::vector<DeviceInfo> list_devices();
+
+/// The same in lines, for `--version` and help.
 std::string describe_devices();
 
 }  // namespace moe

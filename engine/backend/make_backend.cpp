@@ -1,5 +1,7 @@
 #include "engine/backend/backend.h"
 #include "engine/backend/cpu/cpu_backend.h"
+#include "engine/backend/cuda/cuda_backend.h"
+#include "engine/backend/cuda/module_loader.h"
 #include "engine/core/error.h"
 
 #include <algorithm>
@@ -7,11 +9,16 @@
 
 namespace moe {
 
-static const char* const cuda_is_missing = "This program was built without the CUDA module.";
-
 // One core is left to the window; the parts of a step of the models here keep no more than eight busy.
 static std::size_t default_threads() {
     return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 2, 9) - 1;
+}
+
+// Why the GPU is off; empty: it is on.
+static std::string why_no_gpu() {
+    const cuda::FoundDevice& found = cuda::found_device();
+    if (found.device == nullptr) return found.why_not;
+    return found.device->lost() ? found.device->why() + " Start the program again to use it." : "";
 }
 
 std::unique_ptr<Backend<float>> make_backend(const BackendOptions& options) {
@@ -19,15 +26,31 @@ std::unique_ptr<Backend<float>> make_backend(const BackendOptions& options) {
     if (options.threads < 0 || options.threads > most_threads)
         throw UsageError("--threads is " + std::to_string(options.threads) + ", but a number of threads is 1 to " +
                          std::to_string(most_threads) + ", or 0 for all cores but one.");
-    if (options.device == "cuda") throw Error(cuda_is_missing);
-    if (options.device != "auto" && options.device != "cpu")
+    if (options.device != "auto" && options.device != "cpu" && options.device != "cuda")
         throw UsageError("--device is \"" + options.device + "\", but it takes auto, cpu or cuda.");
+    if (options.device != "cpu") {
+        const std::string why = why_no_gpu();
+        if (why.empty()) return std::make_unique<cuda::CudaBackend>(cuda::found_device().device);
+        if (options.device == "cuda") throw Error("CUDA is off. " + why);
+    }
     return make_cpu_backend(choose_isa(), options.threads == 0 ? default_threads() : std::size_t(options.threads));
 }
 
+std::vector<DeviceInfo> list_devices() {
+    return {{"cpu",
+             std::string(kernels_for(choose_isa()).title) + ", " + std::to_string(default_threads()) +
+                 (default_threads() == 1 ? " thread" : " threads"),
+             ""},
+            {"cuda", cuda::found_device().name, why_no_gpu()}};
+}
+
 std::string describe_devices() {
-    return std::string("cpu: ") + kernels_for(choose_isa()).title + ", " + std::to_string(default_threads()) +
-           (default_threads() == 1 ? " thread" : " threads") + "\ncuda: off. " + cuda_is_missing;
+    std::string lines;
+    for (const DeviceInfo& device : list_devices())
+        lines +=
+            (lines.empty() ? "" : "\n") + device.id + ": " +
+            (device.why_off.empty() ? (device.id == "cpu" ? "" : "on, ") + device.title : "off. " + device.why_off);
+    return lines;
 }
 
 }  // namespace moe

@@ -1,5 +1,5 @@
 #pragma once
-// C++17: the CUDA module is compiled from this header too.
+// C++17: the CUDA module is compiled from this header too; what its device calls is constexpr.
 #include "engine/core/error.h"
 
 #include <array>
@@ -47,13 +47,13 @@ inline constexpr double gelu_root_half = 0.70710678118654752440, gelu_density = 
 
 /// (1 + tanh u) / 2 with u = sqrt(2/pi) (x + 0.044715 x^3), as the logistic function of 2u: nothing cancels.
 template <class T>
-T gelu_tanh_share(T x) {
+constexpr T gelu_tanh_share(T x) {
     return 1 / (1 + std::exp(-2 * T(gelu_tanh_scale) * (x + T(gelu_tanh_cube) * x * x * x)));
 }
 
 /// f(x). NaN stays NaN.
 template <class T>
-T activated(Activation f, T x) {
+constexpr T activated(Activation f, T x) {
     switch (f) {
         case Activation::relu:
             return x < T(0) ? T(0) : x;
@@ -71,7 +71,7 @@ T activated(Activation f, T x) {
 
 /// f'(x), 0 at a ReLU's kink.
 template <class T>
-T activation_slope(Activation f, T x) {
+constexpr T activation_slope(Activation f, T x) {
     switch (f) {
         case Activation::relu:
             return x <= T(0) ? T(0) : T(1);

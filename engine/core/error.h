@@ -17,4 +17,11 @@ public:
     using Error::Error;
 };
 
+/// The device that computes failed, or has no memory left; what was asked of it is not done. Another backend can go on
+/// from what the host has.
+class DeviceFailure : public Error {
+public:
+    using Error::Error;
+};
+
 }  // namespace moe

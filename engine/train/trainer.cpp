@@ -83,43 +83,77 @@ void Trainer::start_epoch() {
     epoch_order(order_, experiment_.train, epoch_, corpus_->examples());
 }
 
+LanguageModel<float>::Context Trainer::forward(std::size_t n) {
+    backend_.upload(ids_.first(n), host_ids_.data());
+    backend_.upload(targets_.first(n), host_targets_.data());
+    const auto context = model_.forward(ids_.first(n));
+    model_.loss(context, targets_.first(n));
+    backend_.download(model_.cross_entropy(), &exchange_.loss);
+    backend_.download(context.mixture.balance_loss, &exchange_.balance);
+    backend_.download(model_.correct(), &exchange_.correct);
+    return context;
+}
+
+void Trainer::sum_load(const LanguageModel<float>::Context& context) {
+    const Routing<float>& routing = context.mixture.routing;
+    backend_.fill(load_sum_, 0.0f);
+    backend_.accumulate_load(load_sum_, routing.expert_weights, routing.expert_indices, context.words);
+    backend_.download(load_sum_, load_.data());
+}
+
+void Trainer::backward(const LanguageModel<float>::Context& context) {
+    backend_.upload(rate_, &exchange_.rate);
+    model_.backward(context, rate_);
+}
+
+StepPlan* Trainer::plan_for(std::size_t n) {
+    if (!records_steps_) return nullptr;
+    for (const auto& [examples, plan] : plans_)
+        if (examples == n) return plan.get();
+    std::unique_ptr<StepPlan> made = backend_.plan_step([&] {
+        const auto context = forward(n);
+        sum_load(context);
+        backward(context);
+    });
+    records_steps_ = made != nullptr;
+    return made == nullptr ? nullptr : plans_.emplace_back(n, std::move(made)).second.get();
+}
+
 StepResult Trainer::step() {
     const std::size_t n = fill_batch(*corpus_, order_, next_example_, experiment_.train.batch_size,
                                      experiment_.model.max_seq_len, host_ids_, host_targets_);
-    backend_.upload(ids_.first(n), host_ids_.data());
-    backend_.upload(targets_.first(n), host_targets_.data());
-
-    const auto context = model_.forward(ids_.first(n));
-    model_.loss(context, targets_.first(n));
+    exchange_.rate = adam_rate(experiment_.train.learning_rate, step_ + 1);
+    LanguageModel<float>::Context context;
+    StepPlan* const plan = plan_for(n);
+    const bool keeps = good_is_due(plan != nullptr);
+    if (plan == nullptr) {
+        context = forward(n);
+    } else {  // the weights are updated before anybody sees the loss: what was before is kept aside
+        if (keeps) keep_good_later();
+        plan->run();
+        if (keeps) backend_.finish_downloads();
+    }
 
     StepResult result;
     result.examples = n;
-    float loss = 0, balance = 0, correct = 0;
-    backend_.download(model_.cross_entropy(), &loss);
-    backend_.download(context.mixture.balance_loss, &balance);
-    backend_.download(model_.correct(), &correct);
-    result.loss = loss, result.balance = balance, result.correct = std::size_t(correct);
+    result.loss = exchange_.loss, result.balance = exchange_.balance, result.correct = std::size_t(exchange_.correct);
     if (!(std::abs(result.loss) <= largest_loss) || !(std::abs(result.balance) <= largest_loss)) {
         const std::uint64_t failed = step_ + 1;
         restore_good();
         throw Divergence("Training stopped at step " + with_commas(failed) + ": the loss " +
-                         (std::isfinite(loss) ? "grew to " + to_text(loss) : "is no longer a number") +
+                         (std::isfinite(result.loss) ? "grew to " + to_text(exchange_.loss) : "is no longer a number") +
                          " (learning rate " + to_text(experiment_.train.learning_rate) + "); the state of step " +
                          with_commas(step_) + " is kept, a smaller learning rate helps.");
     }
-    if (!has_good_ || settings_changed_ || step_ % good_interval == 0) keep_good();
+    if (keeps) plan == nullptr ? keep_good() : take_good();
     settings_changed_ = false;
 
-    backend_.fill(load_sum_, 0.0f);
-    backend_.accumulate_load(load_sum_, context.mixture.routing.expert_weights, context.mixture.routing.expert_indices,
-                             context.words);
-    backend_.download(load_sum_, load_.data());
+    if (plan == nullptr) {
+        sum_load(context);
+        backward(context);
+    }
     count_in_examples(n);
-
     ++step_;
-    const float rate = adam_rate(experiment_.train.learning_rate, step_);
-    backend_.upload(rate_, &rate);
-    model_.backward(context, rate_);
 
     sums_.loss += result.loss * double(n);
     sums_.balance += result.balance * double(n);
@@ -154,7 +188,7 @@ void Trainer::count_in_examples(std::size_t examples) {
         if (routed > 0) weight = float(double(weight) * double(examples) / routed);
 }
 
-void Trainer::keep(Checkpoint& to) const {
+void Trainer::begin_keep(Checkpoint& to) const {
     to.step = step_, to.epoch = epoch_, to.next_example = next_example_;
     to.sums = sums_;
     to.last = last_epoch_;
@@ -164,11 +198,16 @@ void Trainer::keep(Checkpoint& to) const {
     to.values.resize(3 * count);
     float* at = to.values.data();
     for (const auto& p : parameters_.entries()) {
-        backend_.download(p.value, at);
-        backend_.download(p.m, at + count);
-        backend_.download(p.v, at + 2 * count);
+        backend_.download_later(p.value, at);
+        backend_.download_later(p.m, at + count);
+        backend_.download_later(p.v, at + 2 * count);
         at += p.value.count();
     }
+}
+
+void Trainer::keep(Checkpoint& to) const {
+    begin_keep(to);
+    backend_.finish_downloads();
 }
 
 std::size_t Trainer::checkpoint_size() const {
@@ -210,6 +249,14 @@ void Trainer::restore(const Checkpoint& moment, EpochCurve epochs) {
     has_good_ = false;
 }
 
+bool Trainer::good_is_due(bool recorded) const {
+    if (!has_good_ || settings_changed_) return true;
+    if (!recorded) return step_ % good_interval == 0;
+    // Copies from a device take longer than many steps; a loss of the device may cost a second, and not more.
+    const double age = std::chrono::duration<double>(std::chrono::steady_clock::now() - good_since_).count();
+    return age > 0.5 || (age > 0.25 && step_ % good_interval == 0);
+}
+
 void Trainer::keep_good() {
     if (good_.use_count() > 1) {  // somebody holds it
         auto fresh = std::make_shared<Checkpoint>();
@@ -219,6 +266,17 @@ void Trainer::keep_good() {
         has_good_ = false;  // until it is whole
         keep(*good_);
     }
+    has_good_ = true;
+}
+
+void Trainer::keep_good_later() {
+    if (!next_good_ || next_good_.use_count() > 1) next_good_ = std::make_shared<Checkpoint>();
+    begin_keep(*next_good_);
+    good_since_ = std::chrono::steady_clock::now();
+}
+
+void Trainer::take_good() {
+    std::swap(good_, next_good_);
     has_good_ = true;
 }
 
@@ -258,6 +316,7 @@ void Trainer::set_balance_loss(double weight) {
     experiment_.model.balance_loss = weight;
     settings_changed_ = true;
     model_.set_balance_weight(weight);
+    plans_.clear();  // the weight is recorded in them
 }
 
 }  // namespace moe

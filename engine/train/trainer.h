@@ -4,9 +4,11 @@
 #include "engine/text/corpus.h"
 #include "engine/train/step_parts.h"
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace moe {
@@ -54,8 +56,8 @@ public:
     void keep(Checkpoint& to) const;
     std::size_t checkpoint_size() const;  // bytes that keep() fills
     /// The last state kept whose loss was a number; null before the first. On the host: a diverged run must find its
-    /// way back even where the device is the one that failed. Of every 64th step, made in the step that follows it;
-    /// whoever holds it keeps it.
+    /// way back even where the device is the one that failed. Made in the step that follows it: of every 64th step, or,
+    /// where a backend records its steps, of one at most a second old. Whoever holds it keeps it.
     std::shared_ptr<const Checkpoint> good() const { return has_good_ ? good_ : nullptr; }
     /// Goes to a moment of this run, with the epochs finished until then where they are wanted. Settings stay as they
     /// are. Throws Error, changing nothing, where the checkpoint is another model's or another text's.
@@ -77,9 +79,22 @@ public:
     void set_balance_loss(double weight);
 
 private:
+    /// What the host has of one batch's step: where a recorded step finds and leaves it.
+    struct Exchange {
+        float rate = 0, loss = 0, balance = 0, correct = 0;
+    };
+
     void start_epoch();
+    LanguageModel<float>::Context forward(std::size_t n);
+    void sum_load(const LanguageModel<float>::Context& context);
+    void backward(const LanguageModel<float>::Context& context);
+    StepPlan* plan_for(std::size_t n);
     void count_in_examples(std::size_t examples);
+    void begin_keep(Checkpoint& to) const;
+    bool good_is_due(bool recorded) const;
     void keep_good();
+    void keep_good_later();
+    void take_good();
     void restore_good();
     void take(const Checkpoint& moment);
 
@@ -94,7 +109,10 @@ private:
     Tensor<float> load_sum_;  // (E)
     std::vector<float> load_;
     std::vector<std::int32_t> host_ids_, host_targets_;
-    std::vector<std::uint32_t> order_;  // empty: the corpus's own
+    Exchange exchange_;
+    bool records_steps_ = true;                                             // until the backend says that it does not
+    std::vector<std::pair<std::size_t, std::unique_ptr<StepPlan>>> plans_;  // by how many examples the batch has
+    std::vector<std::uint32_t> order_;                                      // empty: the corpus's own
 
     std::uint64_t step_ = 0, epoch_ = 0, next_example_ = 0;
     std::shared_ptr<const RunState> initial_;  // null: the seed's own weights
@@ -106,6 +124,8 @@ private:
 
     std::shared_ptr<Checkpoint> good_;  // never null
     bool has_good_ = false;
+    std::shared_ptr<Checkpoint> next_good_;  // of a recorded step: on its way while the step runs
+    std::chrono::steady_clock::time_point good_since_;
     bool settings_changed_ = false;  // what was learned under those before is kept, should these not do
 };
 

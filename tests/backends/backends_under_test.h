@@ -2,6 +2,7 @@
 // Every float backend that this machine can run.
 #include "engine/backend/cpu/cpu_backend.h"
 #include "engine/verify/op_table.h"
+#include "tests/support/cuda_emulator.h"
 
 #include <doctest/doctest.h>
 
@@ -23,6 +24,7 @@ inline std::vector<UnderTest> float_backends() {
         }
         all.push_back({std::string("CPU ") + isa_name(isa), [isa] { return make_cpu_backend(isa, 1); }});
     }
+    all.push_back({"CUDA, emulated", cuda::make_emulated_backend});
     return all;
 }
 

@@ -1,0 +1,258 @@
+// C++17, compiled by nvcc alone: the device behind module.h.
+#include "engine/backend/cuda/kernels.h"
+#include "engine/backend/cuda/module.h"
+
+#include <cuda_runtime.h>
+
+#include <cstdio>
+#include <cstring>
+#include <new>
+
+namespace moe::cuda {
+namespace {
+
+/// A block as its device has it: one thread's view.
+class DeviceBlock {
+public:
+    template <class T>
+    class Private {
+    public:
+        MOE_DEVICE T& operator[](int) { return value_; }
+
+    private:
+        T value_;
+    };
+
+    MOE_DEVICE Index x() const { return blockIdx.x; }
+    MOE_DEVICE Index y() const { return blockIdx.y; }
+    MOE_DEVICE Index z() const { return blockIdx.z; }
+    MOE_DEVICE int threads() const { return int(blockDim.x); }
+
+    template <class F>
+    MOE_DEVICE void each(F f) {
+        f(int(threadIdx.x));
+        __syncthreads();
+    }
+};
+
+template <class K>
+__global__ void __launch_bounds__(K::threads) run_kernel(const K kernel) {
+    __shared__ typename K::Shared shared;
+    DeviceBlock block;
+    kernel(block, shared);
+}
+
+/// How one kernel is launched, by its place in Kernels.
+struct Launcher {
+    const void* function = nullptr;
+    int threads = 0;
+};
+
+struct Launchers {
+    Launcher of[Kernels::count];
+    Launchers() {
+        int at = 0;
+        Kernels::each([&](auto* tag) {
+            using K = std::remove_pointer_t<decltype(tag)>;
+            of[at++] = {reinterpret_cast<const void*>(&run_kernel<K>), K::threads};
+        });
+    }
+};
+
+const Launchers& launchers() {
+    static const Launchers all;
+    return all;
+}
+
+struct Queue {
+    cudaStream_t stream = nullptr, beside = nullptr;
+    cudaEvent_t shadowed = nullptr;
+    int processors = 0;
+    char device[256] = "";
+    char error[512] = "";
+
+    Status check(cudaError_t result, const char* doing) {
+        if (result == cudaSuccess) return ok;
+        std::snprintf(error, sizeof error, "The GPU (%s) failed while %s: %s.", device, doing,
+                      cudaGetErrorString(result));
+        if (result == cudaErrorMemoryAllocation) {
+            cudaGetLastError();  // it does not stick
+            return out_of_memory;
+        }
+        return failed;
+    }
+};
+
+Queue& queue_of(void* queue) {
+    return *static_cast<Queue*>(queue);
+}
+
+bool refuse(char* why, std::size_t why_size, const char* text, const char* detail = "") {
+    std::snprintf(why, why_size, text, detail);
+    return false;
+}
+
+bool find_device(Queue& q, char* why, std::size_t why_size) {
+    int count = 0, driver = 0, properties[3] = {};
+    const cudaError_t found = cudaGetDeviceCount(&count);
+    cudaDriverGetVersion(&driver);
+    if (driver == 0) return refuse(why, why_size, "No NVIDIA driver is installed.");
+    if (found == cudaErrorInsufficientDriver) {
+        char versions[96];
+        std::snprintf(versions, sizeof versions, "CUDA %d.%d, this program wants %d.%d", driver / 1000,
+                      driver % 1000 / 10, CUDART_VERSION / 1000, CUDART_VERSION % 1000 / 10);
+        return refuse(why, why_size, "The NVIDIA driver is too old: it knows %s. Update the driver.", versions);
+    }
+    if (found == cudaErrorNoDevice || (found == cudaSuccess && count == 0))
+        return refuse(why, why_size, "The NVIDIA driver sees no GPU.");
+    if (found != cudaSuccess)
+        return refuse(why, why_size, "The NVIDIA driver gives no GPU: %s.", cudaGetErrorString(found));
+    cudaDeviceProp about;
+    if (cudaGetDeviceProperties(&about, 0) != cudaSuccess)
+        return refuse(why, why_size, "The GPU does not answer: %s.", cudaGetErrorString(cudaGetLastError()));
+    std::snprintf(q.device, sizeof q.device, "%s", about.name);
+    cudaDeviceGetAttribute(&properties[0], cudaDevAttrComputeCapabilityMajor, 0);
+    cudaDeviceGetAttribute(&properties[1], cudaDevAttrComputeCapabilityMinor, 0);
+    cudaDeviceGetAttribute(&properties[2], cudaDevAttrMultiProcessorCount, 0);
+    q.processors = properties[2];
+    if (properties[0] * 10 + properties[1] < 75) {
+        char which[320];
+        std::snprintf(which, sizeof which, "%s has compute capability %d.%d", about.name, properties[0], properties[1]);
+        return refuse(why, why_size, "The GPU is too old: %s, and 7.5 (Turing, 2018) is needed.", which);
+    }
+    return true;
+}
+
+void close_queue(void* queue) {
+    Queue* q = static_cast<Queue*>(queue);
+    if (q->stream != nullptr) cudaStreamSynchronize(q->stream), cudaStreamDestroy(q->stream);
+    if (q->beside != nullptr) cudaStreamSynchronize(q->beside), cudaStreamDestroy(q->beside);
+    if (q->shadowed != nullptr) cudaEventDestroy(q->shadowed);
+    delete q;
+}
+
+void* open_queue(char* why, std::size_t why_size) {
+    Queue* q = new (std::nothrow) Queue;
+    if (q == nullptr) {
+        refuse(why, why_size, "There is no memory to open the GPU.");
+        return nullptr;
+    }
+    if (!find_device(*q, why, why_size)) {
+        delete q;
+        return nullptr;
+    }
+    cudaError_t result = cudaSetDevice(0);
+    if (result == cudaSuccess) result = cudaStreamCreateWithFlags(&q->stream, cudaStreamNonBlocking);
+    if (result == cudaSuccess) result = cudaStreamCreateWithFlags(&q->beside, cudaStreamNonBlocking);
+    if (result == cudaSuccess) result = cudaEventCreateWithFlags(&q->shadowed, cudaEventDisableTiming);
+    // Every kernel is loaded now, so that none is while a graph is captured, and what this GPU cannot run shows here.
+    for (int i = 0; i < Kernels::count && result == cudaSuccess; ++i) {
+        cudaFuncAttributes about;
+        result = cudaFuncGetAttributes(&about, launchers().of[i].function);
+    }
+    if (result == cudaSuccess) return q;
+    char text[512];
+    std::snprintf(text, sizeof text, "%s cannot be used: %s", q->device, cudaGetErrorString(result));
+    refuse(why, why_size, "%s.", text);
+    close_queue(q);
+    return nullptr;
+}
+
+const char* device_name(void* queue) {
+    return queue_of(queue).device;
+}
+std::int32_t processors(void* queue) {
+    return queue_of(queue).processors;
+}
+const char* last_error(void* queue) {
+    return queue_of(queue).error;
+}
+
+Status allocate(void* queue, std::size_t bytes, void** memory) {
+    Queue& q = queue_of(queue);
+    if (const Status s = q.check(cudaMalloc(memory, bytes), "taking memory")) return s;
+    return q.check(cudaMemsetAsync(*memory, 0, bytes, q.stream), "clearing memory");
+}
+Status allocate_pinned(void* queue, std::size_t bytes, void** memory) {
+    return queue_of(queue).check(cudaHostAlloc(memory, bytes, cudaHostAllocDefault), "pinning memory");
+}
+void release(void*, void* memory) {
+    cudaFree(memory);
+}
+void release_pinned(void*, void* memory) {
+    cudaFreeHost(memory);
+}
+
+Status put(void* queue, const Task& task) {
+    Queue& q = queue_of(queue);
+    switch (task.kind) {
+        case Task::copy_in:
+            return q.check(cudaMemcpyAsync(task.to, task.from, task.bytes, cudaMemcpyHostToDevice, q.stream),
+                           "copying to it");
+        case Task::copy_out:
+            return q.check(cudaMemcpyAsync(task.to, task.from, task.bytes, cudaMemcpyDeviceToHost, q.stream),
+                           "copying from it");
+        case Task::launch:
+            break;
+    }
+    const Launcher& l = launchers().of[task.kernel];
+    void* args[] = {const_cast<void*>(task.args)};
+    return q.check(cudaLaunchKernel(l.function, dim3(task.grid.x, task.grid.y, task.grid.z), dim3(unsigned(l.threads)),
+                                    args, 0, q.stream),
+                   "starting work");
+}
+
+Status wait(void* queue) {
+    Queue& q = queue_of(queue);
+    return q.check(cudaStreamSynchronize(q.stream), "computing");
+}
+
+Status make_graph(void* queue, const Task* tasks, std::size_t count, void** graph) {
+    Queue& q = queue_of(queue);
+    if (const Status s =
+            q.check(cudaStreamBeginCapture(q.stream, cudaStreamCaptureModeThreadLocal), "recording a step"))
+        return s;
+    Status status = ok;
+    for (std::size_t i = 0; i < count && status == ok; ++i) status = put(queue, tasks[i]);
+    cudaGraph_t recorded = nullptr;
+    const Status ended = q.check(cudaStreamEndCapture(q.stream, &recorded), "recording a step");
+    if (status == ok) status = ended;
+    cudaGraphExec_t ready = nullptr;
+    if (status == ok) status = q.check(cudaGraphInstantiateWithFlags(&ready, recorded, 0), "preparing a step");
+    if (recorded != nullptr) cudaGraphDestroy(recorded);
+    if (status == ok) status = q.check(cudaGraphUpload(ready, q.stream), "preparing a step");
+    *graph = ready;
+    return status;
+}
+Status run_graph(void* queue, void* graph) {
+    Queue& q = queue_of(queue);
+    return q.check(cudaGraphLaunch(static_cast<cudaGraphExec_t>(graph), q.stream), "starting a step");
+}
+void release_graph(void*, void* graph) {
+    cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph));
+}
+
+Status copy_out_beside(void* queue, void* to_pinned, void* shadow, const void* from, std::size_t bytes) {
+    Queue& q = queue_of(queue);
+    cudaError_t result = cudaMemcpyAsync(shadow, from, bytes, cudaMemcpyDeviceToDevice, q.stream);
+    if (result == cudaSuccess) result = cudaEventRecord(q.shadowed, q.stream);
+    if (result == cudaSuccess) result = cudaStreamWaitEvent(q.beside, q.shadowed, 0);
+    if (result == cudaSuccess) result = cudaMemcpyAsync(to_pinned, shadow, bytes, cudaMemcpyDeviceToHost, q.beside);
+    return q.check(result, "copying from it");
+}
+Status wait_beside(void* queue) {
+    Queue& q = queue_of(queue);
+    return q.check(cudaStreamSynchronize(q.beside), "copying from it");
+}
+
+constexpr Module functions = {
+    kernels_version(), open_queue,      close_queue,   device_name,     processors, last_error,
+    allocate,          allocate_pinned, release,       release_pinned,  put,        wait,
+    make_graph,        run_graph,       release_graph, copy_out_beside, wait_beside};
+
+}  // namespace
+}  // namespace moe::cuda
+
+extern "C" __attribute__((visibility("default"))) const moe::cuda::Module* moe_cuda_module() {
+    return &moe::cuda::functions;
+}

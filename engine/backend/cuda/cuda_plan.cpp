@@ -1,0 +1,56 @@
+#include "engine/backend/cuda/cuda_plan.h"
+
+#include <cstring>
+
+namespace moe::cuda {
+
+CudaBackend::Plan::~Plan() {
+    if (graph_ != nullptr) backend_.queue_.release_graph(graph_);
+}
+
+void CudaBackend::Plan::launch(Task task, const void* kernel, std::size_t size) {
+    kernels_.push_back(std::make_unique<std::byte[]>(size));
+    std::memcpy(kernels_.back().get(), kernel, size);
+    task.args = kernels_.back().get();
+    tasks_.push_back(task);
+}
+
+void CudaBackend::Plan::copy_in(void* to, const void* from, std::size_t bytes) {
+    void* pinned = backend_.queue_.allocate_pinned(bytes);
+    uploads_.push_back({from, pinned, bytes, {}});
+    tasks_.push_back({Task::copy_in, 0, {}, nullptr, to, pinned, bytes});
+}
+
+void CudaBackend::Plan::copy_in(Ids to, const std::int32_t* from) {
+    copy_in(to.raw(), from, to.count() * sizeof(std::int32_t));
+    uploads_.back().ids = to;
+}
+
+void CudaBackend::Plan::copy_out(void* to, const void* from, std::size_t bytes) {
+    void* pinned = backend_.queue_.allocate_pinned(bytes);
+    downloads_.push_back({to, pinned, bytes});
+    tasks_.push_back({Task::copy_out, 0, {}, nullptr, pinned, from, bytes});
+}
+
+void CudaBackend::Plan::check_below(const char* op, const char* name, Ids ids, std::size_t limit, const char* owner) {
+    checks_.push_back({op, name, owner, ids, limit});
+}
+
+void CudaBackend::Plan::finish() {
+    graph_ = backend_.queue_.make_graph(tasks_);
+    tasks_.clear();
+    kernels_.clear();
+}
+
+void CudaBackend::Plan::run() {
+    for (const Upload& u : uploads_) {
+        std::memcpy(u.pinned, u.from, u.bytes);
+        if (u.ids) backend_.ids_.uploaded(u.ids, static_cast<const std::int32_t*>(u.from));
+    }
+    for (const IdCheck& c : checks_) backend_.ids_.check_below(c.op, c.name, c.ids, c.limit, c.owner);
+    backend_.queue_.run_graph(graph_);
+    backend_.queue_.wait();
+    for (const Download& d : downloads_) std::memcpy(d.to, d.pinned, d.bytes);
+}
+
+}  // namespace moe::cuda

@@ -1,0 +1,53 @@
+#pragma once
+// C++17: compiled by nvcc, too. Every kernel there is, in the order in which the program and its module number them.
+#include "engine/backend/cuda/gemm_impl.h"
+#include "engine/backend/cuda/kernels_impl.h"
+#include "engine/backend/cuda/sort_impl.h"
+
+#include <type_traits>
+
+namespace moe::cuda {
+
+template <class... K>
+struct KernelList {
+    static constexpr std::int32_t count = sizeof...(K);
+
+    template <class Wanted>
+    static constexpr std::int32_t place() {
+        std::int32_t at = 0, found = -1;
+        ((std::is_same_v<K, Wanted> ? found = at++ : at++), ...);
+        return found;
+    }
+    /// f(kernel type's tag) for each.
+    template <class F>
+    static void each(F f) {
+        (f(static_cast<K*>(nullptr)), ...);
+    }
+    /// Changes where a kernel comes, goes or takes other arguments.
+    static constexpr std::uint32_t version() {
+        std::uint32_t hash = 2166136261u;
+        ((hash = (hash ^ std::uint32_t(sizeof(K) * 1024 + K::threads)) * 16777619u), ...);
+        return hash;
+    }
+};
+
+/// A new kernel is its type and a line here.
+using Kernels =
+    KernelList<ForEach<FillWith>, ForEach<Accumulate>, ForEach<Activate>, ForEach<ActivateBackward>, ForEach<AdamOf>,
+               ForEach<AdamOfSquares>, ForEach<TokensInMean>, ForEach<EmbeddingMeanOf>, ForEach<MeanOfTokens>,
+               ForEach<MeanOfTokensBackward>, ForEach<SoftmaxOfShortRow>, ForEach<SoftmaxBackwardOfShortRow>,
+               ForEach<TopK>, ForEach<EveryExpert>, ForEach<SelectFrom>, ForEach<SelectBackward>, ForEach<GatherRows>,
+               ForEach<GatherRowsBackward>, ForEach<Combine>, ForEach<DispatchSorted>, ForEach<SumForward>,
+               ForEach<SumInputs>, ForEach<SumWeights>, SoftmaxOfRow, SoftmaxBackwardOfRow, CombineBackward,
+               BalanceOfExpert, SumOfParts, LoadOfExpert, CrossEntropyOfRow, SortOneChunk, CountDigits, PlaceDigits,
+               MoveDigits, AddByWord,                                                             //
+               GroupedForward<SmallTile>, GroupedForward<MiddleTile>, GroupedForward<LargeTile>,  //
+               GroupedInputs<SmallTile>, GroupedInputs<MiddleTile>, GroupedInputs<LargeTile>,     //
+               GroupedWeights<SmallTile, false>, GroupedWeights<MiddleTile, false>, GroupedWeights<LargeTile, false>,
+               GroupedWeights<SmallTile, true>, GroupedWeights<MiddleTile, true>, GroupedWeights<LargeTile, true>>;
+
+constexpr std::uint32_t kernels_version() {
+    return Kernels::version() + 1;  // plus one with each change of module.h
+}
+
+}  // namespace moe::cuda
