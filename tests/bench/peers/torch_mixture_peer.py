@@ -1,20 +1,24 @@
-"""The mixture layer with its two best experts a token in PyTorch, forward and backward: torch_mixture_peer.py THREADS.
+"""The mixture layer with its two best experts a token in PyTorch, forward and backward:
+torch_mixture_peer.py THREADS [cpu|cuda].
 
 Variants: loop (a loop over the experts, as Mixtral's code had until transformers 4), grouped (tokens sorted by expert and
-torch's grouped_mm, as in transformers 5). Both start from the same numbers: their losses agree.
+torch's grouped_mm, as in transformers 5), grouped-bfloat16 (the same with the experts' weights, products and gradients in
+bfloat16, the gate and the sum in float32). All start from the same numbers: their losses agree.
 """
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from protocol import Work, serve
-from torch_layers import linear, use_threads
+from torch_layers import device_named, finish, linear, use_threads, versions_on
 
 use_threads(int(sys.argv[1]))
+DEVICE = device_named(sys.argv[2] if len(sys.argv) > 2 else "cpu")
 
 CHOSEN = 2
 GROUPED_MM = getattr(F, "grouped_mm", None) or getattr(torch, "_grouped_mm", None)
@@ -60,11 +64,12 @@ class Loop(Bank):
 
 
 class Grouped(Bank):
-    def __init__(self, width: int, experts: int) -> None:
+    def __init__(self, width: int, experts: int, dtype: torch.dtype = torch.float32) -> None:
         super().__init__(width, experts)
-        self.hidden, self.output = (nn.Parameter(kernels) for kernels in self.start)
-        self.hidden_bias = nn.Parameter(torch.zeros(experts, 4 * width))
-        self.output_bias = nn.Parameter(torch.zeros(experts, width))
+        self.hidden, self.output = (nn.Parameter(kernels.to(dtype)) for kernels in self.start)
+        self.hidden_bias = nn.Parameter(torch.zeros(experts, 4 * width, dtype=dtype))
+        self.output_bias = nn.Parameter(torch.zeros(experts, width, dtype=dtype))
+        self.register_buffer("numbers", torch.arange(experts))
         del self.start
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -72,20 +77,25 @@ class Grouped(Bank):
         visits = chosen.reshape(-1)
         order = torch.argsort(visits, stable=True)
         token, expert = order // CHOSEN, visits[order]
-        ends = torch.cumsum(torch.bincount(visits, minlength=len(self.hidden)), 0).to(torch.int32)
-        hidden = F.relu(GROUPED_MM(x[token], self.hidden, offs=ends) + self.hidden_bias[expert])
+        if x.is_cuda:  # bincount() waits for the GPU
+            ends = torch.searchsorted(expert, self.numbers, right=True, out_int32=True)
+        else:
+            ends = torch.cumsum(torch.bincount(visits, minlength=len(self.hidden)), 0).to(torch.int32)
+        rows = x.to(self.hidden.dtype)[token]
+        hidden = F.relu(GROUPED_MM(rows, self.hidden, offs=ends) + self.hidden_bias[expert])
         answers = GROUPED_MM(hidden, self.output, offs=ends) + self.output_bias[expert]
         return torch.zeros_like(x).index_add_(0, token, answers * weights.reshape(-1)[order, None])
 
 
 def make(words: list[str]) -> Work:
     width, experts, tokens, variant = int(words[1]), int(words[2]), int(words[3]), words[4]
-    if variant == "grouped" and GROUPED_MM is None:
+    if variant != "loop" and GROUPED_MM is None:
         raise RuntimeError("this PyTorch has no grouped_mm")
-    layer = {"loop": Loop, "grouped": Grouped}[variant](width, experts)
+    layer = {"loop": Loop, "grouped": Grouped,
+             "grouped-bfloat16": partial(Grouped, dtype=torch.bfloat16)}[variant](width, experts).to(DEVICE)
     generator = torch.Generator().manual_seed(2)
-    x = torch.randn(tokens, width, generator=generator, requires_grad=True)
-    gradient = torch.rand(tokens, width, generator=generator) * 2 - 1
+    x = torch.randn(tokens, width, generator=generator).to(DEVICE).requires_grad_()
+    gradient = (torch.rand(tokens, width, generator=generator) * 2 - 1).to(DEVICE)
 
     def work(count: int) -> tuple[int, float]:
         for _ in range(count):
@@ -93,10 +103,11 @@ def make(words: list[str]) -> Work:
             layer.zero_grad(set_to_none=True)
             output = layer(x)
             output.backward(gradient)
+        finish(DEVICE)
         return count, float((output.detach() * gradient).sum() / tokens)
 
     work(2)
     return work
 
 
-serve(f"PyTorch {torch.__version__}", make)
+serve(versions_on(DEVICE), make)
