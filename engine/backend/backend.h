@@ -34,6 +34,8 @@ public:
 
     /// For people: "CPU · AVX-512".
     virtual std::string name() const = 0;
+    /// As --device names it. Of any but "cpu" an op may throw DeviceFailure.
+    virtual const char* device() const { return "cpu"; }
 
     virtual Tensor<T> allocate(Shape shape) = 0;  // zeroed, 64-byte aligned; lives as long as the backend
     virtual Ids allocate_ids(Shape shape) = 0;
@@ -166,6 +168,8 @@ inline constexpr double adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-
 struct BackendOptions {
     std::string device = "auto";  // auto, cpu, cuda
     int threads = 0;              // 0: all cores but one, at least 1
+    /// Makes the backend in the place of this program's devices; empty: these.
+    std::function<std::unique_ptr<Backend<float>>(const BackendOptions&)> make = {};
 };
 
 /// The backend to train with: `auto` takes the GPU where there is one. Throws Error with the reason where `device` names

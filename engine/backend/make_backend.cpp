@@ -22,6 +22,7 @@ static std::string why_no_gpu() {
 }
 
 std::unique_ptr<Backend<float>> make_backend(const BackendOptions& options) {
+    if (options.make) return options.make(options);
     constexpr int most_threads = 256;
     if (options.threads < 0 || options.threads > most_threads)
         throw UsageError("--threads is " + std::to_string(options.threads) + ", but a number of threads is 1 to " +

@@ -27,6 +27,7 @@ struct LiveRun {
     SessionSetup setup;
     std::unique_ptr<Backend<float>> backend;
     std::unique_ptr<Trainer> trainer;
+    std::shared_ptr<const Checkpoint> opened;  // as it was, where the device may fail before the first good state
     std::unique_ptr<Probe> probe;
     HistoryBuilder history;
     TimelineBuilder timeline;

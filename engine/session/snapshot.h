@@ -9,6 +9,13 @@
 
 namespace moe {
 
+/// What training reached on a device.
+struct DeviceSpeed {
+    std::string device;  // "cpu", "cuda"
+    std::string title;   // "CPU · AVX-512"
+    double steps_per_second = 0;
+};
+
 enum class SessionState { empty, ready, running, paused, finished, failed };
 
 /// One point of the run's curves: a step, or the mean over the steps that thinning joined.
@@ -94,7 +101,13 @@ struct Snapshot {
     std::vector<float>
         load;  // (E) share of gate weight in the last finished epoch, else so far; empty before the first step
     std::size_t parameters = 0;
-    std::string device;  // "CPU · AVX-512"
+    std::string device;     // "CPU · AVX-512"
+    std::string device_id;  // "cpu", "cuda"; empty where there is no model
+    /// What this model last reached on each device that it was trained on at full speed, the present one last.
+    std::vector<DeviceSpeed> speeds;
+    /// Why training goes on elsewhere than it was told to, in sentences; empty: it does not. `notices` counts them.
+    std::string notice;
+    std::uint64_t notices = 0;
     ProbeForward probe;
     std::shared_ptr<const History> history;  // of the whole run
     CheckpointUse checkpoints;

@@ -76,6 +76,11 @@ public:
     void set_learning_rate(double rate);      // from the next step on; part of the run
     void set_batch_size(std::size_t batch);   // from the next step on
     void set_balance_loss(double weight);
+    /// "auto", "cpu" or "cuda": the same run goes on there, from the same state. Its past is replayed there too, to the
+    /// bits of that device: the numbers of what was trained elsewhere may differ in the last digits. The future holds
+    /// an empty string, or the sentence that says why not; then it stays where it is. A device that fails later is left
+    /// for the CPU by itself, from a state at most a second old: Snapshot::notice.
+    [[nodiscard]] std::future<std::string> set_device(std::string device);
     void set_target_epochs(std::uint64_t epochs);
     void set_probe(std::string text, std::size_t focus);
 

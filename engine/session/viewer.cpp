@@ -175,6 +175,7 @@ void Viewer::work(std::unique_lock<std::mutex>& lock) {
     lock.unlock();
     if (branch != branch_) {
         replayer_.reset();
+        if (options_.device != feed.device) tracer_.reset(), options_.device = feed.device;
         norms_.clear();
         past_ = {};
         branch_ = branch;
@@ -195,6 +196,9 @@ void Viewer::work(std::unique_lock<std::mutex>& lock) {
             recall(feed);
     } catch (const Interrupted&) {
         interrupted = true;
+    } catch (const DeviceFailure& e) {
+        interrupted = leave_device();
+        if (!interrupted) error = e.what();
     } catch (const std::exception& e) {
         error = e.what();
     }
@@ -212,6 +216,14 @@ void Viewer::work(std::unique_lock<std::mutex>& lock) {
     if (!found) return;
     shown_ = std::move(found), shown_for_ = step, stale_ = false;  // also where another one is wanted by now: it moves
     refresh(lock);
+}
+
+bool Viewer::leave_device() {
+    if (options_.device == "cpu") return false;
+    options_.device = "cpu";
+    replayer_.reset();
+    tracer_.reset();
+    return true;
 }
 
 Replayer& Viewer::at(const ViewFeed& feed, std::uint64_t step) {
@@ -388,6 +400,10 @@ Snapshot Viewer::picture(const ViewFeed& feed, Replayer& replayer, const std::st
     s.load = trainer.load();
     s.parameters = newest.parameters;
     s.device = newest.device;
+    s.device_id = newest.device_id;
+    s.speeds = newest.speeds;
+    s.notice = newest.notice;
+    s.notices = newest.notices;
     s.probe = replayer.probe(text).run(focus);
     s.history = newest.history;
     s.checkpoints = newest.checkpoints;

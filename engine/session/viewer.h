@@ -25,6 +25,7 @@ struct ViewFeed {
     std::shared_ptr<const Timeline> timeline;  // null: nothing to look at
     std::shared_ptr<const Snapshot> newest;
     std::shared_ptr<const RunState> initial;  // where the run began, if not with the seed's own weights
+    std::string device;                       // that the run is trained on
     std::string probe;
     std::size_t focus = 0;
     std::shared_ptr<const Checkpoint> tip;  // the newest moment, where it is known
@@ -79,6 +80,8 @@ public:
     bool use() { return in_use_.exchange(true); }  // whether it was in use
 
     struct Interrupted {};
+    /// Viewer thread, where the device failed: goes on on the CPU, for the rest of this branch. False: it is there.
+    bool leave_device();
     /// Viewer thread: the model at `step` of the run. Throws Interrupted where a look comes first.
     Replayer& at(const ViewFeed& feed, std::uint64_t step);
     /// As at(), but goes there by `from`, and tells of every batch in between.
@@ -111,7 +114,7 @@ private:
     std::shared_ptr<const Snapshot> moment(const ViewFeed& feed, std::uint64_t step);
     bool look_is_due() const;  // with the mutex held
 
-    const BackendOptions options_;
+    BackendOptions options_;  // viewer thread
     const double patience_;
     const bool gives_way_;
     const std::size_t memory_limit_;

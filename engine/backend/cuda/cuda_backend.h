@@ -19,6 +19,7 @@ public:
     ~CudaBackend() override;
 
     std::string name() const override;
+    const char* device() const override { return "cuda"; }
     const std::string& device_name() const { return queue_.name(); }
 
     Tensor<T> allocate(Shape shape) override;
