@@ -126,9 +126,9 @@ public:
     virtual void balance_loss(Tensor<T> loss, Tensor<T> dprobs, Tensor<T> probs, Ids indices, T weight,
                               Ids words = {}) = 0;
 
-    /// load[e] += sum of the weights with which rows went to e, without those whose id in `words` (N) is 0; empty: all.
+    /// load[e] = sum of the weights with which rows went to e, without those whose id in `words` (N) is 0; empty: all.
     /// weights (N,K), indices (N,K) -> load (E)
-    virtual void accumulate_load(Tensor<T> load, Tensor<T> weights, Ids indices, Ids words = {}) = 0;
+    virtual void expert_load(Tensor<T> load, Tensor<T> weights, Ids indices, Ids words = {}) = 0;
 
     /// Mean cross-entropy, how many rows have their largest logit at the target (of equals the first is the largest),
     /// and the gradient, (softmax - onehot) / N, in place of the logits.  logits (N,V), targets (N) -> loss (1),
@@ -150,12 +150,18 @@ public:
     /// grouped_dense_backward(), then adam(); experts without rows move on by their momentum.
     virtual void grouped_dense_update(Tensor<T> dx, const Trained<T>& w, const Trained<T>& b, Tensor<T> dy, Tensor<T> x,
                                       Ids offsets, Tensor<T> rate) = 0;
+    /// experts_backward() with the weights as they were, then adam() of all four. dhidden (R,H) is left as the gradient of
+    /// the sums.
+    virtual void experts_update(Tensor<T> dx, Tensor<T> dhidden, const Trained<T>& w1, const Trained<T>& b1,
+                                const Trained<T>& w2, const Trained<T>& b2, Tensor<T> dy, Tensor<T> x, Tensor<T> sums,
+                                Tensor<T> hidden, Ids offsets, Activation f, Tensor<T> rate) = 0;
     /// embedding_mean_backward(), then adam() of the whole table.
     virtual void embedding_mean_update(const Trained<T>& table, Tensor<T> dy, Ids ids, bool mask, Tensor<T> rate) = 0;
 
     /// Records what `issue` asks for, on a backend that gains by that (a CUDA graph); null on others, where `issue` is
     /// the step. It runs once and nothing is computed then: uploads and downloads in it are repeated by run(), from and
-    /// to the same host memory, and no decision in it may rest on what a download gave. Scalars are recorded as they are.
+    /// to the same host memory, all uploads first and all downloads last, and no decision in it may rest on what a
+    /// download gave. Scalars are recorded as they are.
     virtual std::unique_ptr<StepPlan> plan_step(const std::function<void()>& issue) {
         (void)issue;
         return nullptr;

@@ -233,8 +233,8 @@ void balance_loss(const Tensor<T>& loss, const Tensor<T>& dprobs, const Tensor<T
     check.not_above('K', 'E');
 }
 template <class T>
-void accumulate_load(const Tensor<T>& load, const Tensor<T>& weights, const Ids& indices, const Ids& words) {
-    ShapeCheck check("accumulate_load");
+void expert_load(const Tensor<T>& load, const Tensor<T>& weights, const Ids& indices, const Ids& words) {
+    ShapeCheck check("expert_load");
     check("weights", weights, "NK")("indices", indices, "NK")("load", load, "E");
     if (words) check("words", words, "N");
 }
@@ -272,6 +272,19 @@ void grouped_dense_update(const Tensor<T>& dx, const P& w, const P& b, const Ten
     trained(check, b, "b", "db", "m of b", "v of b", "EO");
     check("offsets", offsets, "+");
     if (dx) check("dx", dx, "RI");
+}
+template <class T, class P>
+void experts_update(const Tensor<T>& dx, const Tensor<T>& dhidden, const P& w1, const P& b1, const P& w2, const P& b2,
+                    const Tensor<T>& dy, const Tensor<T>& x, const Tensor<T>& sums, const Tensor<T>& hidden,
+                    const Ids& offsets, const Tensor<T>& rate) {
+    ShapeCheck check("experts_update");
+    check("x", x, "RD");
+    trained(check, w1, "w1", "dw1", "m of w1", "v of w1", "EDH");
+    trained(check, b1, "b1", "db1", "m of b1", "v of b1", "EH");
+    trained(check, w2, "w2", "dw2", "m of w2", "v of w2", "EHD");
+    trained(check, b2, "b2", "db2", "m of b2", "v of b2", "ED");
+    check("offsets", offsets, "+")("sums", sums, "RH")("hidden", hidden, "RH")("dy", dy, "RD")("dhidden", dhidden, "RH")(
+        "dx", dx, "RD")("rate", rate, "1");
 }
 template <class T, class P>
 void embedding_mean_update(const P& table, const Tensor<T>& dy, const Ids& ids, const Tensor<T>& rate) {

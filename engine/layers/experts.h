@@ -44,28 +44,19 @@ public:
     /// Returns the gradient of the rows, (R, D). With a rate (1) the parameters are updated on the way.
     Tensor<T> backward(Tensor<T> doutputs, const Context& c, Tensor<T> rate = {}) {
         const Tensor<T> dhidden = dhidden_.first(doutputs.dim(0)), dinput = dinput_.first(doutputs.dim(0));
-        if (!rate) {
+        if (rate)
+            backend_.experts_update(dinput, dhidden, hidden_kernel_.trained(), hidden_bias_.trained(),
+                                    output_kernel_.trained(), output_bias_.trained(), doutputs, c.input, c.sums,
+                                    c.hidden, c.offsets, activation_, rate);
+        else
             backend_.experts_backward(dinput, dhidden, hidden_kernel_.gradient, hidden_bias_.gradient,
                                       output_kernel_.gradient, output_bias_.gradient, doutputs, c.input, c.sums,
                                       c.hidden, hidden_kernel_.value, output_kernel_.value, c.offsets, activation_);
-            return dinput;
-        }
-        layer_backward(dhidden, output_kernel_, output_bias_, doutputs, c.hidden, c.offsets, rate);
-        backend_.activate_backward(dhidden, c.sums, c.hidden, activation_);
-        layer_backward(dinput, hidden_kernel_, hidden_bias_, dhidden, c.input, c.offsets, rate);
         return dinput;
     }
 
 private:
     using Entry = typename Parameters<T>::Entry;
-
-    void layer_backward(Tensor<T> dx, const Entry& kernel, const Entry& bias, Tensor<T> dy, Tensor<T> x, Ids offsets,
-                        Tensor<T> rate) {
-        if (rate)
-            backend_.grouped_dense_update(dx, kernel.trained(), bias.trained(), dy, x, offsets, rate);
-        else
-            backend_.grouped_dense_backward(dx, kernel.gradient, bias.gradient, dy, x, kernel.value, offsets);
-    }
 
     Backend<T>& backend_;
     Activation activation_;

@@ -52,7 +52,10 @@ public:
         dinput_ = backend.allocate({{max_examples, D, 1}});
     }
 
-    void set_balance_weight(double weight) { balance_weight_ = T(weight); }
+    void set_balance_weight(double weight) {
+        balance_weight_ = T(weight);
+        if (weight == 0) backend_.fill(balance_, T(0));  // nobody writes it from now on
+    }
 
     /// Gate and router alone: the experts stay untouched.
     Context route(Tensor<T> x) {
@@ -76,12 +79,10 @@ public:
         backend_.combine(c.output, c.routing.expert_weights, c.experts.outputs, c.positions);
 
         c.balance_loss = balance_;
+        if (balance_weight_ == T(0)) return c;
         backend_.fill(dprobs_.first(n), T(0));
-        if (balance_weight_ > T(0))
-            backend_.balance_loss(balance_, dprobs_.first(n), c.routing.probs, c.routing.assignments, balance_weight_,
-                                  words);
-        else
-            backend_.fill(balance_, T(0));
+        backend_.balance_loss(balance_, dprobs_.first(n), c.routing.probs, c.routing.assignments, balance_weight_,
+                              words);
         return c;
     }
 
@@ -97,7 +98,7 @@ public:
         backend_.gather_rows_backward(dx, drows, c.positions);
 
         const Tensor<T> dlogits = dlogits_.first(n);
-        router_->backward(dlogits, dweights, dprobs_.first(n), c.routing);
+        router_->backward(dlogits, dweights, balance_weight_ > T(0) ? dprobs_.first(n) : Tensor<T>(), c.routing);
         backend_.add(dx, gate_.backward(dlogits, c.gate, rate));
         return dx;
     }

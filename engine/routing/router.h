@@ -27,7 +27,7 @@ public:
     virtual Routing<T> forward(Tensor<T> logits) = 0;  // (N, E)
 
     /// dlogits (N,E) from the gradients of the weights, (N,K), and of the probabilities, (N,E): what auxiliary losses
-    /// left there. Both may be overwritten.
+    /// left there; empty: nothing. Both may be overwritten.
     virtual void backward(Tensor<T> dlogits, Tensor<T> dweights, Tensor<T> dprobs, const Routing<T>& routing) = 0;
 };
 

@@ -26,8 +26,8 @@ public:
     }
 
     void backward(Tensor<T> dlogits, Tensor<T> dweights, Tensor<T> dprobs, const Routing<T>& routing) override {
-        backend_.add(dprobs, dweights);  // the weights are the probabilities
-        backend_.softmax_backward(dlogits, dprobs, routing.probs);
+        if (dprobs) backend_.add(dweights, dprobs);  // the weights are the probabilities
+        backend_.softmax_backward(dlogits, dweights, routing.probs);
     }
 
 private:

@@ -30,7 +30,10 @@ public:
     }
 
     void backward(Tensor<T> dlogits, Tensor<T> dweights, Tensor<T> dprobs, const Routing<T>& routing) override {
-        backend_.softmax_backward(dlogits, dprobs, routing.probs);  // the balance loss reaches every logit
+        if (dprobs)  // the balance loss reaches every logit
+            backend_.softmax_backward(dlogits, dprobs, routing.probs);
+        else
+            backend_.fill(dlogits, T(0));
         const Tensor<T> dchosen = dchosen_.first(dlogits.dim(0));
         backend_.softmax_backward(dchosen, dweights, routing.expert_weights);
         backend_.select_backward(dlogits, dchosen, routing.expert_indices);

@@ -96,8 +96,7 @@ LanguageModel<float>::Context Trainer::forward(std::size_t n) {
 
 void Trainer::sum_load(const LanguageModel<float>::Context& context) {
     const Routing<float>& routing = context.mixture.routing;
-    backend_.fill(load_sum_, 0.0f);
-    backend_.accumulate_load(load_sum_, routing.expert_weights, routing.expert_indices, context.words);
+    backend_.expert_load(load_sum_, routing.expert_weights, routing.expert_indices, context.words);
     backend_.download(load_sum_, load_.data());
 }
 

@@ -298,6 +298,25 @@ Row update_row(std::string name, std::vector<Arg> args, const std::vector<Arg>& 
     return {std::move(name), std::move(args), call, "", "", {}, {}};
 }
 
+/// `in_place` as experts_row() has it.
+inline Row experts_update_row(std::string name, Activation f, bool in_place) {
+    using C = Content;
+    const char* const sums = in_place ? "hidden" : "sums";
+    std::vector<Arg> args = {{"x", "RD"},
+                             {"dy", "RD", C::cotangent},
+                             {"offsets", "+", C::offsets},
+                             {"hidden", "RH"},
+                             {"dhidden", "RH", C::written},
+                             {"dx", "RD", C::written}};
+    if (!in_place) args.push_back({"sums", "RH"});
+    return update_row(std::move(name), std::move(args), {{"w1", "EDH"}, {"b1", "EH"}, {"w2", "EHD"}, {"b2", "ED"}},
+                      [f, sums](auto& io) {
+                          io.backend.experts_update(io("dx"), io("dhidden"), trained(io, "w1"), trained(io, "b1"),
+                                                    trained(io, "w2"), trained(io, "b2"), io("dy"), io("x"), io(sums),
+                                                    io("hidden"), io.ids("offsets"), f, io("rate"));
+                      });
+}
+
 inline Row mean_tokens_row(std::string name, bool mask) {
     using C = Content;
     return {std::move(name),
@@ -501,9 +520,9 @@ inline const std::vector<Row>& table() {
          "dloss",
          [](auto& io) { io.backend.balance_loss(io("loss"), io("dprobs"), io("probs"), io.ids("indices"), 0.3f); },
          {{"probs", "dprobs"}}},
-        {"accumulate_load",
-         {{"weights", "NK", C::positive}, {"indices", "NK", C::indices}, {"load", "E", C::added_to}},
-         [](auto& io) { io.backend.accumulate_load(io("load"), io("weights"), io.ids("indices")); },
+        {"expert_load",
+         {{"weights", "NK", C::positive}, {"indices", "NK", C::indices}, {"load", "E", C::written}},
+         [](auto& io) { io.backend.expert_load(io("load"), io("weights"), io.ids("indices")); },
          "",
          "",
          {},
@@ -525,12 +544,12 @@ inline const std::vector<Row>& table() {
              io.backend.balance_loss(io("loss"), io("dprobs"), io("probs"), io.ids("indices"), 0.3f, io.ids("words"));
          },
          {{"probs", "dprobs"}}},
-        {"accumulate_load masked",
+        {"expert_load masked",
          {{"weights", "NK", C::positive},
           {"indices", "NK", C::indices},
           {"words", "N", C::ids},
-          {"load", "E", C::added_to}},
-         [](auto& io) { io.backend.accumulate_load(io("load"), io("weights"), io.ids("indices"), io.ids("words")); },
+          {"load", "E", C::written}},
+         [](auto& io) { io.backend.expert_load(io("load"), io("weights"), io.ids("indices"), io.ids("words")); },
          "",
          "",
          {},
@@ -602,6 +621,8 @@ inline const std::vector<Row>& table() {
                        io.backend.grouped_dense_update(io("dx"), trained(io, "w"), trained(io, "b"), io("dy"), io("x"),
                                                        io.ids("offsets"), io("rate"));
                    }),
+        experts_update_row("experts_update gelu", Activation::gelu, false),
+        experts_update_row("experts_update relu, sums and hidden in one", Activation::relu, true),
         update_row("embedding_mean_update", {{"ids", "NT", C::ids}, {"dy", "ND"}}, {{"table", "VD"}},
                    [](auto& io) {
                        io.backend.embedding_mean_update(trained(io, "table"), io("dy"), io.ids("ids"), false,

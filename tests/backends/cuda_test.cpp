@@ -276,6 +276,23 @@ TEST_CASE("a recorded step leaves the bits of the ops issued one by one") {
         }
 }
 
+TEST_CASE("a step is as few launches as it can be: each costs a GPU more than a small one's work") {
+    struct Case {
+        const char *family, *router;
+        std::size_t most;
+    };
+    for (const Case& c : {Case{"pooled", "soft", 31}, Case{"pooled", "top_k", 35}, Case{"token", "top_k", 38}}) {
+        const Emulated emulated(132);
+        const auto b = make_emulated_backend();
+        Experiment e = small_experiment(c.family, c.router);
+        e.model.embedding_dim = e.model.hidden_dim = 64, e.model.vocabulary = 2000, e.model.balance_loss = 0;
+        e.train.batch_size = 32;
+        trainer_on(*b, e)->step();
+        MESSAGE(std::string(c.family), ", ", std::string(c.router), ": ", emulator.recorded.size(), " launches");
+        CHECK(emulator.recorded.size() <= c.most);
+    }
+}
+
 TEST_CASE("a recorded step follows rate and balance weight, and diverges as others do") {
     const Emulated emulated;
     const auto gpu = make_emulated_backend();

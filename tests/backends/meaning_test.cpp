@@ -79,7 +79,7 @@ TEST_CASE("rows that a mask leaves out count neither as load nor in the balance 
         b.balance_loss(loss, dprobs, probs, indices, 0.5f, words);
         CHECK(values(b, loss)[0] == doctest::Approx(0.5 * 2 * 0.75));
         CHECK(values(b, dprobs) == Floats{0, 0, 0, 0.5f, 0, 0.5f});
-        b.accumulate_load(load, tensor(b, {{3, 1, 1}}, {1, 1, 1}), indices, words);
+        b.expert_load(load, tensor(b, {{3, 1, 1}}, {1, 1, 1}), indices, words);
         CHECK(values(b, load) == Floats{0, 2});
         const auto nothing = ids(b, {{3, 1, 1}}, {0, 0, 0});
         b.balance_loss(loss, dprobs, probs, indices, 0.5f, nothing);

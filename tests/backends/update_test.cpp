@@ -19,6 +19,15 @@ void apart(Io<float>& io, const std::string& op) {
         io.backend.embedding_mean_backward(io("dtable"), io("dy"), io.ids("ids"), op.ends_with("masked"));
         return adam("table");
     }
+    if (op.starts_with("experts")) {
+        const bool in_place = op.find("in one") != std::string::npos;
+        const char* const sums = in_place ? "hidden" : "sums";
+        const Activation f = in_place ? Activation::relu : Activation::gelu;
+        io.backend.experts_backward(io("dx"), io("dhidden"), io("dw1"), io("db1"), io("dw2"), io("db2"), io("dy"),
+                                    io("x"), io(sums), io("hidden"), io("w1"), io("w2"), io.ids("offsets"), f);
+        for (const char* p : {"w1", "b1", "w2", "b2"}) adam(p);
+        return;
+    }
     if (op == "dense_update")
         io.backend.dense_backward(io("dx"), io("dw"), io("db"), io("dy"), io("x"), io("w"));
     else if (op == "dense_update without dx")

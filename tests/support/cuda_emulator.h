@@ -24,6 +24,7 @@ struct EmulatorSettings {
     Status failure = failed;
     std::atomic<std::int64_t> calls = 0, calls_after_failure = 0;
     std::atomic<bool> has_failed = false;
+    std::vector<std::int32_t> recorded;  // kernels of the last graph, by their places in Kernels
 
     void reset() {
         processors = 4, backwards = false, why_not.clear(), fail_at = 0, failure = failed;
@@ -174,8 +175,10 @@ inline const Module& emulator_module() {
         [](void* queue, const Task* tasks, std::size_t count, void** graph) {
             if (const Status s = emulated_call()) return s;
             auto made = std::make_unique<EmulatedGraph>();
+            emulator.recorded.clear();
             for (std::size_t i = 0; i < count; ++i) {
                 Task task = tasks[i];
+                emulator.recorded.push_back(task.kernel);
                 if (task.kind == Task::launch) {
                     const std::size_t size = kernel_sizes()[std::size_t(task.kernel)];
                     made->kernels.push_back(std::make_unique<std::byte[]>(size));

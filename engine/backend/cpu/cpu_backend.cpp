@@ -269,9 +269,9 @@ public:
             if (counts(n)) kernels_.add(dprobs.raw() + n * E, fractions, E);
         loss.raw()[0] = float(double(weight) * double(E) * total / (double(visits) * double(N)));
     }
-    void accumulate_load(Tensor<float> load, Tensor<float> weights, Ids indices, Ids words) override {
+    void expert_load(Tensor<float> load, Tensor<float> weights, Ids indices, Ids words) override {
         const FlushDenormals flush;
-        Base::accumulate_load(load, weights, indices, words);
+        Base::expert_load(load, weights, indices, words);
     }
 
     void softmax_cross_entropy(Tensor<float> loss, Tensor<float> correct, Tensor<float> logits, Ids targets) override {

@@ -419,10 +419,11 @@ void ReferenceBackend<T>::balance_loss(Tensor<T> loss, Tensor<T> dprobs, Tensor<
 }
 
 template <class T>
-void ReferenceBackend<T>::accumulate_load(Tensor<T> load, Tensor<T> weights, Ids indices, Ids words) {
-    shapes::accumulate_load(load, weights, indices, words);
-    check_ids("accumulate_load", "indices", indices, load.dim(0), "load");
+void ReferenceBackend<T>::expert_load(Tensor<T> load, Tensor<T> weights, Ids indices, Ids words) {
+    shapes::expert_load(load, weights, indices, words);
+    check_ids("expert_load", "indices", indices, load.dim(0), "load");
     const size_t K = indices.dim(1);
+    fill(load, T(0));
     for (size_t i = 0; i < indices.count(); ++i)
         if (!words || words.raw()[i / K] != 0) load.raw()[indices.raw()[i]] += weights.raw()[i];
 }
@@ -492,6 +493,16 @@ void ReferenceBackend<T>::grouped_dense_update(Tensor<T> dx, const Trained<T>& w
     shapes::grouped_dense_update(dx, w, b, dy, x, offsets, rate);
     this->grouped_dense_backward(dx, w.gradient, b.gradient, dy, x, w.value, offsets);
     for (const Trained<T>* p : {&w, &b}) this->adam(p->value, p->gradient, p->m, p->v, rate);
+}
+
+template <class T>
+void ReferenceBackend<T>::experts_update(Tensor<T> dx, Tensor<T> dhidden, const Trained<T>& w1, const Trained<T>& b1,
+                                         const Trained<T>& w2, const Trained<T>& b2, Tensor<T> dy, Tensor<T> x,
+                                         Tensor<T> sums, Tensor<T> hidden, Ids offsets, Activation f, Tensor<T> rate) {
+    shapes::experts_update(dx, dhidden, w1, b1, w2, b2, dy, x, sums, hidden, offsets, rate);
+    this->grouped_dense_update(dhidden, w2, b2, dy, hidden, offsets, rate);
+    this->activate_backward(dhidden, sums, hidden, f);
+    this->grouped_dense_update(dx, w1, b1, dhidden, x, offsets, rate);
 }
 
 template <class T>

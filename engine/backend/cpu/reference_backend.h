@@ -52,7 +52,7 @@ public:
     void combine_backward(Tensor<T> dweights, Tensor<T> drows, Tensor<T> dy, Tensor<T> weights, Tensor<T> rows,
                           Ids positions) override;
     void balance_loss(Tensor<T> loss, Tensor<T> dprobs, Tensor<T> probs, Ids indices, T weight, Ids words) override;
-    void accumulate_load(Tensor<T> load, Tensor<T> weights, Ids indices, Ids words) override;
+    void expert_load(Tensor<T> load, Tensor<T> weights, Ids indices, Ids words) override;
     void mean_tokens(Tensor<T> y, Tensor<T> x, Ids ids, bool mask) override;
     void mean_tokens_backward(Tensor<T> dx, Tensor<T> dy, Ids ids, bool mask) override;
     void softmax_cross_entropy(Tensor<T> loss, Tensor<T> correct, Tensor<T> logits, Ids targets) override;
@@ -60,6 +60,9 @@ public:
                       Tensor<T> rate) override;
     void grouped_dense_update(Tensor<T> dx, const Trained<T>& w, const Trained<T>& b, Tensor<T> dy, Tensor<T> x,
                               Ids offsets, Tensor<T> rate) override;
+    void experts_update(Tensor<T> dx, Tensor<T> dhidden, const Trained<T>& w1, const Trained<T>& b1,
+                        const Trained<T>& w2, const Trained<T>& b2, Tensor<T> dy, Tensor<T> x, Tensor<T> sums,
+                        Tensor<T> hidden, Ids offsets, Activation f, Tensor<T> rate) override;
     void embedding_mean_update(const Trained<T>& table, Tensor<T> dy, Ids ids, bool mask, Tensor<T> rate) override;
     void adam(Tensor<T> w, Tensor<T> g, Tensor<T> m, Tensor<T> v, Tensor<T> rate) override;
 

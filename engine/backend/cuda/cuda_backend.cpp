@@ -132,9 +132,15 @@ size_t CudaBackend::sort_room(size_t n) {
     return 4 * n + size_t(digits) * ((n + sort_chunk - 1) / sort_chunk);
 }
 
-CudaBackend::Sorted CudaBackend::sort(const std::int32_t* keys, size_t n, size_t limit, std::int32_t* room) {
+// Digits of what is below `limit`.
+static int passes_for(size_t limit) {
     int passes = 1;
     while (passes < 4 && (limit - 1) >> (passes * digit_bits) != 0) ++passes;
+    return passes;
+}
+
+CudaBackend::Sorted CudaBackend::sort(const std::int32_t* keys, size_t n, size_t limit, std::int32_t* room) {
+    const int passes = passes_for(limit);
     std::int32_t *keys_of[2] = {room, room + n}, *places_of[2] = {room + 2 * n, room + 3 * n};
     const Index count = Index(n), chunks = (count + sort_chunk - 1) / sort_chunk;
     if (chunks <= 1) {
@@ -195,10 +201,10 @@ void CudaBackend::add_by_word(Tensor<T> sums, Tensor<T> dy, Ids ids, bool mask, 
     const size_t N = ids.dim(0), n = ids.count();
     if (n == 0) return;
     auto* counts = static_cast<float*>(scratch_bytes((N + sort_room(n)) * sizeof(float)));
-    for_each(TokensInMean{counts, ids.raw(), Index(ids.dim(1)), mask}, N);
+    if (mask) for_each(TokensInMean{counts, ids.raw(), Index(ids.dim(1))}, N);
     const Sorted sorted = sort(ids.raw(), n, sums.dim(0), reinterpret_cast<std::int32_t*>(counts + N));
-    launch(AddByWord{sums.raw(), dy.raw(), counts, sorted.keys, sorted.places, Index(n), Index(ids.dim(1)),
-                     Index(sums.dim(1)), mask, square},
+    launch(AddByWord{sums.raw(), dy.raw(), mask ? counts : nullptr, sorted.keys, sorted.places, Index(n),
+                     Index(ids.dim(1)), Index(sums.dim(1)), mask, square},
            Index(n));
 }
 void CudaBackend::embedding_mean_backward(Tensor<T> dtable, Tensor<T> dy, Ids ids, bool mask) {
@@ -225,8 +231,8 @@ void CudaBackend::mean_tokens_backward(Tensor<T> dx, Tensor<T> dy, Ids ids, bool
     shapes::mean_tokens_backward(dx, dy, ids);
     const Index tokens = Index(ids.dim(1)), D = Index(dy.dim(1));
     auto* counts = static_cast<float*>(scratch_bytes(std::max<size_t>(ids.dim(0), 1) * sizeof(float)));
-    for_each(TokensInMean{counts, ids.raw(), tokens, mask}, ids.dim(0));
-    for_each(MeanOfTokensBackward{dx.raw(), dy.raw(), ids.raw(), counts, tokens, D, mask}, dx.count());
+    if (mask) for_each(TokensInMean{counts, ids.raw(), tokens}, ids.dim(0));
+    for_each(MeanOfTokensBackward{dx.raw(), dy.raw(), ids.raw(), mask ? counts : nullptr, tokens, D, mask}, dx.count());
 }
 
 // --- routing
@@ -274,11 +280,14 @@ void CudaBackend::dispatch(Ids offsets, Ids row_tokens, Ids positions, Ids indic
     shapes::dispatch(offsets, row_tokens, positions, indices);
     const size_t E = offsets.dim(0) - 1, R = indices.count();
     check_below("dispatch", "indices", indices, E, "the mixture");
-    auto* room = static_cast<std::int32_t*>(scratch_bytes(std::max<size_t>(sort_room(R), 1) * sizeof(std::int32_t)));
-    const Sorted sorted = R == 0 ? Sorted{room, room} : sort(indices.raw(), R, E, room);
-    for_each(DispatchSorted{offsets.raw(), row_tokens.raw(), positions.raw(), sorted.keys, sorted.places, Index(E),
-                            Index(indices.dim(1)), Index(R)},
-             std::max(R, E + 1));
+    const DispatchTo to{offsets.raw(), row_tokens.raw(), positions.raw(), Index(E), Index(indices.dim(1)), Index(R)};
+    if (R <= sort_chunk) {
+        launch(DispatchOneChunk{to, indices.raw(), passes_for(E)}, 1);
+    } else {
+        auto* room = static_cast<std::int32_t*>(scratch_bytes(sort_room(R) * sizeof(std::int32_t)));
+        const Sorted sorted = sort(indices.raw(), R, E, room);
+        for_each(DispatchSorted{to, sorted.keys, sorted.places}, std::max(R, E + 1));
+    }
     ids_.written(offsets, R + 1, R);
     ids_.written(row_tokens, std::max<size_t>(indices.dim(0), 1));
     ids_.written(positions, std::max<size_t>(R, 1));
@@ -321,9 +330,9 @@ void CudaBackend::balance_loss(Tensor<T> loss, Tensor<T> dprobs, Tensor<T> probs
     launch(SumOfParts{loss.raw(), nullptr, parts, nullptr, double(weight) * double(E), Index(E)}, 1);
 }
 
-void CudaBackend::accumulate_load(Tensor<T> load, Tensor<T> weights, Ids indices, Ids words) {
-    shapes::accumulate_load(load, weights, indices, words);
-    check_below("accumulate_load", "indices", indices, load.dim(0), "load");
+void CudaBackend::expert_load(Tensor<T> load, Tensor<T> weights, Ids indices, Ids words) {
+    shapes::expert_load(load, weights, indices, words);
+    check_below("expert_load", "indices", indices, load.dim(0), "load");
     launch(LoadOfExpert{load.raw(), weights.raw(), indices.raw(), words.raw(), Index(indices.count()),
                         Index(indices.dim(1))},
            Index(load.count()));

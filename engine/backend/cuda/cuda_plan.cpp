@@ -1,6 +1,8 @@
 #include "engine/backend/cuda/cuda_plan.h"
 
+#include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace moe::cuda {
 
@@ -18,7 +20,7 @@ void CudaBackend::Plan::launch(Task task, const void* kernel, std::size_t size) 
 void CudaBackend::Plan::copy_in(void* to, const void* from, std::size_t bytes) {
     void* pinned = backend_.queue_.allocate_pinned(bytes);
     uploads_.push_back({from, pinned, bytes, {}});
-    tasks_.push_back({Task::copy_in, 0, {}, nullptr, to, pinned, bytes});
+    in_.push_back({to, pinned, bytes});
 }
 
 void CudaBackend::Plan::copy_in(Ids to, const std::int32_t* from) {
@@ -29,15 +31,43 @@ void CudaBackend::Plan::copy_in(Ids to, const std::int32_t* from) {
 void CudaBackend::Plan::copy_out(void* to, const void* from, std::size_t bytes) {
     void* pinned = backend_.queue_.allocate_pinned(bytes);
     downloads_.push_back({to, pinned, bytes});
-    tasks_.push_back({Task::copy_out, 0, {}, nullptr, pinned, from, bytes});
+    out_.push_back({pinned, from, bytes});
 }
 
 void CudaBackend::Plan::check_below(const char* op, const char* name, Ids ids, std::size_t limit, const char* owner) {
     checks_.push_back({op, name, owner, ids, limit});
 }
 
+std::vector<Task> CudaBackend::Plan::copies(const std::vector<Copy>& all) {
+    const std::vector<Task> others = std::exchange(tasks_, {});
+    for (std::size_t i = 0; i < all.size(); i += CopyWords::most) {
+        ForEach<CopyWords> kernel{};
+        CopyWords& words = kernel.f;
+        for (std::size_t c = i; c < std::min(all.size(), i + CopyWords::most); ++c) {
+            words.from[words.copies] = static_cast<const std::uint32_t*>(all[c].from);
+            words.to[words.copies] = static_cast<std::uint32_t*>(all[c].to);
+            kernel.count += Index(all[c].bytes / sizeof(std::uint32_t));
+            words.ends[words.copies++] = kernel.count;
+        }
+        const Index threads = Index(ForEach<CopyWords>::threads);
+        launch({Task::launch,
+                Kernels::place<ForEach<CopyWords>>(),
+                {(kernel.count + threads - 1) / threads, 1, 1},
+                nullptr,
+                nullptr,
+                nullptr,
+                0},
+               &kernel, sizeof kernel);
+    }
+    return std::exchange(tasks_, others);
+}
+
 void CudaBackend::Plan::finish() {
-    graph_ = backend_.queue_.make_graph(tasks_);
+    std::vector<Task> step = copies(in_);
+    const std::vector<Task> out = copies(out_);
+    step.insert(step.end(), tasks_.begin(), tasks_.end());
+    step.insert(step.end(), out.begin(), out.end());
+    graph_ = backend_.queue_.make_graph(step);
     tasks_.clear();
     kernels_.clear();
 }

@@ -7,7 +7,8 @@
 
 namespace moe::cuda {
 
-/// A step's tasks as one graph. Its copies go through pinned memory, where graphs find them.
+/// A step's tasks as one graph. Its copies go through pinned memory, all there in one launch before the step and back
+/// in one after it: each node of its own would cost more than the copy.
 class CudaBackend::Plan final : public StepPlan {
 public:
     explicit Plan(CudaBackend& backend) : backend_(backend) {}
@@ -25,6 +26,13 @@ public:
     void run() override;
 
 private:
+    struct Copy {
+        void* to;
+        const void* from;
+        std::size_t bytes;
+    };
+    std::vector<Task> copies(const std::vector<Copy>& all);
+
     struct Upload {
         const void* from;
         void* pinned;
@@ -46,6 +54,7 @@ private:
     std::vector<std::unique_ptr<std::byte[]>> kernels_;
     std::vector<Upload> uploads_;
     std::vector<Download> downloads_;
+    std::vector<Copy> in_, out_;
     std::vector<IdCheck> checks_;
     void* graph_ = nullptr;
 };

@@ -185,5 +185,15 @@ void CudaBackend::experts_backward(Tensor<T> dx, Tensor<T> dhidden, Tensor<T> dw
     inputs(dx, dhidden, w1.raw(), groups);
     weights(gradient_of(dw1), gradient_of(db1), x, dhidden, groups, false);
 }
+void CudaBackend::experts_update(Tensor<T> dx, Tensor<T> dhidden, const Trained<T>& w1, const Trained<T>& b1,
+                                 const Trained<T>& w2, const Trained<T>& b2, Tensor<T> dy, Tensor<T> x, Tensor<T> sums,
+                                 Tensor<T> hidden, Ids offsets, Activation f, Tensor<T> rate) {
+    shapes::experts_update(dx, dhidden, w1, b1, w2, b2, dy, x, sums, hidden, offsets, rate);
+    const Groups groups = groups_of("experts_update", offsets, x.dim(0));
+    inputs(dhidden, dy, w2.value.raw(), groups, sums, hidden, f);
+    weights(state_of(w2, rate), state_of(b2, rate), hidden, dy, groups, true);
+    inputs(dx, dhidden, w1.value.raw(), groups);
+    weights(state_of(w1, rate), state_of(b1, rate), x, dhidden, groups, true);
+}
 
 }  // namespace moe::cuda

@@ -33,14 +33,14 @@ struct KernelList {
 
 /// A new kernel is its type and a line here.
 using Kernels =
-    KernelList<ForEach<FillWith>, ForEach<Accumulate>, ForEach<Activate>, ForEach<ActivateBackward>, ForEach<AdamOf>,
-               ForEach<AdamOfSquares>, ForEach<TokensInMean>, ForEach<EmbeddingMeanOf>, ForEach<MeanOfTokens>,
-               ForEach<MeanOfTokensBackward>, ForEach<SoftmaxOfShortRow>, ForEach<SoftmaxBackwardOfShortRow>,
-               ForEach<TopK>, ForEach<EveryExpert>, ForEach<SelectFrom>, ForEach<SelectBackward>, ForEach<GatherRows>,
-               ForEach<GatherRowsBackward>, ForEach<Combine>, ForEach<DispatchSorted>, ForEach<SumForward>,
-               ForEach<SumInputs>, ForEach<SumWeights>, SoftmaxOfRow, SoftmaxBackwardOfRow, CombineBackward,
-               BalanceOfExpert, SumOfParts, LoadOfExpert, CrossEntropyOfRow, SortOneChunk, CountDigits, PlaceDigits,
-               MoveDigits, AddByWord,                                                             //
+    KernelList<ForEach<CopyWords>, ForEach<FillWith>, ForEach<Accumulate>, ForEach<Activate>, ForEach<ActivateBackward>,
+               ForEach<AdamOf>, ForEach<AdamOfSquares>, ForEach<TokensInMean>, ForEach<EmbeddingMeanOf>,
+               ForEach<MeanOfTokens>, ForEach<MeanOfTokensBackward>, ForEach<SoftmaxOfShortRow>,
+               ForEach<SoftmaxBackwardOfShortRow>, ForEach<TopK>, ForEach<EveryExpert>, ForEach<SelectFrom>,
+               ForEach<SelectBackward>, ForEach<GatherRows>, ForEach<GatherRowsBackward>, ForEach<Combine>,
+               ForEach<DispatchSorted>, ForEach<SumForward>, ForEach<SumInputs>, ForEach<SumWeights>, SoftmaxOfRow,
+               SoftmaxBackwardOfRow, CombineBackward, BalanceOfExpert, SumOfParts, LoadOfExpert, CrossEntropyOfRow,
+               SortOneChunk, DispatchOneChunk, CountDigits, PlaceDigits, MoveDigits, AddByWord,   //
                GroupedForward<SmallTile>, GroupedForward<MiddleTile>, GroupedForward<LargeTile>,  //
                GroupedInputs<SmallTile>, GroupedInputs<MiddleTile>, GroupedInputs<LargeTile>,     //
                GroupedWeights<SmallTile, false>, GroupedWeights<MiddleTile, false>, GroupedWeights<LargeTile, false>,

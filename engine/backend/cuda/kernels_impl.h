@@ -8,6 +8,24 @@
 
 namespace moe::cuda {
 
+/// Several copies of whole words in one launch: a recorded step's way from the host and to it, whose pinned memory the
+/// device reads and writes itself.
+struct CopyWords {
+    static constexpr int most = 8;
+    const std::uint32_t* from[most];
+    std::uint32_t* to[most];
+    Index ends[most];  // where each ends in the row of them all
+    int copies;
+    MOE_DEVICE void operator()(Index i) const {
+        for (int c = 0; c < copies; ++c) {
+            if (i >= ends[c]) continue;
+            const Index begin = c == 0 ? 0 : ends[c - 1];
+            to[c][i - begin] = from[c][i - begin];
+            return;
+        }
+    }
+};
+
 struct FillWith {
     float* x;
     float value;
@@ -41,15 +59,14 @@ struct ActivateBackward {
     MOE_DEVICE void operator()(Index i) const { dy[i] = through_activation(f, dy[i], x[i], y[i]); }
 };
 
-/// How many tokens each row's mean counts; 0 for a row that the mask empties.
+/// How many tokens each row's masked mean counts; 0 for a row that the mask empties.
 struct TokensInMean {
     float* counts;            // (N)
     const std::int32_t* ids;  // (N, T)
     Index T;
-    bool mask;
     MOE_DEVICE void operator()(Index n) const {
         Index count = T;
-        for (Index t = 0; mask && t < T; ++t) count -= ids[std::size_t(n) * T + t] == 0;
+        for (Index t = 0; t < T; ++t) count -= ids[std::size_t(n) * T + t] == 0;
         counts[n] = float(count);
     }
 };
@@ -99,12 +116,13 @@ struct MeanOfTokensBackward {
     float* dx;                // (N*T, D)
     const float* dy;          // (N, D)
     const std::int32_t* ids;  // (N, T)
-    const float* counts;      // (N)
+    const float* counts;      // (N), or null: T each
     Index T, D;
     bool mask;
     MOE_DEVICE void operator()(Index i) const {
         const Index token = i / D, d = i % D, n = token / T;
-        dx[i] = mask && ids[token] == 0 ? 0.0f : dy[std::size_t(n) * D + d] / counts[n];
+        const float count = counts == nullptr ? float(T) : counts[n];
+        dx[i] = mask && ids[token] == 0 ? 0.0f : dy[std::size_t(n) * D + d] / count;
     }
 };
 
@@ -434,7 +452,7 @@ struct LoadOfExpert {
         });
         sum_up(block, shared.sums, threads);
         block.each([&](int thread) {
-            if (thread == 0) load[block.x()] += shared.sums[0];
+            if (thread == 0) load[block.x()] = shared.sums[0];
         });
     }
 };

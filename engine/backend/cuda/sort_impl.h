@@ -23,13 +23,40 @@ MOE_DEVICE Index digit_of(std::int32_t key, int shift) {
     return (Index(key) >> shift) & Index(digits - 1);
 }
 
-/// All passes of at most sort_chunk keys in one block. Places are 0 to n - 1.
+struct ChunkShared {
+    std::int32_t keys[2][sort_chunk], places[2][sort_chunk];
+    Index counts[digits], before[digits];
+};
+
+/// All passes of at most sort_chunk keys in one block; they and their places, 0 to n - 1, end in keys[passes % 2].
+template <class Block>
+MOE_DEVICE void sort_one_chunk(Block& block, ChunkShared& shared, const std::int32_t* keys, Index n, int passes) {
+    block.each([&](int thread) {
+        for (Index i = Index(thread); i < n; i += digits)
+            shared.keys[0][i] = keys[i], shared.places[0][i] = std::int32_t(i);
+    });
+    for (int pass = 0; pass < passes; ++pass) {
+        const int from = pass % 2, to = 1 - from, shift = pass * digit_bits;
+        block.each([&](int thread) {
+            Index count = 0;
+            for (Index i = 0; i < n; ++i) count += digit_of(shared.keys[from][i], shift) == Index(thread);
+            shared.counts[thread] = count;
+        });
+        exclusive_sums(block, shared.counts, shared.before);
+        block.each([&](int thread) {
+            Index at = shared.counts[thread];
+            for (Index i = 0; i < n; ++i) {
+                if (digit_of(shared.keys[from][i], shift) != Index(thread)) continue;
+                shared.keys[to][at] = shared.keys[from][i];
+                shared.places[to][at++] = shared.places[from][i];
+            }
+        });
+    }
+}
+
 struct SortOneChunk {
     static constexpr int threads = digits;
-    struct Shared {
-        std::int32_t keys[2][sort_chunk], places[2][sort_chunk];
-        Index counts[digits], before[digits];
-    };
+    using Shared = ChunkShared;
     std::int32_t *sorted_keys, *sorted_places;
     const std::int32_t* keys;
     Index n;
@@ -37,27 +64,7 @@ struct SortOneChunk {
 
     template <class Block>
     MOE_DEVICE void operator()(Block& block, Shared& shared) const {
-        block.each([&](int thread) {
-            for (Index i = Index(thread); i < n; i += threads)
-                shared.keys[0][i] = keys[i], shared.places[0][i] = std::int32_t(i);
-        });
-        for (int pass = 0; pass < passes; ++pass) {
-            const int from = pass % 2, to = 1 - from, shift = pass * digit_bits;
-            block.each([&](int thread) {
-                Index count = 0;
-                for (Index i = 0; i < n; ++i) count += digit_of(shared.keys[from][i], shift) == Index(thread);
-                shared.counts[thread] = count;
-            });
-            exclusive_sums(block, shared.counts, shared.before);
-            block.each([&](int thread) {
-                Index at = shared.counts[thread];
-                for (Index i = 0; i < n; ++i) {
-                    if (digit_of(shared.keys[from][i], shift) != Index(thread)) continue;
-                    shared.keys[to][at] = shared.keys[from][i];
-                    shared.places[to][at++] = shared.places[from][i];
-                }
-            });
-        }
+        sort_one_chunk(block, shared, keys, n, passes);
         block.each([&](int thread) {
             for (Index i = Index(thread); i < n; i += threads) {
                 sorted_keys[i] = shared.keys[passes % 2][i];
@@ -153,12 +160,13 @@ struct MoveDigits {
     }
 };
 
-/// dispatch() from visits sorted by expert; i below max(R, E + 1).
-struct DispatchSorted {
+/// Where dispatch() writes.
+struct DispatchTo {
     std::int32_t *offsets, *row_tokens, *positions;  // (E+1), (R), (N, K)
-    const std::int32_t *experts, *visits;            // (R) sorted
     Index E, K, R;
-    MOE_DEVICE void operator()(Index i) const {
+
+    /// Row and expert i, below max(R, E + 1), from the visits sorted by expert.
+    MOE_DEVICE void write(Index i, const std::int32_t* experts, const std::int32_t* visits) const {
         if (i < R) {
             positions[visits[i]] = std::int32_t(i);
             row_tokens[i] = std::int32_t(Index(visits[i]) / K);
@@ -173,6 +181,30 @@ struct DispatchSorted {
                 high = middle;
         }
         offsets[i] = std::int32_t(low);
+    }
+};
+
+struct DispatchSorted {
+    DispatchTo to;
+    const std::int32_t *experts, *visits;  // (R) sorted
+    MOE_DEVICE void operator()(Index i) const { to.write(i, experts, visits); }
+};
+
+/// All of dispatch() for at most sort_chunk visits, in one block.
+struct DispatchOneChunk {
+    static constexpr int threads = digits;
+    using Shared = ChunkShared;
+    DispatchTo to;
+    const std::int32_t* indices;  // (N, K)
+    int passes;
+
+    template <class Block>
+    MOE_DEVICE void operator()(Block& block, Shared& shared) const {
+        sort_one_chunk(block, shared, indices, to.R, passes);
+        block.each([&](int thread) {
+            for (Index i = Index(thread); i < to.R || i <= to.E; i += threads)
+                to.write(i, shared.keys[passes % 2], shared.places[passes % 2]);
+        });
     }
 };
 
@@ -200,7 +232,7 @@ struct AddByWord {
                 float sum = 0;
                 for (Index i = first + Index(thread / lanes); d < D && i < n && words[i] == word; i += groups) {
                     const Index row = Index(places[i]) / T;
-                    const float part = dy[std::size_t(row) * D + d] / counts[row];
+                    const float part = dy[std::size_t(row) * D + d] / (counts == nullptr ? float(T) : counts[row]);
                     sum += square ? part * part : part;
                 }
                 shared.parts[thread / lanes][thread % lanes] = sum;
