@@ -81,6 +81,10 @@ BackendOptions backendOptions(const Arguments& arguments) {
     options.device = arguments.value("--device").value_or("auto");
     if (options.device != "auto" && options.device != "cpu" && options.device != "cuda")
         throw UsageError("The option --device cannot be '" + options.device + "': it takes auto, cpu or cuda.");
+    options.precision = arguments.value("--precision").value_or(options.precision);
+    if (options.precision != "float32" && options.precision != "tf32" && options.precision != "bf16")
+        throw UsageError("The option --precision cannot be '" + options.precision +
+                         "': it takes float32, tf32 or bf16.");
     options.threads = int(arguments.whole("--threads", 0, 1024).value_or(0));
     return options;
 }

@@ -46,7 +46,7 @@ void benchWindow(const std::function<void(const BenchRow&)>& tell) {
 int serve(const Arguments& a, const BenchOptions& options) {
     for (const char* other : {"--case", "--json"})
         if (a.has(other)) throw UsageError("The option --serve goes with no " + std::string(other) + ".");
-    serve_bench(std::cin, std::cout, {options.device, options.threads});
+    serve_bench(std::cin, std::cout, options.backend);
     return 0;
 }
 
@@ -56,8 +56,9 @@ int run(const Arguments& a) {
     options.others = {std::string(window_case)};
     const bool all = options.cases.empty();
     const bool window = all || std::erase(options.cases, window_case) > 0;
-    options.threads = int(a.whole("--threads", 1, 1024).value_or(1));
-    options.device = backendOptions(a).device;
+    options.backend = backendOptions(a);
+    if (!a.has("--device")) options.backend.device = "cpu";  // what most of the cases are about
+    options.backend.threads = int(a.whole("--threads", 1, 1024).value_or(1));
     if (a.has("--serve")) return serve(a, options);
     const bool json = a.has("--json");
     nlohmann::ordered_json rows = nlohmann::ordered_json::array();
@@ -73,6 +74,7 @@ int run(const Arguments& a) {
         if (!row.goal.empty()) std::cout << "   (" << row.goal << (row.met ? "" : ": missed") << ')';
         std::cout << std::endl;
     };
+    options.on_device = [](const std::string& device) { say("on " + device); };
     if (all || !options.cases.empty()) run_bench(options);
     if (window) benchWindow(options.on_row);
     if (json) printJson({{"rows", rows}});
@@ -103,11 +105,13 @@ Command benchCommand() {
     static const std::string text = notes();
     return {"bench",
             "how fast this machine trains",
-            "[--case NAME]... [--threads N] [--device auto|cpu|cuda] [--json | --serve]",
+            "[--case NAME]... [--threads N] [--device auto|cpu|cuda]\n"
+            "                    [--precision float32|tf32|bf16] [--json | --serve]",
             "",
             {{"--case", "NAME", "only this case", true},
              {"--threads", "N", "threads to compute with (1)"},
-             device_option,
+             {"--device", "auto|cpu|cuda", "what to measure (cpu)"},
+             precision_option,
              json_option,
              {"--serve", "", "time the steps that lines of standard input ask for, beside other programs"}},
             text,

@@ -56,10 +56,12 @@ private:
 /// What reads the weights of models: it lies beside this program.
 H5Program h5Program();
 
-/// --device and --threads.
+/// --device, --precision and --threads.
 BackendOptions backendOptions(const Arguments& arguments);
 
-inline constexpr Option device_option{"--device", "auto|cpu|cuda", "where to compute (auto: the fastest there is)"};
+inline constexpr Option device_option{"--device", "auto|cpu|cuda", "where to compute (auto: the GPU, if there is one)"};
+inline constexpr Option precision_option{"--precision", "float32|tf32|bf16",
+                                         "on a GPU: what large products are rounded to (float32: not at all)"};
 inline constexpr Option threads_option{"--threads", "N", "threads to compute with (0: all cores but one)"};
 inline constexpr Option json_option{"--json", "", "where it succeeds, standard output is one JSON object"};
 inline constexpr Option lessons_option{"--lessons", "DIR", "further lessons from this folder"};

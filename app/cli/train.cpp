@@ -201,10 +201,18 @@ int run(const Arguments& a) {
         if (!fresh.empty()) std::cout.flush();
     };
     bool stopped = false;
+    std::uint64_t notices = 0;
+    const auto tellNotice = [&](const Snapshot& s) {
+        if (std::exchange(notices, s.notices) == s.notices || s.notice.empty()) return;
+        progress.clear();
+        say(s.notice);
+    };
+    tellNotice(*start);
     while (!session.wait_for(0.05)) {
         report();
         if (StopSignals::received() != 0 && !std::exchange(stopped, true)) session.pause();
         const std::shared_ptr<const Snapshot> s = session.take();
+        tellNotice(*s);
         progress.show(double(s->step - first_step) / wanted,
                       "epoch " + std::to_string(s->epoch) + ", " + with_commas(s->step) + " steps, " +
                           with_commas(static_cast<unsigned long long>(s->steps_per_second)) + " steps/s");
@@ -214,6 +222,7 @@ int run(const Arguments& a) {
     progress.clear();
 
     const std::shared_ptr<const Snapshot> end = session.take();
+    tellNotice(*end);
     const std::uint64_t done = end->step - first_step;
     const bool failed = end->state == SessionState::failed;
     save_model_folder(out, model_of(session.save().get()));
@@ -263,8 +272,9 @@ Command trainCommand() {
     return {"train",
             "trains a model and writes it",
             "(--lesson ID | --corpus FILE) --out DIR [--set key=value]... [--seed N]\n"
-            "                    [--epochs N | --steps N] [--device auto|cpu|cuda] [--threads N]\n"
-            "                    [--init FILE.keras] [--no-shuffle] [--lessons DIR] [--json]",
+            "                    [--epochs N | --steps N] [--device auto|cpu|cuda]\n"
+            "                    [--precision float32|tf32|bf16] [--threads N] [--init FILE.keras] [--no-shuffle] "
+            "[--lessons DIR] [--json]",
             "",
             {{"--lesson", "ID", "the text and the settings of this lesson"},
              {"--corpus", "FILE", "a UTF-8 text to learn from, a sentence a line"},
@@ -274,6 +284,7 @@ Command trainCommand() {
              {"--epochs", "N", "passes over the text; with --init, further ones"},
              {"--steps", "N", "steps instead"},
              device_option,
+             precision_option,
              threads_option,
              {"--init", "FILE.keras", "go on from this model (a file or a folder)"},
              {"--no-shuffle", "", "the text's own order in every epoch"},

@@ -176,6 +176,8 @@ struct BackendOptions {
     int threads = 0;              // 0: all cores but one, at least 1
     /// Makes the backend in the place of this program's devices; empty: these.
     std::function<std::unique_ptr<Backend<float>>(const BackendOptions&)> make = {};
+    /// What large products are rounded to before they are multiplied, on a GPU alone: float32 (not at all), tf32, bf16.
+    std::string precision = "float32";
 };
 
 /// The backend to train with: `auto` takes the GPU where there is one. Throws Error with the reason where `device` names

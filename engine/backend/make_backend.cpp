@@ -21,6 +21,13 @@ static std::string why_no_gpu() {
     return found.device->lost() ? found.device->why() + " Start the program again to use it." : "";
 }
 
+static cuda::Precision precision_named(const std::string& name) {
+    if (name == "float32") return cuda::Precision::float32;
+    if (name == "tf32") return cuda::Precision::tf32;
+    if (name == "bf16") return cuda::Precision::bf16;
+    throw UsageError("--precision is \"" + name + "\", but it takes float32, tf32 or bf16.");
+}
+
 std::unique_ptr<Backend<float>> make_backend(const BackendOptions& options) {
     if (options.make) return options.make(options);
     constexpr int most_threads = 256;
@@ -29,11 +36,16 @@ std::unique_ptr<Backend<float>> make_backend(const BackendOptions& options) {
                          std::to_string(most_threads) + ", or 0 for all cores but one.");
     if (options.device != "auto" && options.device != "cpu" && options.device != "cuda")
         throw UsageError("--device is \"" + options.device + "\", but it takes auto, cpu or cuda.");
+    const cuda::Precision precision = precision_named(options.precision);
+    std::string why;
     if (options.device != "cpu") {
-        const std::string why = why_no_gpu();
-        if (why.empty()) return std::make_unique<cuda::CudaBackend>(cuda::found_device().device);
+        why = why_no_gpu();
+        if (why.empty()) return std::make_unique<cuda::CudaBackend>(cuda::found_device().device, precision);
         if (options.device == "cuda") throw Error("CUDA is off. " + why);
     }
+    if (precision != cuda::Precision::float32)
+        throw Error("The precision " + options.precision + " takes a GPU's tensor cores, and the CPU computes here" +
+                    (why.empty() ? "." : ": CUDA is off. " + why));
     return make_cpu_backend(choose_isa(), options.threads == 0 ? default_threads() : std::size_t(options.threads));
 }
 

@@ -26,8 +26,17 @@ struct Run {
     void row(std::string name, double value, std::string unit, std::string goal = "", bool met = true) const {
         if (options.on_row) options.on_row({std::move(name), value, std::move(unit), std::move(goal), met, 0, 0});
     }
-    /// One thread is measured in its own time, so that a busy machine does not matter; several on the wall.
-    double now() const { return options.threads == 1 ? thread_seconds() : wall_seconds(); }
+    /// One thread is measured in its own time, so that a busy machine does not matter; several, and a GPU, on the wall.
+    double now() const { return on_cpu() && options.backend.threads == 1 ? thread_seconds() : wall_seconds(); }
+    bool on_cpu() const { return std::string_view(backend.device()) == "cpu"; }
+    int cores() const { return on_cpu() ? options.backend.threads : 0; }
+    BackendOptions with_threads(int threads) const {
+        BackendOptions o = options.backend;
+        o.threads = threads;
+        return o;
+    }
+    /// One thread of the CPU, for which the goals of single steps are.
+    bool one_thread() const { return on_cpu() && options.backend.threads == 1; }
     double seconds_of(Trainer& trainer, std::size_t steps) const {
         const double start = now();
         for (std::size_t i = 0; i < steps; ++i) trainer.step();
@@ -65,22 +74,25 @@ struct Paced {
         seconds_of(2);
         repetitions = std::max<std::size_t>(1, std::size_t(round / std::max(seconds_of(2) / 2, 1e-7)));
     }
+    /// Without cores there is no floor: what a GPU can do is not known here.
     void round(double cores) {
-        const double before = floor_peak(), took = seconds_of(repetitions) / double(repetitions);
+        const double before = cores > 0 ? floor_peak() : 0, took = seconds_of(repetitions) / double(repetitions);
+        seconds.push_back(took);
+        if (cores == 0) return;
         const double rate = cores * std::max(before, floor_peak()) * 1e9;
         const double memory = bytes > 0 && cores == 1 ? bytes / (copy_rate() * 1e9) : 0;  // of several: not known
         const double floor = std::max(flop / rate, memory);
-        seconds.push_back(took), floors.push_back(floor), ratios.push_back(took / floor);
+        floors.push_back(floor), ratios.push_back(took / floor);
     }
     /// `unit` of `scale` to a second; `most`: of the floor, 0 without a goal.
     void tell(const Run& run, const std::string& name, const char* unit, double scale, double most) const {
-        const double over = median(ratios);
+        const double over = ratios.empty() ? 0 : median(ratios);
         BenchRow row{name,
                      median(seconds) * scale,
                      unit,
                      most > 0 ? "at most " + to_text(most) + " x" : "",
                      most == 0 || over <= most,
-                     median(floors) * scale,
+                     floors.empty() ? 0 : median(floors) * scale,
                      over};
         if (run.options.on_row) run.options.on_row(row);
     }
@@ -114,10 +126,15 @@ void step(const Run& run) {
         p.prepare();
     }
     for (int i = 0; i < rounds_a_second; ++i)
-        for (Paced& p : all) p.round(run.options.threads);
-    const bool one = run.options.threads == 1;
-    for (std::size_t i = 0; i < all.size(); ++i)
-        all[i].tell(run, seed_name(sizes[i]), "us", 1e6, one && sizes[i].B >= 32 ? step_goal(sizes[i].B) : 0);
+        for (Paced& p : all) p.round(run.cores());
+    const bool one = run.one_thread();
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        const double us = median(all[i].seconds) * 1e6;
+        if (!run.on_cpu() && sizes[i].V == 2000 && sizes[i].B == 32)  // the goal is for a GPU of an H100's class
+            run.row(seed_name(sizes[i]), us, "us", "at most 30", us <= 30);
+        else
+            all[i].tell(run, seed_name(sizes[i]), "us", 1e6, one && sizes[i].B >= 32 ? step_goal(sizes[i].B) : 0);
+    }
 }
 
 /// The model that a new user meets, as it is trained there.
@@ -148,7 +165,7 @@ void threads(const Run& run) {
         double goal;
     };
     for (const Shared& s : {Shared{{2000, 32}, 1.5}, Shared{{8000, 128}, 1.75}}) {
-        const auto alone = make_backend({run.options.device, 1}), both = make_backend({run.options.device, most});
+        const auto alone = make_backend(run.with_threads(1)), both = make_backend(run.with_threads(most));
         const auto one = s.seed.trainer(*alone), two = s.seed.trainer(*both);
         const auto wall = [](Trainer& trainer, std::size_t steps) {
             const double start = wall_seconds();
@@ -174,7 +191,7 @@ void mixture(const Run& run) {
         double share;  // of the floor's speed that is asked for, in percent; 0: none
     };
     const auto measured = [&](std::size_t D, std::size_t E) {
-        const auto backend = make_backend({run.options.device, run.options.threads});  // frees the layer's memory
+        const auto backend = make_backend(run.options.backend);  // frees the layer's memory
         MixtureStep layer(*backend, D, E, tokens);
         Paced p;
         p.seconds_of = [&](std::size_t steps) {
@@ -184,15 +201,16 @@ void mixture(const Run& run) {
         };
         p.flop = layer.flop(), p.bytes = layer.weight_bytes();
         p.prepare();
-        for (int i = 0; i < rounds_a_second; ++i) p.round(run.options.threads);
+        for (int i = 0; i < rounds_a_second; ++i) p.round(run.cores());
         return p;
     };
-    const bool one = run.options.threads == 1;
+    const bool one = run.one_thread();
     for (const Layer& l : {Layer{256, 8, 80}, Layer{256, 64, 70}}) {
         const Paced p = measured(l.D, l.E);
-        std::vector<double> shares;
         const std::string name = "mixture of width " + std::to_string(l.D) + ", " + std::to_string(l.E) + " experts";
         p.tell(run, name, "ms", 1e3, 0);
+        if (p.ratios.empty()) continue;
+        std::vector<double> shares;
         for (std::size_t i = 0; i < p.ratios.size(); ++i) shares.push_back(100 / p.ratios[i]);
         const double share = median(shares);
         run.row(name + ": of the floor's speed", share, "%", one ? "at least " + to_text(l.share) : "",
@@ -267,7 +285,7 @@ void watching(const Run& run) {
     all.push_back({"a probe of 512 words", setup, 1.03});
     for (const Watched& w : all) {
         SessionOptions options;
-        options.backend = {run.options.device, 1};
+        options.backend = run.with_threads(1);
         TrainingSession alone(options), shown(options);
         std::uint64_t steps = 200;
         for (TrainingSession* session : {&alone, &shown}) {
@@ -298,7 +316,7 @@ void trace(const Run& run) {
         const auto trainer = t.seed.trainer(run.backend);
         run.seconds_of(*trainer, 3);
         const auto state = std::make_shared<const RunState>(trainer->state());
-        Tracer tracer({run.options.device, run.options.threads});
+        Tracer tracer(run.options.backend);
         std::vector<double> milliseconds;
         for (int i = 0; i < 31; ++i) {
             const double start = run.now();
@@ -343,7 +361,7 @@ void scrub(const Run& run) {
         s.setup.experiment.train.epochs = 1'000'000'000;
         const std::string name = std::string(s.name) + ", " + with_commas(s.steps) + " steps";
         SessionOptions options;
-        options.backend = {run.options.device, 1};
+        options.backend = run.with_threads(1);
         TrainingSession session(options), without(options);
         without.set_checkpoint_budget(0);
         for (TrainingSession* each : {&session, &without}) {
@@ -400,18 +418,20 @@ struct BenchCase {
     const char* name;
     const char* help;
     void (*run)(const Run&);
+    bool of_cpu = false;  // asks about the CPU alone
 };
 
 /// A new case is its function and a line here.
 constexpr BenchCase cases[] = {
-    {"peak", "fused multiply-adds that one core does, by width of register", peak},
+    {"peak", "fused multiply-adds that one core does, by width of register", peak, true},
     {"step", "training steps of the seed model, V words x B examples, against the floor of their FLOP at the peak",
      step},
     {"tutorial", "all epochs of the model that a new user meets", tutorial},
-    {"threads", "what a second thread gains", threads},
+    {"threads", "what a second thread gains", threads, true},
     {"mixture", "the mixture layer with 8 to 2,048 experts, against the floor of its FLOP and its memory", mixture},
-    {"allocations", "calls of malloc and its relatives in training steps", allocations},
-    {"watching", "what a step costs more while a window shows the model, by the length of the probe text", watching},
+    {"allocations", "calls of malloc and its relatives in training steps", allocations, true},
+    {"watching", "what a step costs more while a window shows the model, by the length of the probe text", watching,
+     true},
     {"trace", "a batch evaluated op by op, with every value and gradient, as stepping through it shows them", trace},
     {"scrub", "the time machine: what checkpoints cost training, and how soon any step of a run is shown", scrub},
     {"memorised", "whether steps slow down once a text is known by heart (denormal numbers)", memorised},
@@ -441,9 +461,17 @@ std::string bench_case_help(const std::string& name) {
 
 void run_bench(const BenchOptions& options) {
     for (const std::string& name : options.cases) find(name, options.others);  // before the first takes its time
-    const auto backend = make_backend({options.device, options.threads});
+    const auto backend = make_backend(options.backend);
     const Run run{options, *backend};
-    for (const std::string& name : options.cases.empty() ? bench_cases() : options.cases) find(name).run(run);
+    if (options.on_device) options.on_device(backend->name());
+    for (const std::string& name : options.cases.empty() ? bench_cases() : options.cases) {
+        const BenchCase& c = find(name);
+        if (!c.of_cpu || run.on_cpu())
+            c.run(run);
+        else if (!options.cases.empty())
+            throw UsageError("The bench case '" + name +
+                             "' asks about the CPU alone; leave out --device, or take cpu.");
+    }
 }
 
 }  // namespace moe

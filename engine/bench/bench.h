@@ -1,4 +1,6 @@
 #pragma once
+#include "engine/backend/backend.h"
+
 #include <functional>
 #include <string>
 #include <vector>
@@ -19,8 +21,9 @@ struct BenchRow {
 struct BenchOptions {
     std::vector<std::string> cases;   // names of bench_cases(); empty: all
     std::vector<std::string> others;  // cases of the caller's own, for the sentence about a name that nobody knows
-    int threads = 1;
-    std::string device = "auto";
+    BackendOptions backend{"cpu", 1};
+    std::function<void(const std::string&)>
+        on_device;                                // called once with the device that is measured, as people name it
     std::function<void(const BenchRow&)> on_row;  // called on the calling thread as each figure is there
 };
 
@@ -30,8 +33,8 @@ std::vector<std::string> bench_cases();
 /// One line that says what a case measures. Throws UsageError for a name that bench_cases() lacks.
 std::string bench_case_help(const std::string& name);
 
-/// Runs the cases and reports each figure. Takes seconds; runs on the calling thread. Throws UsageError for an unknown
-/// case, Error where the device is missing.
+/// Runs the cases and reports each figure. Those that ask about the CPU alone are left out on another device. Takes
+/// seconds; runs on the calling thread. Throws UsageError for an unknown case, Error where the device is missing.
 void run_bench(const BenchOptions& options);
 
 }  // namespace moe

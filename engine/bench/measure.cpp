@@ -36,11 +36,12 @@ double copy_rate() {
 
 // Assembly, so that no compiler shortens the chains and no build flag is needed. All registers hold zeros.
 #define MOE_FMA(r, i) "vfmadd231ps %%" r "14, %%" r "15, %%" r #i "\n"
-#define MOE_TWELVE_FMAS(r)                                                                                          \
-    MOE_FMA(r, 0)                                                                                                   \
-    MOE_FMA(r, 1)                                                                                                   \
-    MOE_FMA(r, 2) MOE_FMA(r, 3) MOE_FMA(r, 4) MOE_FMA(r, 5) MOE_FMA(r, 6) MOE_FMA(r, 7) MOE_FMA(r, 8) MOE_FMA(r, 9) \
-        MOE_FMA(r, 10) MOE_FMA(r, 11)
+#define MOE_TWELVE_FMAS(r) \
+    MOE_FMA(r, 0)          \
+    MOE_FMA(r, 1)          \
+    MOE_FMA(r, 2)          \
+    MOE_FMA(r, 3)          \
+    MOE_FMA(r, 4) MOE_FMA(r, 5) MOE_FMA(r, 6) MOE_FMA(r, 7) MOE_FMA(r, 8) MOE_FMA(r, 9) MOE_FMA(r, 10) MOE_FMA(r, 11)
 #define MOE_MUL_ADD(i, j) "mulps %%xmm14, %%xmm" #i "\naddps %%xmm15, %%xmm" #j "\n"
 #define MOE_LOOP(before, body, after)                                                                             \
     asm volatile(before ".p2align 6\n1:\n" body "dec %0\njnz 1b\n" after                                          \

@@ -98,7 +98,10 @@ void DeviceRace::measure(const std::stop_token& stop, const Experiment& experime
             try {
                 Experiment wide = experiment;
                 wide.model.embedding_dim = wide.model.hidden_dim = width;
-                const auto backend = make_backend({device, options.threads, options.make});
+                BackendOptions own = options;
+                own.device = device;
+                if (device == "cpu") own.precision = "float32";
+                const auto backend = make_backend(own);
                 Trainer trainer(*backend, resolve(wide, *corpus, default_memory_limit()), corpus);
                 steps_per_second(stop, trainer, warm_up_seconds);
                 const double reached = steps_per_second(stop, trainer, race_seconds);

@@ -30,8 +30,7 @@ public:
     explicit Worker(SessionOptions options)
         : options_(std::move(options)),
           speed_(options_.speed_limit),
-          viewer_({options_.backend.device, 1, options_.backend.make}, options_.memory_limit, options_.patience,
-                  options_.gives_way) {
+          viewer_(one_thread(options_.backend), options_.memory_limit, options_.patience, options_.gives_way) {
         auto first = std::make_shared<Snapshot>();
         first->loss = first->accuracy = std::numeric_limits<double>::quiet_NaN();
         first->speed_limit = speed_;
@@ -199,7 +198,9 @@ public:
     }
 
     void set_device(const std::string& device) {
-        const std::string before = std::exchange(options_.backend.device, device);
+        const BackendOptions before = options_.backend;
+        options_.backend.device = device;
+        if (device == "cpu") options_.backend.precision = "float32";
         try {
             if (!run_) {
                 make_backend(options_.backend);
@@ -209,7 +210,7 @@ public:
             setup.state = guarded([this] { return run_->trainer->state(); });
             replace_run(std::move(setup));
         } catch (...) {
-            options_.backend.device = before;
+            options_.backend = before;
             throw;
         }
         ++branch_;  // what was replayed elsewhere has other bits
@@ -305,6 +306,10 @@ public:
 
 private:
     using Clock = std::chrono::steady_clock;
+    static BackendOptions one_thread(BackendOptions options) {
+        options.threads = 1;
+        return options;
+    }
     static constexpr std::uint64_t no_limit = std::numeric_limits<std::uint64_t>::max();
 
     /// `whole`: with the probe's way through the model and the curves, else the run's state alone.
@@ -356,6 +361,7 @@ private:
             feed.timeline = run_->timeline.share();
             feed.initial = run_->trainer->initial();
             feed.device = run_->backend->device();
+            feed.precision = feed.device == "cpu" ? "float32" : options_.backend.precision;
             feed.probe = run_->setup.probe;
             feed.focus = run_->setup.focus;
             if (whole && viewer_.in_use() && state_ != SessionState::running) feed.tip = tip();
@@ -387,6 +393,7 @@ private:
     SessionOptions on_cpu() const {
         SessionOptions options = options_;
         options.backend.device = "cpu";
+        options.backend.precision = "float32";
         return options;
     }
 

@@ -175,7 +175,8 @@ void Viewer::work(std::unique_lock<std::mutex>& lock) {
     lock.unlock();
     if (branch != branch_) {
         replayer_.reset();
-        if (options_.device != feed.device) tracer_.reset(), options_.device = feed.device;
+        if (options_.device != feed.device)
+            tracer_.reset(), options_.device = feed.device, options_.precision = feed.precision;
         norms_.clear();
         past_ = {};
         branch_ = branch;
@@ -221,6 +222,7 @@ void Viewer::work(std::unique_lock<std::mutex>& lock) {
 bool Viewer::leave_device() {
     if (options_.device == "cpu") return false;
     options_.device = "cpu";
+    options_.precision = "float32";
     replayer_.reset();
     tracer_.reset();
     return true;

@@ -25,7 +25,7 @@ struct ViewFeed {
     std::shared_ptr<const Timeline> timeline;  // null: nothing to look at
     std::shared_ptr<const Snapshot> newest;
     std::shared_ptr<const RunState> initial;  // where the run began, if not with the seed's own weights
-    std::string device;                       // that the run is trained on
+    std::string device, precision;  // that the run is trained on
     std::string probe;
     std::size_t focus = 0;
     std::shared_ptr<const Checkpoint> tip;  // the newest moment, where it is known

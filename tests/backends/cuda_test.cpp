@@ -133,6 +133,100 @@ TEST_CASE("products of every tile, in one part and in several, by offsets that l
     }
 }
 
+TEST_CASE("tensor cores: products of rounded numbers, summed in float") {
+    const auto round_to = [](float x, int dropped) {  // by arithmetic, not by bits
+        int exponent = 0;
+        const double mantissa = std::frexp(double(x), &exponent), unit = std::ldexp(1.0, dropped - 24);
+        return std::ldexp(std::nearbyint(mantissa / unit) * unit, exponent);
+    };
+    struct Case {
+        cuda::Precision precision;
+        int dropped;  // bits of the mantissa
+        int processors;
+        std::size_t R, I, O, E;
+    };
+    using P = cuda::Precision;
+    for (const Case& c : {Case{P::tf32, 13, 4, 90, 70, 65, 1}, Case{P::bf16, 16, 4, 90, 70, 65, 1},
+                          Case{P::tf32, 13, 1, 260, 130, 129, 1}, Case{P::bf16, 16, 1, 300, 100, 140, 2},
+                          Case{P::tf32, 13, 2, 500, 64, 96, 3}}) {
+        const Emulated emulated(c.processors);
+        CAPTURE(c.dropped);
+        CAPTURE(c.R);
+        cuda::CudaBackend b(std::make_shared<cuda::Device>(cuda::emulator_module()), c.precision);
+        CHECK(b.name().ends_with(c.precision == P::tf32 ? "TF32" : "BF16"));
+        const std::vector<float> x = numbers(c.R * c.I, 1), w = numbers(c.E * c.I * c.O, 2),
+                                 bias = numbers(c.E * c.O, 3), dy = numbers(c.R * c.O, 4);
+        std::vector<std::int32_t> offsets(c.E + 1, 0);
+        for (std::size_t e = 1; e <= c.E; ++e) offsets[e] = std::int32_t(c.R * e / c.E);
+        std::vector<double> y(c.R * c.O), dx(c.R * c.I), dw(w.size()), db(bias.size());
+        double error = 0, scale = 0;  // of the rounding itself
+        for (std::size_t e = 0; e < c.E; ++e)
+            for (auto r = std::size_t(offsets[e]); r < std::size_t(offsets[e + 1]); ++r)
+                for (std::size_t o = 0; o < c.O; ++o) {
+                    double sum = double(bias[e * c.O + o]), exact = sum;
+                    const double slope = round_to(dy[r * c.O + o], c.dropped);
+                    for (std::size_t i = 0; i < c.I; ++i) {
+                        const std::size_t at = (e * c.I + i) * c.O + o;
+                        const double left = round_to(x[r * c.I + i], c.dropped), right = round_to(w[at], c.dropped);
+                        sum += left * right;
+                        exact += double(x[r * c.I + i]) * double(w[at]);
+                        dx[r * c.I + i] += slope * right;
+                        dw[at] += left * slope;
+                    }
+                    y[r * c.O + o] = sum;
+                    db[e * c.O + o] += double(dy[r * c.O + o]);  // no product: not rounded
+                    error += (sum - exact) * (sum - exact), scale += exact * exact;
+                }
+        const auto tx = on(b, {{c.R, c.I, 1}}, x), tw = on(b, {{c.E, c.I, c.O}}, w), tb = on(b, {{c.E, c.O, 1}}, bias),
+                   tdy = on(b, {{c.R, c.O, 1}}, dy), ty = b.allocate({{c.R, c.O, 1}}),
+                   tdx = b.allocate({{c.R, c.I, 1}}), tdw = b.allocate({{c.E, c.I, c.O}}),
+                   tdb = b.allocate({{c.E, c.O, 1}});
+        const Ids to = b.allocate_ids({{c.E + 1, 1, 1}});
+        b.upload(to, offsets.data());
+        b.grouped_dense(ty, tx, tw, tb, to);
+        b.grouped_dense_backward(tdx, tdw, tdb, tdy, tx, tw, to);
+        // Halves are rounded another way by nearbyint: one in thousands of numbers.
+        CHECK(worst_difference(off(b, ty), y) < 2e-3);
+        CHECK(worst_difference(off(b, tdx), dx) < 2e-3);
+        CHECK(worst_difference(off(b, tdw), dw) < 2e-3);
+        CHECK(worst_difference(off(b, tdb), db) < 2e-4);
+        const double nmse = error / scale;
+        CHECK(nmse > (c.precision == P::tf32 ? 1e-9 : 1e-7));  // it is rounded, and by as much as it says
+        CHECK(nmse < (c.precision == P::tf32 ? 1e-6 : 1e-4));
+    }
+    const Emulated emulated;
+    emulator.tensor_cores = false;
+    CHECK(refusal([] {
+              cuda::CudaBackend(std::make_shared<cuda::Device>(cuda::emulator_module()), P::bf16);
+          }).find("compute capability 8.0") != std::string::npos);
+    CHECK(refusal([] {
+              make_backend({"cpu", 1, {}, "tf32"});
+          }) == "The precision tf32 takes a GPU's tensor cores, and the CPU computes here.");
+    CHECK(refusal([] {
+              make_backend({"cpu", 1, {}, "half"});
+          }) == "--precision is \"half\", but it takes float32, tf32 or bf16.");
+}
+
+TEST_CASE("training in tf32 and bf16 follows the run in float32") {
+    const auto corpus = text();
+    std::vector<double> losses[3];
+    for (const auto precision : {cuda::Precision::float32, cuda::Precision::tf32, cuda::Precision::bf16}) {
+        const Emulated emulated;
+        cuda::CudaBackend b(std::make_shared<cuda::Device>(cuda::emulator_module()), precision);
+        Experiment e = small_experiment("token", "top_k");  // enough rows for the tensor cores
+        e.model.embedding_dim = e.model.hidden_dim = 64;
+        e.train.batch_size = 14;
+        const auto trainer = trainer_on(b, e);
+        for (int i = 0; i < 40; ++i) losses[int(precision)].push_back(trainer->step().loss);
+    }
+    CHECK(losses[1] != losses[0]);
+    CHECK(losses[2] != losses[0]);
+    for (std::size_t i = 0; i < 40; ++i) {
+        CHECK(losses[1][i] == doctest::Approx(losses[0][i]).epsilon(0.01));
+        CHECK(losses[2][i] == doctest::Approx(losses[0][i]).epsilon(0.05));
+    }
+}
+
 TEST_CASE("no op depends on the order of blocks, nor of threads between two barriers") {
     std::size_t compared = 0;
     for (const int processors : {1, 300})

@@ -18,6 +18,7 @@ namespace moe::cuda {
 /// How the emulated device behaves; for all queues.
 struct EmulatorSettings {
     int processors = 4;
+    bool tensor_cores = true;
     bool backwards = false;    // blocks and threads in reverse: what depends on their order shows
     std::string why_not;       // open() fails with this
     std::int64_t fail_at = 0;  // the call that fails, counted from 1; 0: none
@@ -27,27 +28,27 @@ struct EmulatorSettings {
     std::vector<std::int32_t> recorded;  // kernels of the last graph, by their places in Kernels
 
     void reset() {
-        processors = 4, backwards = false, why_not.clear(), fail_at = 0, failure = failed;
+        processors = 4, tensor_cores = true, backwards = false, why_not.clear(), fail_at = 0, failure = failed;
         calls = calls_after_failure = 0, has_failed = false;
     }
 };
 inline EmulatorSettings emulator;
 
+template <int count>
 struct EmulatedBlock {
     template <class T>
     class Private {
     public:
-        Private() : values_(new std::array<T, 1024>) {
+        Private() : values_(new std::array<T, std::size_t(count)>) {
             std::memset(static_cast<void*>(values_.get()), 0xff, sizeof(*values_));
         }
         T& operator[](int thread) { return (*values_)[std::size_t(thread)]; }
 
     private:
-        std::unique_ptr<std::array<T, 1024>> values_;
+        std::unique_ptr<std::array<T, std::size_t(count)>> values_;
     };
 
     Grid at;
-    int count = 0;
     bool backwards = false;
 
     Index x() const { return at.x; }
@@ -58,6 +59,11 @@ struct EmulatedBlock {
     template <class F>
     void each(F f) {
         for (int i = 0; i < count; ++i) f(backwards ? count - 1 - i : i);
+    }
+
+    template <class T, bool a_runs, bool b_runs>
+    void multiply(int thread, const TileShared<T>& shared, TileOwn<T>& own) {
+        multiply_apart<T, a_runs, b_runs>(thread, shared, own);
     }
 };
 
@@ -71,9 +77,8 @@ void emulate(const Grid& grid, const void* args) {
     for (std::uint64_t i = 0; i < blocks; ++i) {
         const std::uint64_t b = emulator.backwards ? blocks - 1 - i : i;
         std::memset(static_cast<void*>(shared.get()), 0xff, sizeof(*shared));
-        EmulatedBlock block{{Index(b % grid.x), Index(b / grid.x % grid.y), Index(b / grid.x / grid.y)},
-                            K::threads,
-                            emulator.backwards};
+        EmulatedBlock<K::threads> block{{Index(b % grid.x), Index(b / grid.x % grid.y), Index(b / grid.x / grid.y)},
+                                        emulator.backwards};
         kernel(block, *shared);
     }
 }
@@ -145,6 +150,7 @@ inline const Module& emulator_module() {
         },
         [](void*) { return "emulator"; },
         [](void*) { return std::int32_t(emulator.processors); },
+        [](void*) { return std::int32_t(emulator.tensor_cores); },
         [](void*) { return "The GPU (emulator) failed while computing: a test wants it so."; },
         [](void* queue, std::size_t bytes, void** memory) {
             if (const Status s = emulated_call()) return s;

@@ -14,11 +14,18 @@ namespace moe::cuda {
 
 using std::size_t;
 
-CudaBackend::CudaBackend(std::shared_ptr<Device> device) : queue_(std::move(device)) {}
+CudaBackend::CudaBackend(std::shared_ptr<Device> device, Precision precision)
+    : queue_(std::move(device)), precision_(precision) {
+    if (precision != Precision::float32 && !queue_.tensor_cores())
+        throw Error("The GPU (" + queue_.name() +
+                    ") has no tensor cores for tf32 and bf16, which take compute capability 8.0 (Ampere, 2020); leave "
+                    "out --precision.");
+}
 CudaBackend::~CudaBackend() = default;
 
 std::string CudaBackend::name() const {
-    return "CUDA · " + queue_.name();
+    constexpr const char* suffixes[] = {"", " · TF32", " · BF16"};
+    return "CUDA · " + queue_.name() + suffixes[int(precision_)];
 }
 
 // --- memory

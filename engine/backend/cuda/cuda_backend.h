@@ -15,7 +15,8 @@ public:
     using T = float;
 
     /// Throws Error with the reason where the device cannot be used.
-    explicit CudaBackend(std::shared_ptr<Device> device);
+    /// `precision`: of large products alone, by tensor cores; takes compute capability 8.0.
+    explicit CudaBackend(std::shared_ptr<Device> device, Precision precision = Precision::float32);
     ~CudaBackend() override;
 
     std::string name() const override;
@@ -109,6 +110,7 @@ private:
     Groups groups_of(const char* op, Ids offsets, std::size_t rows);
 
     DeviceQueue queue_;
+    const Precision precision_;
     IdLedger ids_;
     Plan* recording_ = nullptr;  // where tasks go instead of the queue
     void* scratch_ = nullptr;

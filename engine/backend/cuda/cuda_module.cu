@@ -33,6 +33,61 @@ public:
         f(int(threadIdx.x));
         __syncthreads();
     }
+
+    /// One step of the depth by tensor cores. Fragments: PTX ISA, mma.m16n8k8 (tf32) and mma.m16n8k16 (bf16).
+    template <class T, bool a_runs, bool b_runs>
+    MOE_DEVICE void multiply(int thread, const TileShared<T>& shared, TileOwn<T>& own) {
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
+        const int t = thread % 4, g = thread % 32 / 4;
+        const auto a = [&](int k, int row) { return shared.a[Place<T, a_runs>::at(k, row, T::rows)]; };
+        const auto b = [&](int k, int column) { return shared.b[Place<T, b_runs>::at(k, column, T::columns)]; };
+        constexpr bool tf32 = T::precision == Precision::tf32;
+        constexpr int step = tf32 ? 8 : 16;
+        _Pragma("unroll 1")  // more at once would not fit the registers
+            for (int k0 = 0; k0 < T::depth; k0 += step) {
+            std::uint32_t left[T::down][4], right[T::across][2];
+            MOE_UNROLL for (int i = 0; i < T::down; ++i) MOE_UNROLL for (int r = 0; r < 4; ++r) left[i][r] =
+                pack<T::precision>(a, k0 + (tf32 ? t + r / 2 * 4 : 2 * t + r / 2 * 8), T::row(thread, i) + r % 2 * 8);
+            MOE_UNROLL for (int j = 0; j < T::across; ++j) MOE_UNROLL for (int r = 0; r < 2; ++r) right[j][r] =
+                pack<T::precision>(b, k0 + (tf32 ? t + r * 4 : 2 * t + r * 8), T::column(thread, j) + g);
+            MOE_UNROLL for (int i = 0; i < T::down; ++i) MOE_UNROLL for (int j = 0; j < T::across; ++j)
+                multiply_fragments<T::precision>(own.sums.of[i][j], left[i], right[j]);
+        }
+#else
+        __trap();  // tensor_cores() says that this GPU has none that take these
+#endif
+    }
+
+private:
+    /// One tf32 number, or the bf16 ones of k and k + 1, the first in the lower half.
+    template <Precision precision, class At>
+    MOE_DEVICE static std::uint32_t pack(At at, int k, int across) {
+        std::uint32_t packed = 0;
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
+        if constexpr (precision == Precision::tf32)
+            asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(packed) : "f"(at(k, across)));
+        else
+            asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(at(k + 1, across)), "f"(at(k, across)));
+#endif
+        return packed;
+    }
+
+    template <Precision precision>
+    MOE_DEVICE static void multiply_fragments(float (&sums)[4], const std::uint32_t (&a)[4],
+                                              const std::uint32_t (&b)[2]) {
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
+        if constexpr (precision == Precision::tf32)
+            asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
+                "{%0,%1,%2,%3};"
+                : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+        else
+            asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
+                "{%0,%1,%2,%3};"
+                : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#endif
+    }
 };
 
 template <class K>
@@ -67,7 +122,7 @@ const Launchers& launchers() {
 struct Queue {
     cudaStream_t stream = nullptr, beside = nullptr;
     cudaEvent_t shadowed = nullptr;
-    int processors = 0;
+    int processors = 0, capability = 0;
     char device[256] = "";
     char error[512] = "";
 
@@ -115,7 +170,8 @@ bool find_device(Queue& q, char* why, std::size_t why_size) {
     cudaDeviceGetAttribute(&properties[1], cudaDevAttrComputeCapabilityMinor, 0);
     cudaDeviceGetAttribute(&properties[2], cudaDevAttrMultiProcessorCount, 0);
     q.processors = properties[2];
-    if (properties[0] * 10 + properties[1] < 75) {
+    q.capability = properties[0] * 10 + properties[1];
+    if (q.capability < 75) {
         char which[320];
         std::snprintf(which, sizeof which, "%s has compute capability %d.%d", about.name, properties[0], properties[1]);
         return refuse(why, why_size, "The GPU is too old: %s, and 7.5 (Turing, 2018) is needed.", which);
@@ -163,6 +219,9 @@ const char* device_name(void* queue) {
 }
 std::int32_t processors(void* queue) {
     return queue_of(queue).processors;
+}
+std::int32_t tensor_cores(void* queue) {
+    return queue_of(queue).capability >= 80 ? 1 : 0;
 }
 const char* last_error(void* queue) {
     return queue_of(queue).error;
@@ -246,9 +305,9 @@ Status wait_beside(void* queue) {
 }
 
 constexpr Module functions = {
-    kernels_version(), open_queue,      close_queue,   device_name,     processors, last_error,
-    allocate,          allocate_pinned, release,       release_pinned,  put,        wait,
-    make_graph,        run_graph,       release_graph, copy_out_beside, wait_beside};
+    kernels_version(), open_queue,      close_queue,     device_name,    processors, tensor_cores, last_error,
+    allocate,          allocate_pinned, release,         release_pinned, put,        wait,         make_graph,
+    run_graph,         release_graph,   copy_out_beside, wait_beside};
 
 }  // namespace
 }  // namespace moe::cuda

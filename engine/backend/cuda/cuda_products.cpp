@@ -17,28 +17,37 @@ constexpr size_t up(size_t value, size_t step) {
 
 struct TileChoice {
     enum { small, middle, large } tile = small;
+    Precision precision = Precision::float32;
     Index parts = 1;  // of the depth, where there would be too few blocks for the processors
 };
 
 /// For `groups` results of rows x columns each. The larger tile multiplies more for what it loads, if there are enough.
-TileChoice choose_tile(size_t groups, size_t rows, size_t columns, size_t depth, int processors) {
+TileChoice choose_tile(size_t groups, size_t rows, size_t columns, size_t depth, int processors, Precision precision) {
     const auto blocks = [&](auto tile) {
         using Of = decltype(tile);
         return groups * up(rows, size_t(Of::rows)) * up(columns, size_t(Of::columns));
     };
-    const auto fits = [&](auto tile) {
-        using Of = decltype(tile);
-        return 4 * std::min(rows, columns) >= 3 * size_t(Of::rows) && blocks(tile) >= size_t(processors);
-    };
-    if (fits(LargeTile{})) return {TileChoice::large, 1};
-    if (fits(MiddleTile{})) return {TileChoice::middle, 1};
+    const auto filled = [&](auto tile) { return 4 * std::min(rows, columns) >= 3 * size_t(decltype(tile)::rows); };
+    const auto fits = [&](auto tile) { return filled(tile) && blocks(tile) >= size_t(processors); };
+    if (precision != Precision::float32 && filled(MiddleTensorTile<Precision::tf32>{}) && depth >= 32)
+        return {fits(LargeTensorTile<Precision::tf32>{}) ? TileChoice::large : TileChoice::middle, precision, 1};
+    if (fits(LargeTile{})) return {TileChoice::large, Precision::float32, 1};
+    if (fits(MiddleTile{})) return {TileChoice::middle, Precision::float32, 1};
     constexpr size_t least_depth = 128, most_parts = 32;
     const size_t wanted = size_t(processors) / std::max<size_t>(blocks(SmallTile{}), 1);
-    return {TileChoice::small, Index(std::max<size_t>(std::min({wanted, depth / least_depth, most_parts}), 1))};
+    return {TileChoice::small, Precision::float32,
+            Index(std::max<size_t>(std::min({wanted, depth / least_depth, most_parts}), 1))};
+}
+
+template <Precision precision, class F>
+void with_tensor_tile(const TileChoice& choice, F f) {
+    return choice.tile == TileChoice::large ? f(LargeTensorTile<precision>{}) : f(MiddleTensorTile<precision>{});
 }
 
 template <class F>
 void with_tile(const TileChoice& choice, F f) {
+    if (choice.precision == Precision::tf32) return with_tensor_tile<Precision::tf32>(choice, f);
+    if (choice.precision == Precision::bf16) return with_tensor_tile<Precision::bf16>(choice, f);
     switch (choice.tile) {
         case TileChoice::small:
             return f(SmallTile{});
@@ -72,7 +81,7 @@ Groups CudaBackend::groups_of(const char* op, Ids offsets, size_t rows) {
 void CudaBackend::forward(Tensor<T> y, T* with_f, Tensor<T> x, const T* w, const T* b, Groups groups, Activation f) {
     const size_t R = x.dim(0), I = x.dim(1), O = y.dim(1);
     if (R == 0) return;
-    const TileChoice choice = choose_tile(groups.E, up(R, groups.E), O, I, queue_.processors());
+    const TileChoice choice = choose_tile(groups.E, up(R, groups.E), O, I, queue_.processors(), precision_);
     T* const to = choice.parts == 1 ? y.raw() : static_cast<T*>(scratch_bytes(choice.parts * y.count() * sizeof(T)));
     with_tile(choice, [&](auto tile) {
         using Of = decltype(tile);
@@ -88,7 +97,7 @@ void CudaBackend::inputs(Tensor<T> dx, Tensor<T> dy, const T* w, Groups groups, 
                          Activation f) {
     const size_t R = dy.dim(0), O = dy.dim(1), I = dx.dim(1);
     if (R == 0) return;
-    const TileChoice choice = choose_tile(groups.E, up(R, groups.E), I, O, queue_.processors());
+    const TileChoice choice = choose_tile(groups.E, up(R, groups.E), I, O, queue_.processors(), precision_);
     T* const to = choice.parts == 1 ? dx.raw() : static_cast<T*>(scratch_bytes(choice.parts * dx.count() * sizeof(T)));
     with_tile(choice, [&](auto tile) {
         using Of = decltype(tile);
@@ -104,7 +113,7 @@ void CudaBackend::inputs(Tensor<T> dx, Tensor<T> dy, const T* w, Groups groups, 
 void CudaBackend::weights(const AdamState& w, const AdamState& b, Tensor<T> x, Tensor<T> dy, Groups groups,
                           bool update) {
     const size_t E = groups.E, R = x.dim(0), I = x.dim(1), O = dy.dim(1);
-    const TileChoice choice = choose_tile(E, I, O, up(R, E), queue_.processors());
+    const TileChoice choice = choose_tile(E, I, O, up(R, E), queue_.processors(), precision_);
     const size_t of_w = E * I * O, of_b = E * O;
     T *dw = w.g, *db = b.g;
     if (choice.parts > 1) {

@@ -23,6 +23,7 @@ DeviceQueue::DeviceQueue(std::shared_ptr<Device> device) : device_(std::move(dev
     if (queue_ == nullptr) throw Error(why);
     name_ = module_.device(queue_);
     processors_ = module_.processors(queue_);
+    tensor_cores_ = module_.tensor_cores(queue_) != 0;
 }
 
 DeviceQueue::~DeviceQueue() {

@@ -40,6 +40,7 @@ public:
 
     const std::string& name() const { return name_; }
     int processors() const { return processors_; }
+    bool tensor_cores() const { return tensor_cores_; }
 
     void* allocate(std::size_t bytes);         // zeroed; lives as long as the queue
     void* allocate_pinned(std::size_t bytes);  // the same
@@ -62,6 +63,7 @@ private:
     void* queue_ = nullptr;
     std::string name_;
     int processors_ = 1;
+    bool tensor_cores_ = false;
     std::vector<void*> memory_, pinned_;
 };
 

@@ -5,84 +5,170 @@
 
 namespace moe::cuda {
 
+/// What the numbers of a product are rounded to before they are multiplied; sums are float always.
+enum class Precision : std::int32_t { float32, tf32, bf16 };
+
 /// A block's tile of the result, rows x columns, in steps of `depth`; a thread has `own_rows` x `own_columns` of it.
 template <int rows_, int columns_, int depth_, int own_rows_, int own_columns_>
 struct Tile {
+    static constexpr Precision precision = Precision::float32;
     static constexpr int rows = rows_, columns = columns_, depth = depth_;
     static constexpr int own_rows = own_rows_, own_columns = own_columns_;
     static constexpr int thread_columns = columns / own_columns;
     static constexpr int threads = rows / own_rows * thread_columns;
-    static constexpr int a_each = rows * depth / threads, b_each = columns * depth / threads;
-    static_assert(a_each * threads == rows * depth && b_each * threads == columns * depth, "no thread loads more");
+    static constexpr int pad = 1;  // neighbours in a column lie in two banks
+    struct Sums {
+        float of[own_rows][own_columns];
+    };
 };
 using SmallTile = Tile<32, 32, 32, 2, 2>;
 using MiddleTile = Tile<64, 64, 16, 4, 4>;
 using LargeTile = Tile<128, 128, 8, 8, 8>;
 
+/// The same for tensor cores: `warps_down` x `warps_across` warps, each with 16 x 8 numbers at a time, of which a
+/// thread has four: rows g and g + 8, columns 2 t and 2 t + 1 for g = lane / 4, t = lane % 4 (PTX ISA, mma.m16n8k8).
+template <int rows_, int columns_, int warps_down_, int warps_across_, Precision precision_>
+struct TensorTile {
+    static constexpr Precision precision = precision_;
+    static constexpr int rows = rows_, columns = columns_, depth = 32;
+    static constexpr int warps_down = warps_down_, warps_across = warps_across_;
+    static constexpr int threads = 32 * warps_down * warps_across;
+    static constexpr int pad = 8;  // where neighbours run along the tile; 4 where they run along the depth
+    static constexpr int down = rows / warps_down / 16, across = columns / warps_across / 8;
+    struct Sums {
+        float of[down][across][4];
+    };
+    /// Row and column of the tile where a thread's part (i, j) begins.
+    MOE_DEVICE static int row(int thread, int i) {
+        return thread / 32 / warps_across * (rows / warps_down) + 16 * i + thread % 32 / 4;
+    }
+    MOE_DEVICE static int column(int thread, int j) {
+        return thread / 32 % warps_across * (columns / warps_across) + 8 * j;
+    }
+};
+template <Precision precision>
+using MiddleTensorTile = TensorTile<64, 64, 2, 2, precision>;
+template <Precision precision>
+using LargeTensorTile = TensorTile<128, 128, 2, 4, precision>;
+
+/// Where a number of a tile's operand lies: beside its neighbour in memory, so that threads that load it write side by
+/// side, and padded so that those who multiply read from different banks.
+template <class T, bool runs>
+struct Place {
+    MOE_DEVICE static int at(int k, int across, int width) {
+        if constexpr (T::precision != Precision::float32 && runs)
+            return across * (T::depth + 4) + k;
+        else
+            return k * (width + T::pad) + across;
+    }
+};
+
 template <class T>
 struct TileShared {
-    float a[T::depth][T::rows + 1], b[T::depth][T::columns + 1];  // one more: neighbours in a column lie in two banks
+    static constexpr int room(int width) {
+        const int along_tile = T::depth * (width + T::pad);
+        const int along_depth = T::precision == Precision::float32 ? 0 : width * (T::depth + 4);
+        return along_tile > along_depth ? along_tile : along_depth;
+    }
+    float a[room(T::rows)], b[room(T::columns)];
     Index group;
 };
 
 /// What a thread keeps between the steps.
 template <class T>
 struct TileOwn {
-    float sums[T::own_rows][T::own_columns];
-    float columns[T::own_columns];  // sums over the depth of b alone
-    float next_a[T::a_each], next_b[T::b_each];
+    static constexpr int a_each = T::rows * T::depth / T::threads, b_each = T::columns * T::depth / T::threads;
+    static_assert(a_each * T::threads == T::rows * T::depth && b_each * T::threads == T::columns * T::depth,
+                  "no thread loads more");
+    static_assert(T::threads % T::columns == 0, "a thread loads one column of b");
+    typename T::Sums sums;
+    float column;  // sum of what it loaded of b
+    float next_a[a_each], next_b[b_each];
 };
+
+/// As a tensor core rounds what it is given: tf32 to 10 bits of mantissa, halves away from zero; bf16 to 7, halves to
+/// even.
+MOE_DEVICE float rounded(Precision precision, float x) {
+    union {
+        float number;
+        std::uint32_t bits;
+    } as{x};
+    if (precision == Precision::float32 || x != x) return x;
+    if (precision == Precision::tf32)
+        as.bits = (as.bits + 0x1000u) & 0xffffe000u;
+    else
+        as.bits = (as.bits + 0x7fffu + (as.bits >> 16 & 1)) & 0xffff0000u;
+    return as.number;
+}
+
+/// One step of the depth on a thread's part of a tensor tile, number by number: what the device's tensor cores do.
+template <class T, bool a_runs, bool b_runs>
+MOE_DEVICE void multiply_apart(int thread, const TileShared<T>& shared, TileOwn<T>& own) {
+    for (int i = 0; i < T::down; ++i)
+        for (int j = 0; j < T::across; ++j)
+            for (int c = 0; c < 4; ++c) {
+                const int row = T::row(thread, i) + c / 2 * 8, column = T::column(thread, j) + thread % 4 * 2 + c % 2;
+                float& sum = own.sums.of[i][j][c];
+                for (int k = 0; k < T::depth; ++k)
+                    sum = std::fma(rounded(T::precision, shared.a[Place<T, a_runs>::at(k, row, T::rows)]),
+                                   rounded(T::precision, shared.b[Place<T, b_runs>::at(k, column, T::columns)]), sum);
+            }
+}
 
 /// own.sums = sum over k in [first, last) of a(m, k) b(k, n). Loads are zero outside. `a_runs`, `b_runs`: neighbours in
 /// memory are neighbours in k, so threads load along it.
 template <class T, bool a_runs, bool b_runs, class Block, class Own, class A, class B>
 MOE_DEVICE void multiply_tile(Block& block, TileShared<T>& shared, Own& own, Index first, Index last, A a, B b) {
+    using Kept = TileOwn<T>;
     const auto a_row = [](int i) { return a_runs ? i / T::depth : i % T::rows; };
     const auto a_depth = [](int i) { return a_runs ? i % T::depth : i / T::rows; };
     const auto b_column = [](int i) { return b_runs ? i / T::depth : i % T::columns; };
     const auto b_depth = [](int i) { return b_runs ? i % T::depth : i / T::columns; };
     const auto load = [&](int thread, Index k0) {
-        MOE_UNROLL for (int j = 0; j < T::a_each; ++j) {
+        MOE_UNROLL for (int j = 0; j < Kept::a_each; ++j) {
             const int i = j * T::threads + thread;
             const Index k = k0 + Index(a_depth(i));
             own[thread].next_a[j] = k < last ? a(Index(a_row(i)), k) : 0.0f;
         }
-        MOE_UNROLL for (int j = 0; j < T::b_each; ++j) {
+        MOE_UNROLL for (int j = 0; j < Kept::b_each; ++j) {
             const int i = j * T::threads + thread;
             const Index k = k0 + Index(b_depth(i));
             own[thread].next_b[j] = k < last ? b(k, Index(b_column(i))) : 0.0f;
         }
     };
     block.each([&](int thread) {
-        MOE_UNROLL for (int i = 0; i < T::own_rows; ++i) MOE_UNROLL for (int j = 0; j < T::own_columns; ++j) own[thread]
-            .sums[i][j] = 0;
-        MOE_UNROLL for (int j = 0; j < T::own_columns; ++j) own[thread].columns[j] = 0;
+        own[thread].sums = {};
+        own[thread].column = 0;
         load(thread, first);
     });
     for (Index k0 = first; k0 < last; k0 += Index(T::depth)) {
         block.each([&](int thread) {
-            MOE_UNROLL for (int j = 0; j < T::a_each; ++j) {
+            MOE_UNROLL for (int j = 0; j < Kept::a_each; ++j) {
                 const int i = j * T::threads + thread;
-                shared.a[a_depth(i)][a_row(i)] = own[thread].next_a[j];
+                shared.a[Place<T, a_runs>::at(a_depth(i), a_row(i), T::rows)] = own[thread].next_a[j];
             }
-            MOE_UNROLL for (int j = 0; j < T::b_each; ++j) {
+            MOE_UNROLL for (int j = 0; j < Kept::b_each; ++j) {
                 const int i = j * T::threads + thread;
-                shared.b[b_depth(i)][b_column(i)] = own[thread].next_b[j];
+                shared.b[Place<T, b_runs>::at(b_depth(i), b_column(i), T::columns)] = own[thread].next_b[j];
+                own[thread].column += own[thread].next_b[j];
             }
         });
         block.each([&](int thread) {
             load(thread, k0 + Index(T::depth));  // on its way while this step is multiplied
-            const int row = thread / T::thread_columns, column = thread % T::thread_columns;
-            MOE_UNROLL for (int k = 0; k < T::depth; ++k) {
-                float left[T::own_rows], right[T::own_columns];
-                MOE_UNROLL for (int i = 0; i < T::own_rows; ++i) left[i] =
-                    shared.a[k][row + i * (T::rows / T::own_rows)];
-                MOE_UNROLL for (int j = 0; j < T::own_columns; ++j) right[j] =
-                    shared.b[k][column + j * T::thread_columns];
-                MOE_UNROLL for (int j = 0; j < T::own_columns; ++j) own[thread].columns[j] += right[j];
-                MOE_UNROLL for (int i = 0; i < T::own_rows; ++i) MOE_UNROLL for (int j = 0; j < T::own_columns; ++j)
-                    own[thread]
-                        .sums[i][j] = std::fma(left[i], right[j], own[thread].sums[i][j]);
+            if constexpr (T::precision != Precision::float32) {
+                block.template multiply<T, a_runs, b_runs>(thread, shared, own[thread]);
+            } else {
+                const int row = thread / T::thread_columns, column = thread % T::thread_columns;
+                MOE_UNROLL for (int k = 0; k < T::depth; ++k) {
+                    float left[T::own_rows], right[T::own_columns];
+                    MOE_UNROLL for (int i = 0; i < T::own_rows; ++i) left[i] =
+                        shared.a[Place<T, a_runs>::at(k, row + i * (T::rows / T::own_rows), T::rows)];
+                    MOE_UNROLL for (int j = 0; j < T::own_columns; ++j) right[j] =
+                        shared.b[Place<T, b_runs>::at(k, column + j * T::thread_columns, T::columns)];
+                    MOE_UNROLL for (int i = 0; i < T::own_rows; ++i) MOE_UNROLL for (int j = 0; j < T::own_columns; ++j)
+                        own[thread]
+                            .sums.of[i][j] = std::fma(left[i], right[j], own[thread].sums.of[i][j]);
+                }
             }
         });
     }
@@ -91,9 +177,16 @@ MOE_DEVICE void multiply_tile(Block& block, TileShared<T>& shared, Own& own, Ind
 /// f(row, column, value) for the numbers of the tile that a thread has.
 template <class T, class F>
 MOE_DEVICE void each_of_tile(int thread, const TileOwn<T>& own, F f) {
-    const int row = thread / T::thread_columns, column = thread % T::thread_columns;
-    MOE_UNROLL for (int i = 0; i < T::own_rows; ++i) MOE_UNROLL for (int j = 0; j < T::own_columns; ++j)
-        f(Index(row + i * (T::rows / T::own_rows)), Index(column + j * T::thread_columns), own.sums[i][j]);
+    if constexpr (T::precision != Precision::float32) {
+        MOE_UNROLL for (int i = 0; i < T::down; ++i) MOE_UNROLL for (int j = 0; j < T::across; ++j)
+            MOE_UNROLL for (int c = 0; c < 4; ++c)
+                f(Index(T::row(thread, i) + c / 2 * 8), Index(T::column(thread, j) + thread % 4 * 2 + c % 2),
+                  own.sums.of[i][j][c]);
+    } else {
+        const int row = thread / T::thread_columns, column = thread % T::thread_columns;
+        MOE_UNROLL for (int i = 0; i < T::own_rows; ++i) MOE_UNROLL for (int j = 0; j < T::own_columns; ++j)
+            f(Index(row + i * (T::rows / T::own_rows)), Index(column + j * T::thread_columns), own.sums.of[i][j]);
+    }
 }
 
 /// The rows of each group. Without offsets there is one group, of all rows.
@@ -244,15 +337,18 @@ struct GroupedWeights {
                 else
                     dw[of_part + at] = sum;
             });
-            if (row0 > 0 || thread >= T::thread_columns) return;
-            MOE_UNROLL for (int j = 0; j < T::own_columns; ++j) {
-                const Index o = column0 + Index(thread + j * T::thread_columns);
-                if (o >= O) continue;
-                if constexpr (update)
-                    adam_step(b, std::size_t(e) * O + o, own[thread].columns[j]);
-                else
-                    db[(std::size_t(part) * groups.E + e) * O + o] = own[thread].columns[j];
-            }
+        });
+        if (row0 > 0) return;
+        block.each([&](int thread) { shared.a[thread] = own[thread].column; });
+        block.each([&](int thread) {
+            const Index o = column0 + Index(thread);
+            if (thread >= T::columns || o >= O) return;
+            float sum = 0;
+            for (int i = thread; i < T::threads; i += T::columns) sum += shared.a[i];
+            if constexpr (update)
+                adam_step(b, std::size_t(e) * O + o, sum);
+            else
+                db[(std::size_t(part) * groups.E + e) * O + o] = sum;
         });
     }
 };

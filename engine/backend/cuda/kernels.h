@@ -32,7 +32,7 @@ struct KernelList {
 };
 
 /// A new kernel is its type and a line here.
-using Kernels =
+using PlainKernels =
     KernelList<ForEach<CopyWords>, ForEach<FillWith>, ForEach<Accumulate>, ForEach<Activate>, ForEach<ActivateBackward>,
                ForEach<AdamOf>, ForEach<AdamOfSquares>, ForEach<TokensInMean>, ForEach<EmbeddingMeanOf>,
                ForEach<MeanOfTokens>, ForEach<MeanOfTokensBackward>, ForEach<SoftmaxOfShortRow>,
@@ -40,11 +40,28 @@ using Kernels =
                ForEach<SelectBackward>, ForEach<GatherRows>, ForEach<GatherRowsBackward>, ForEach<Combine>,
                ForEach<DispatchSorted>, ForEach<SumForward>, ForEach<SumInputs>, ForEach<SumWeights>, SoftmaxOfRow,
                SoftmaxBackwardOfRow, CombineBackward, BalanceOfExpert, SumOfParts, LoadOfExpert, CrossEntropyOfRow,
-               SortOneChunk, DispatchOneChunk, CountDigits, PlaceDigits, MoveDigits, AddByWord,   //
-               GroupedForward<SmallTile>, GroupedForward<MiddleTile>, GroupedForward<LargeTile>,  //
-               GroupedInputs<SmallTile>, GroupedInputs<MiddleTile>, GroupedInputs<LargeTile>,     //
-               GroupedWeights<SmallTile, false>, GroupedWeights<MiddleTile, false>, GroupedWeights<LargeTile, false>,
-               GroupedWeights<SmallTile, true>, GroupedWeights<MiddleTile, true>, GroupedWeights<LargeTile, true>>;
+               SortOneChunk, DispatchOneChunk, CountDigits, PlaceDigits, MoveDigits, AddByWord>;
+
+/// The three products by one tile.
+template <class T>
+using ProductKernels =
+    KernelList<GroupedForward<T>, GroupedInputs<T>, GroupedWeights<T, false>, GroupedWeights<T, true>>;
+
+template <class... Lists>
+struct Joined;
+template <class... K>
+struct Joined<KernelList<K...>> {
+    using List = KernelList<K...>;
+};
+template <class... A, class... B, class... Lists>
+struct Joined<KernelList<A...>, KernelList<B...>, Lists...> {
+    using List = typename Joined<KernelList<A..., B...>, Lists...>::List;
+};
+
+using Kernels =
+    Joined<PlainKernels, ProductKernels<SmallTile>, ProductKernels<MiddleTile>, ProductKernels<LargeTile>,
+           ProductKernels<MiddleTensorTile<Precision::tf32>>, ProductKernels<LargeTensorTile<Precision::tf32>>,
+           ProductKernels<MiddleTensorTile<Precision::bf16>>, ProductKernels<LargeTensorTile<Precision::bf16>>>::List;
 
 constexpr std::uint32_t kernels_version() {
     return Kernels::version() + 1;  // plus one with each change of module.h

@@ -34,6 +34,7 @@ struct Module {
     void (*close)(void* queue);
     const char* (*device)(void* queue);  // "NVIDIA H100 80GB HBM3"
     std::int32_t (*processors)(void* queue);
+    std::int32_t (*tensor_cores)(void* queue);  // 1: they take tf32 and bf16
     const char* (*error)(void* queue);
 
     Status (*allocate)(void* queue, std::size_t bytes, void** memory);  // zeroed
