@@ -9,11 +9,29 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <string>
 #include <vector>
 
 namespace moe::cuda {
+
+struct EmulatedQueue {
+    std::set<void*> memory, pinned;
+    std::vector<Task> beside;
+
+    ~EmulatedQueue() {
+        for (const auto* all : {&memory, &pinned})
+            for (void* block : *all) std::free(block);
+    }
+
+    bool is_pinned(const void* p) const { return pinned.count(const_cast<void*>(p)) > 0; }
+};
+
+struct EmulatedGraph {
+    std::vector<Task> tasks;
+    std::vector<std::unique_ptr<std::byte[]>> kernels;
+};
 
 /// How the emulated device behaves; for all queues.
 struct EmulatorSettings {
@@ -27,7 +45,24 @@ struct EmulatorSettings {
     std::atomic<bool> has_failed = false;
     std::vector<std::int32_t> recorded;  // kernels of the last graph, by their places in Kernels
 
+    // What a lost device leaves behind goes with reset().
+    std::mutex mutex;
+    std::set<std::unique_ptr<EmulatedQueue>> queues;
+    std::set<std::unique_ptr<EmulatedGraph>> graphs;
+    template <class T>
+    T* keep(std::set<std::unique_ptr<T>>& all, std::unique_ptr<T> made) {
+        const std::scoped_lock lock(mutex);
+        return all.insert(std::move(made)).first->get();
+    }
+    template <class T>
+    void drop(std::set<std::unique_ptr<T>>& all, void* gone) {
+        const std::scoped_lock lock(mutex);
+        std::erase_if(all, [&](const auto& each) { return each.get() == gone; });
+    }
+
+    /// No backend lives then.
     void reset() {
+        graphs.clear(), queues.clear();
         processors = 4, tensor_cores = true, backwards = false, why_not.clear(), fail_at = 0, failure = failed;
         calls = calls_after_failure = 0, has_failed = false;
     }
@@ -83,18 +118,6 @@ void emulate(const Grid& grid, const void* args) {
     }
 }
 
-struct EmulatedQueue {
-    std::set<void*> memory, pinned;
-    std::vector<Task> beside;
-
-    bool is_pinned(const void* p) const { return pinned.count(const_cast<void*>(p)) > 0; }
-};
-
-struct EmulatedGraph {
-    std::vector<Task> tasks;
-    std::vector<std::unique_ptr<std::byte[]>> kernels;
-};
-
 inline Status emulated_call() {
     if (emulator.has_failed) ++emulator.calls_after_failure;
     const std::int64_t call = ++emulator.calls;
@@ -142,11 +165,11 @@ inline const Module& emulator_module() {
                 std::snprintf(why, size, "%s", emulator.why_not.c_str());
                 return nullptr;
             }
-            return new EmulatedQueue;
+            return emulator.keep(emulator.queues, std::make_unique<EmulatedQueue>());
         },
         [](void* queue) {
             emulated_call();
-            delete static_cast<EmulatedQueue*>(queue);
+            emulator.drop(emulator.queues, queue);
         },
         [](void*) { return "emulator"; },
         [](void*) { return std::int32_t(emulator.processors); },
@@ -195,7 +218,7 @@ inline const Module& emulator_module() {
                 }
                 made->tasks.push_back(task);
             }
-            *graph = made.release();
+            *graph = emulator.keep(emulator.graphs, std::move(made));
             return ok;
         },
         [](void*, void* graph) {
@@ -205,7 +228,7 @@ inline const Module& emulator_module() {
         },
         [](void*, void* graph) {
             emulated_call();
-            delete static_cast<EmulatedGraph*>(graph);
+            emulator.drop(emulator.graphs, graph);
         },
         [](void* queue, void* to_pinned, void* shadow, const void* from, std::size_t bytes) {
             if (const Status s = emulated_call()) return s;
