@@ -43,8 +43,10 @@ public:
     virtual void upload(Ids to, const std::int32_t* from) = 0;
     virtual void download(Tensor<T> from, T* to) = 0;  // waits
     virtual void download(Ids from, std::int32_t* to) = 0;
-    /// The numbers of this moment, there after finish_downloads(); what is computed meanwhile need not wait for them.
+    /// The numbers of this moment, there after finish_downloads(), until when `to` must live; what is computed meanwhile
+    /// need not wait for them.
     virtual void download_later(Tensor<T> from, T* to) { download(from, to); }
+    virtual void download_later(Ids from, std::int32_t* to) { download(from, to); }
     virtual void finish_downloads() {}
     virtual void fill(Tensor<T> x, T value) = 0;
 

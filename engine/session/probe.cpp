@@ -9,13 +9,6 @@ namespace {
 
 constexpr std::size_t max_prefixes = 512, rows_at_once = 64;
 
-template <class T>
-std::vector<T> downloaded(Backend<T>& backend, Tensor<T> tensor) {
-    std::vector<T> values(tensor.count());
-    backend.download(tensor, values.data());
-    return values;
-}
-
 }  // namespace
 
 Probe::Probe(Backend<float>& backend, const Parameters<float>& parameters, const ModelSpec& spec,
@@ -64,20 +57,31 @@ void Probe::route(std::size_t first, std::size_t count) {
     context_ = routing_.route(ids_.first(count));
 }
 
-void Probe::gate_weights(std::vector<float>& to) {
-    const std::size_t P = prefixes(), E = spec_.num_experts;
+// Into weights_ and indices_, (P, K), after the next finish_downloads().
+void Probe::keep_gate(std::size_t first, std::size_t count) {
+    const auto& routing = context_.mixture.routing;
+    const std::size_t K = routing.expert_indices.dim(1);
+    weights_.resize(prefixes() * K);
+    indices_.resize(prefixes() * K);
+    backend_.download_later(routing.expert_weights.first(count), weights_.data() + first * K);
+    backend_.download_later(routing.expert_indices.first(count), indices_.data() + first * K);
+}
+
+void Probe::spread_gate(std::vector<float>& to) const {
+    const std::size_t P = prefixes(), E = spec_.num_experts, K = P == 0 ? 0 : indices_.size() / P;
     to.assign(P * E, 0.0f);
+    for (std::size_t i = 0; i < P * K; ++i) to[i / K * E + std::size_t(indices_[i])] = weights_[i];
+}
+
+void Probe::gate_weights(std::vector<float>& to) {
+    const std::size_t P = prefixes();
     for (std::size_t first = 0; first < P; first += rows_at_once) {
         const std::size_t n = std::min(rows_at_once, P - first);
         route(first, n);
-        const auto& routing = context_.mixture.routing;
-        const std::size_t K = routing.expert_indices.dim(1);
-        weights_.resize(n * K);
-        indices_.resize(n * K);
-        backend_.download(routing.expert_weights, weights_.data());
-        backend_.download(routing.expert_indices, indices_.data());
-        for (std::size_t i = 0; i < n * K; ++i) to[(first + i / K) * E + std::size_t(indices_[i])] = weights_[i];
+        keep_gate(first, n);
     }
+    backend_.finish_downloads();
+    spread_gate(to);
 }
 
 ProbeForward Probe::run(std::size_t focus, std::size_t top_n) {
@@ -89,13 +93,15 @@ ProbeForward Probe::run(std::size_t focus, std::size_t top_n) {
     if (P == 0) return f;
     f.pooled.resize(P * D);
     f.gate_probs.resize(P * E);
-    gate_weights(f.gate_weights);
     for (std::size_t first = 0; first < P; first += rows_at_once) {
         const std::size_t n = std::min(rows_at_once, P - first);
-        if (P > rows_at_once) route(first, n);  // else gate_weights left it there
-        backend_.download(context_.embedding.mean, f.pooled.data() + first * D);
-        backend_.download(context_.mixture.routing.probs, f.gate_probs.data() + first * E);
+        route(first, n);
+        keep_gate(first, n);
+        backend_.download_later(context_.embedding.mean, f.pooled.data() + first * D);
+        backend_.download_later(context_.mixture.routing.probs, f.gate_probs.data() + first * E);
     }
+    backend_.finish_downloads();
+    spread_gate(f.gate_weights);
     f.focus = std::min(focus, P - 1);
     f.focused = serve(row(f.focus), top_n);
     return f;
@@ -109,26 +115,30 @@ FocusedForward Probe::serve(std::span<const std::int32_t> row, std::size_t top_n
     backend_.upload(row_, f.row.data());
     const auto c = serving_.forward(row_);
     const auto& mixture = c.mixture;
+    backend_.softmax(softmax_, c.head.output);
     const std::size_t last = c.embedding.mean.dim(0) - 1;  // the phrase; where tokens are routed, its last word
-    f.pooled = downloaded(backend_, c.embedding.mean.rows(last, 1));
-    f.gate_logits = downloaded(backend_, mixture.gate.output.rows(last, 1));
-    f.mixed = downloaded(backend_, c.phrase);
-
     const std::size_t K = mixture.routing.expert_indices.dim(1);
     std::vector<std::int32_t> indices(K), positions(K);
-    backend_.download(mixture.routing.expert_indices.rows(last, 1), indices.data());
-    backend_.download(mixture.positions.rows(last, 1), positions.data());
-    const std::vector<float> weights = downloaded(backend_, mixture.routing.expert_weights.rows(last, 1));
+    std::vector<float> weights(K);
+    f.pooled.resize(D), f.gate_logits.resize(E), f.mixed.resize(D);
     f.gate_weights.assign(E, 0.0f);
-    for (std::size_t k = 0; k < K; ++k) f.gate_weights[std::size_t(indices[k])] = weights[k];
     f.outputs.assign(E * D, 0.0f);
-    for (std::size_t k = 0; k < K; ++k)
-        backend_.download(mixture.experts.outputs.rows(std::size_t(positions[k]), 1),
-                          f.outputs.data() + std::size_t(indices[k]) * D);
-
-    backend_.softmax(softmax_, c.head.output);
     probabilities_.resize(spec_.vocabulary);
-    backend_.download(softmax_, probabilities_.data());
+    // All room is there by now: nothing may come between asking and having.
+    backend_.download_later(mixture.routing.expert_indices.rows(last, 1), indices.data());
+    backend_.download_later(mixture.positions.rows(last, 1), positions.data());
+    backend_.download_later(mixture.routing.expert_weights.rows(last, 1), weights.data());
+    backend_.download_later(c.embedding.mean.rows(last, 1), f.pooled.data());
+    backend_.download_later(mixture.gate.output.rows(last, 1), f.gate_logits.data());
+    backend_.download_later(c.phrase, f.mixed.data());
+    backend_.download_later(softmax_, probabilities_.data());
+    backend_.finish_downloads();
+    for (std::size_t k = 0; k < K; ++k) f.gate_weights[std::size_t(indices[k])] = weights[k];
+    for (std::size_t k = 0; k < K; ++k)
+        backend_.download_later(mixture.experts.outputs.rows(std::size_t(positions[k]), 1),
+                                f.outputs.data() + std::size_t(indices[k]) * D);
+    backend_.finish_downloads();
+
     std::vector<std::int32_t> order(probabilities_.size());
     std::iota(order.begin(), order.end(), 0);
     const std::size_t shown = std::min(top_n, order.size());

@@ -37,6 +37,8 @@ public:
 
 private:
     void route(std::size_t first, std::size_t count);
+    void keep_gate(std::size_t first, std::size_t count);
+    void spread_gate(std::vector<float>& to) const;
 
     Backend<float>& backend_;
     ModelSpec spec_;

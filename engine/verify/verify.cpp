@@ -14,7 +14,7 @@ namespace moe {
 
 namespace {
 
-constexpr double gradient_bound = 1e-8, loss_bound = 1e-3, value_bound = 1e-10;
+constexpr double gradient_bound = 1e-8, loss_bound = 1e-3, value_bound = 1e-10, choice_gap = 1e-5;
 constexpr double step = 1e-3;  // of the differences: 4 points err by step^4, rounding by 1e-16 / step
 
 constexpr std::size_t most_checked = 500;  // of one tensor that are checked; each costs four forward passes
@@ -328,6 +328,56 @@ VerifyRow curve_agreement(const MakeBackend& make, const ModelSpec& spec) {
     return row;
 }
 
+/// A gate's numbers, its logits by the backend's own product, and the experts that it chooses.
+struct GateData {
+    static constexpr std::size_t N = 1024, D = 96, E = 24, K = 3;
+    std::vector<float> x = drawn(N * D, 1), w = drawn(D * E, 2), b = drawn(E, 3);
+
+    static std::vector<float> drawn(std::size_t count, std::uint64_t stream) {
+        Rng rng(23, stream);
+        std::vector<float> numbers(count);
+        for (float& number : numbers) number = float(2 * rng.uniform() - 1);
+        return numbers;
+    }
+};
+
+template <class T>
+std::vector<std::int32_t> chosen_by(Backend<T>& backend, const GateData& gate, std::vector<double>& logits) {
+    const auto on = [&](const std::vector<float>& numbers, Shape shape) {
+        const std::vector<T> values(numbers.begin(), numbers.end());
+        const Tensor<T> tensor = backend.allocate(shape);
+        backend.upload(tensor, values.data());
+        return tensor;
+    };
+    constexpr std::size_t N = GateData::N, D = GateData::D, E = GateData::E;
+    const Tensor<T> y = backend.allocate({{N, E, 1}});
+    const Ids indices = backend.allocate_ids({{N, GateData::K, 1}});
+    backend.dense(y, on(gate.x, {{N, D, 1}}), on(gate.w, {{D, E, 1}}), on(gate.b, {{E, 1, 1}}));
+    backend.top_k(indices, y);
+    logits = host(backend, y);
+    return host(backend, indices);
+}
+
+/// The same experts as the reference's, unless two logits are closer than a rounding may bring them.
+VerifyRow choice_agreement(const MakeBackend& make) {
+    const auto backend = make();
+    const auto reference = make_reference_backend<double>();
+    const GateData gate;
+    std::vector<double> logits, z;
+    const std::vector<std::int32_t> found = chosen_by(*backend, gate, logits), wanted = chosen_by(*reference, gate, z);
+    VerifyRow row{"the experts that a gate chooses", "largest gap of another choice", 0, choice_gap, false, {}};
+    std::size_t others = 0;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+        if (found[i] == wanted[i]) continue;
+        ++others;
+        const double* scores = &z[i / GateData::K * GateData::E];
+        row.worst = worse(row.worst, std::abs(scores[found[i]] - scores[wanted[i]]));
+    }
+    row.detail = std::to_string(others) + " of " + std::to_string(found.size()) + " choices differ";
+    row.ok = row.worst <= row.bound;
+    return row;
+}
+
 void report(std::vector<VerifyRow>& rows, const OnVerifyRow& on_row, VerifyRow row) {
     if (on_row) on_row(row);
     rows.push_back(std::move(row));
@@ -347,6 +397,7 @@ std::vector<VerifyRow> verify_backend(const MakeBackend& make, const OnVerifyRow
     const FlushDenormals flush;
     std::vector<VerifyRow> rows;
     for (const ops::Row& row : ops::table()) report(rows, on_row, op_agreement(make, row));
+    report(rows, on_row, choice_agreement(make));
     for (const ModelSpec& spec : small_models())
         // A single expert's weight is always 1: its gate's gradient is rounding noise, which Adam blows up to full
         // steps.

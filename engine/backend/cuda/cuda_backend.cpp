@@ -78,16 +78,24 @@ void CudaBackend::download(Ids from, std::int32_t* to) {
 }
 
 void CudaBackend::download_later(Tensor<T> from, T* to) {
+    copy_out_later(to, from.raw(), from.count() * sizeof(T));
+}
+void CudaBackend::download_later(Ids from, std::int32_t* to) {
+    copy_out_later(to, from.raw(), from.count() * sizeof(std::int32_t));
+}
+
+void CudaBackend::copy_out_later(void* to, const void* from, size_t bytes) {
+    if (bytes == 0) return;
     if (later_count_ == later_.size()) later_.emplace_back();
     Later& later = later_[later_count_];
-    later.bytes = from.count() * sizeof(T);
+    later.bytes = bytes;
     later.to = to;
     if (later.bytes > later.room) {
         later.shadow = queue_.allocate(later.bytes);
         later.pinned = queue_.allocate_pinned(later.bytes);
         later.room = later.bytes;
     }
-    queue_.copy_out_beside(later.pinned, later.shadow, from.raw(), later.bytes);
+    queue_.copy_out_beside(later.pinned, later.shadow, from, later.bytes);
     ++later_count_;
 }
 

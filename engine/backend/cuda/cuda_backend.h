@@ -30,6 +30,7 @@ public:
     void download(Tensor<T> from, T* to) override;
     void download(Ids from, std::int32_t* to) override;
     void download_later(Tensor<T> from, T* to) override;
+    void download_later(Ids from, std::int32_t* to) override;
     void finish_downloads() override;
     void fill(Tensor<T> x, T value) override;
 
@@ -92,6 +93,7 @@ private:
     void launch_task(const Task& task, const void* kernel, std::size_t size);
 
     void copy_out(void* to, const void* from, std::size_t bytes);
+    void copy_out_later(void* to, const void* from, std::size_t bytes);
     /// Device memory until the next op asks for some.
     void* scratch_bytes(std::size_t bytes);
 
@@ -118,7 +120,7 @@ private:
     struct Later {
         void *shadow = nullptr, *pinned = nullptr;
         std::size_t room = 0, bytes = 0;
-        T* to = nullptr;
+        void* to = nullptr;
     };
     std::vector<Later> later_;  // the first later_count_ are on their way
     std::size_t later_count_ = 0;
