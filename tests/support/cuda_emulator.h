@@ -37,6 +37,7 @@ struct EmulatedGraph {
 struct EmulatorSettings {
     int processors = 4;
     bool tensor_cores = true;
+    bool aside_late = false;   // what a graph has aside runs when somebody waits for it, else at once
     bool backwards = false;    // blocks and threads in reverse: what depends on their order shows
     std::string why_not;       // open() fails with this
     std::int64_t fail_at = 0;  // the call that fails, counted from 1; 0: none
@@ -44,6 +45,7 @@ struct EmulatorSettings {
     std::atomic<std::int64_t> calls = 0, calls_after_failure = 0;
     std::atomic<bool> has_failed = false;
     std::vector<std::int32_t> recorded;  // kernels of the last graph, by their places in Kernels
+    std::size_t recorded_aside = 0;
 
     // What a lost device leaves behind goes with reset().
     std::mutex mutex;
@@ -63,7 +65,8 @@ struct EmulatorSettings {
     /// No backend lives then.
     void reset() {
         graphs.clear(), queues.clear();
-        processors = 4, tensor_cores = true, backwards = false, why_not.clear(), fail_at = 0, failure = failed;
+        processors = 4, tensor_cores = true, aside_late = false, backwards = false, why_not.clear(), fail_at = 0,
+        failure = failed;
         calls = calls_after_failure = 0, has_failed = false;
     }
 };
@@ -205,9 +208,11 @@ inline const Module& emulator_module() {
             if (const Status s = emulated_call()) return s;
             auto made = std::make_unique<EmulatedGraph>();
             emulator.recorded.clear();
+            emulator.recorded_aside = 0;
             for (std::size_t i = 0; i < count; ++i) {
                 Task task = tasks[i];
                 emulator.recorded.push_back(task.kernel);
+                emulator.recorded_aside += task.aside != 0;
                 if (task.kind == Task::launch) {
                     const std::size_t size = kernel_sizes()[std::size_t(task.kernel)];
                     made->kernels.push_back(std::make_unique<std::byte[]>(size));
@@ -223,7 +228,19 @@ inline const Module& emulator_module() {
         },
         [](void*, void* graph) {
             if (const Status s = emulated_call()) return s;
-            for (const Task& task : static_cast<EmulatedGraph*>(graph)->tasks) do_task(task);
+            std::vector<Task> late;
+            const auto join = [&] {
+                for (const Task& task : late) do_task(task);
+                late.clear();
+            };
+            for (const Task& task : static_cast<EmulatedGraph*>(graph)->tasks) {
+                if (task.joins != 0) join();
+                if (task.aside != 0 && emulator.aside_late)
+                    late.push_back(task);
+                else
+                    do_task(task);
+            }
+            join();
             return ok;
         },
         [](void*, void* graph) {
@@ -234,7 +251,7 @@ inline const Module& emulator_module() {
             if (const Status s = emulated_call()) return s;
             if (!emulated(queue).is_pinned(to_pinned)) return failed;
             std::memcpy(shadow, from, bytes);
-            emulated(queue).beside.push_back({Task::copy_out, 0, {}, nullptr, to_pinned, shadow, bytes});
+            emulated(queue).beside.push_back({Task::copy_out, 0, {}, nullptr, to_pinned, shadow, bytes, 0, 0});
             return ok;
         },
         [](void* queue) {

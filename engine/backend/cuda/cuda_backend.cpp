@@ -53,20 +53,20 @@ Ids CudaBackend::allocate_ids(Shape s) {
 void CudaBackend::upload(Tensor<T> to, const T* from) {
     if (to.count() == 0) return;
     if (recording_ != nullptr) return recording_->copy_in(to.raw(), from, to.count() * sizeof(T));
-    queue_.put({Task::copy_in, 0, {}, nullptr, to.raw(), from, to.count() * sizeof(T)});
+    queue_.put({Task::copy_in, 0, {}, nullptr, to.raw(), from, to.count() * sizeof(T), 0, 0});
 }
 
 void CudaBackend::upload(Ids to, const std::int32_t* from) {
     if (to.count() == 0) return;
     ids_.uploaded(to, from);
     if (recording_ != nullptr) return recording_->copy_in(to, from);
-    queue_.put({Task::copy_in, 0, {}, nullptr, to.raw(), from, to.count() * sizeof(std::int32_t)});
+    queue_.put({Task::copy_in, 0, {}, nullptr, to.raw(), from, to.count() * sizeof(std::int32_t), 0, 0});
 }
 
 void CudaBackend::copy_out(void* to, const void* from, size_t bytes) {
     if (bytes == 0) return;
     if (recording_ != nullptr) return recording_->copy_out(to, from, bytes);
-    queue_.put({Task::copy_out, 0, {}, nullptr, to, from, bytes});
+    queue_.put({Task::copy_out, 0, {}, nullptr, to, from, bytes, 0, 0});
     queue_.wait();
 }
 
@@ -106,22 +106,28 @@ void CudaBackend::finish_downloads() {
     for (size_t i = 0; i < count; ++i) std::memcpy(later_[i].to, later_[i].pinned, later_[i].bytes);
 }
 
-void* CudaBackend::scratch_bytes(size_t bytes) {
-    if (bytes > scratch_size_) {  // the one before stays: recorded steps may use it
-        scratch_ = queue_.allocate(bytes + bytes / 2);
-        scratch_size_ = bytes + bytes / 2;
+void* CudaBackend::scratch_bytes(size_t bytes, Scratch kind) {
+    if (bytes > scratch_size_[kind]) {  // the one before stays: recorded steps may use it
+        scratch_[kind] = queue_.allocate(bytes + bytes / 2);
+        scratch_size_[kind] = bytes + bytes / 2;
     }
-    return scratch_;
+    return scratch_[kind];
+}
+
+void CudaBackend::join_updates(const T* weights) {
+    if (updated_aside_.count(weights) == 0) return;
+    updated_aside_.clear();
+    joins_ = 1;
 }
 
 std::unique_ptr<StepPlan> CudaBackend::plan_step(const std::function<void()>& issue) {
     auto plan = std::make_unique<Plan>(*this);
     struct Recording {
-        Plan*& at;
-        ~Recording() { at = nullptr; }
+        CudaBackend& on;
+        ~Recording() { on.recording_ = nullptr, on.updated_aside_.clear(), on.aside_ = on.joins_ = 0; }
     };
     {
-        const Recording recording{recording_};
+        const Recording recording{*this};
         recording_ = plan.get();
         issue();
     }
@@ -348,6 +354,7 @@ void CudaBackend::balance_loss(Tensor<T> loss, Tensor<T> dprobs, Tensor<T> probs
 void CudaBackend::expert_load(Tensor<T> load, Tensor<T> weights, Ids indices, Ids words) {
     shapes::expert_load(load, weights, indices, words);
     check_below("expert_load", "indices", indices, load.dim(0), "load");
+    const Aside aside(*this);
     launch(LoadOfExpert{load.raw(), weights.raw(), indices.raw(), words.raw(), Index(indices.count()),
                         Index(indices.dim(1))},
            Index(load.count()));
@@ -357,9 +364,11 @@ void CudaBackend::softmax_cross_entropy(Tensor<T> loss, Tensor<T> correct, Tenso
     shapes::softmax_cross_entropy(loss, correct, logits, targets);
     const size_t N = logits.dim(0), V = logits.dim(1);
     check_below("softmax_cross_entropy", "targets", targets, V, "logits");
-    auto* losses = static_cast<double*>(scratch_bytes(std::max<size_t>(N, 1) * (sizeof(double) + sizeof(Index))));
+    auto* losses =
+        static_cast<double*>(scratch_bytes(std::max<size_t>(N, 1) * (sizeof(double) + sizeof(Index)), of_loss));
     auto* right = reinterpret_cast<Index*>(losses + N);
     launch(CrossEntropyOfRow{losses, right, logits.raw(), targets.raw(), Index(N), Index(V)}, Index(N));
+    const Aside aside(*this);
     launch(SumOfParts{loss.raw(), correct.raw(), losses, right, N == 0 ? 0.0 : 1 / double(N), Index(N)}, 1);
 }
 

@@ -3,6 +3,7 @@
 #include "engine/backend/cuda/device_queue.h"
 #include "engine/backend/cuda/id_ledger.h"
 
+#include <set>
 #include <vector>
 
 namespace moe::cuda {
@@ -94,8 +95,20 @@ private:
 
     void copy_out(void* to, const void* from, std::size_t bytes);
     void copy_out_later(void* to, const void* from, std::size_t bytes);
-    /// Device memory until the next op asks for some.
-    void* scratch_bytes(std::size_t bytes);
+    /// Device memory until the next op asks for some of the same kind: of what is put aside, and of the loss, whose
+    /// parts are summed aside, there is some of its own.
+    enum Scratch { of_op, of_aside, of_loss, scratch_kinds };
+    void* scratch_bytes(std::size_t bytes, Scratch kind = of_op);
+
+    /// While it lives, what is launched into a recorded step runs beside what follows: nothing else in the step may
+    /// need it.
+    struct Aside {
+        explicit Aside(CudaBackend& backend) : at(backend.aside_) { at = backend.recording_ != nullptr; }
+        ~Aside() { at = 0; }
+        std::int32_t& at;
+    };
+    /// Before something reads weights: those that were updated aside in this step are waited for.
+    void join_updates(const T* weights);
 
     struct Sorted {
         std::int32_t *keys, *places;
@@ -114,9 +127,11 @@ private:
     DeviceQueue queue_;
     const Precision precision_;
     IdLedger ids_;
-    Plan* recording_ = nullptr;  // where tasks go instead of the queue
-    void* scratch_ = nullptr;
-    std::size_t scratch_size_ = 0;
+    Plan* recording_ = nullptr;           // where tasks go instead of the queue
+    std::int32_t aside_ = 0, joins_ = 0;  // of the next launch
+    std::set<const T*> updated_aside_;    // weights, in this recording
+    void* scratch_[scratch_kinds] = {};
+    std::size_t scratch_size_[scratch_kinds] = {};
     struct Later {
         void *shadow = nullptr, *pinned = nullptr;
         std::size_t room = 0, bytes = 0;

@@ -120,8 +120,8 @@ const Launchers& launchers() {
 }
 
 struct Queue {
-    cudaStream_t stream = nullptr, beside = nullptr;
-    cudaEvent_t shadowed = nullptr;
+    cudaStream_t stream = nullptr, beside = nullptr, aside = nullptr;  // aside: of a graph while it is recorded
+    cudaEvent_t shadowed = nullptr, forked = nullptr, joined = nullptr;
     int processors = 0, capability = 0;
     char device[256] = "";
     char error[512] = "";
@@ -183,7 +183,9 @@ void close_queue(void* queue) {
     Queue* q = static_cast<Queue*>(queue);
     if (q->stream != nullptr) cudaStreamSynchronize(q->stream), cudaStreamDestroy(q->stream);
     if (q->beside != nullptr) cudaStreamSynchronize(q->beside), cudaStreamDestroy(q->beside);
-    if (q->shadowed != nullptr) cudaEventDestroy(q->shadowed);
+    if (q->aside != nullptr) cudaStreamDestroy(q->aside);
+    for (cudaEvent_t event : {q->shadowed, q->forked, q->joined})
+        if (event != nullptr) cudaEventDestroy(event);
     delete q;
 }
 
@@ -200,7 +202,9 @@ void* open_queue(char* why, std::size_t why_size) {
     cudaError_t result = cudaSetDevice(0);
     if (result == cudaSuccess) result = cudaStreamCreateWithFlags(&q->stream, cudaStreamNonBlocking);
     if (result == cudaSuccess) result = cudaStreamCreateWithFlags(&q->beside, cudaStreamNonBlocking);
-    if (result == cudaSuccess) result = cudaEventCreateWithFlags(&q->shadowed, cudaEventDisableTiming);
+    if (result == cudaSuccess) result = cudaStreamCreateWithFlags(&q->aside, cudaStreamNonBlocking);
+    for (cudaEvent_t* event : {&q->shadowed, &q->forked, &q->joined})
+        if (result == cudaSuccess) result = cudaEventCreateWithFlags(event, cudaEventDisableTiming);
     // Every kernel is loaded now, so that none is while a graph is captured, and what this GPU cannot run shows here.
     for (int i = 0; i < Kernels::count && result == cudaSuccess; ++i) {
         cudaFuncAttributes about;
@@ -242,14 +246,13 @@ void release_pinned(void*, void* memory) {
     cudaFreeHost(memory);
 }
 
-Status put(void* queue, const Task& task) {
-    Queue& q = queue_of(queue);
+Status put_on(Queue& q, cudaStream_t stream, const Task& task) {
     switch (task.kind) {
         case Task::copy_in:
-            return q.check(cudaMemcpyAsync(task.to, task.from, task.bytes, cudaMemcpyHostToDevice, q.stream),
+            return q.check(cudaMemcpyAsync(task.to, task.from, task.bytes, cudaMemcpyHostToDevice, stream),
                            "copying to it");
         case Task::copy_out:
-            return q.check(cudaMemcpyAsync(task.to, task.from, task.bytes, cudaMemcpyDeviceToHost, q.stream),
+            return q.check(cudaMemcpyAsync(task.to, task.from, task.bytes, cudaMemcpyDeviceToHost, stream),
                            "copying from it");
         case Task::launch:
             break;
@@ -257,8 +260,37 @@ Status put(void* queue, const Task& task) {
     const Launcher& l = launchers().of[task.kernel];
     void* args[] = {const_cast<void*>(task.args)};
     return q.check(cudaLaunchKernel(l.function, dim3(task.grid.x, task.grid.y, task.grid.z), dim3(unsigned(l.threads)),
-                                    args, 0, q.stream),
+                                    args, 0, stream),
                    "starting work");
+}
+
+Status put(void* queue, const Task& task) {
+    Queue& q = queue_of(queue);
+    return put_on(q, q.stream, task);
+}
+
+/// What is put on `second` from here on waits for what is on `first` by now.
+Status follow(Queue& q, cudaStream_t first, cudaStream_t second, cudaEvent_t event) {
+    if (const Status s = q.check(cudaEventRecord(event, first), "recording a step")) return s;
+    return q.check(cudaStreamWaitEvent(second, event, 0), "recording a step");
+}
+
+/// While the queue's stream is captured.
+Status record(Queue& q, const Task* tasks, std::size_t count) {
+    bool apart = false;  // something is aside that nobody waits for yet
+    Status status = ok;
+    for (std::size_t i = 0; i < count && status == ok; ++i) {
+        if (tasks[i].joins != 0 && apart) {
+            status = follow(q, q.aside, q.stream, q.joined);
+            apart = false;
+        }
+        if (status == ok && tasks[i].aside != 0) {
+            status = follow(q, q.stream, q.aside, q.forked);
+            apart = true;
+        }
+        if (status == ok) status = put_on(q, tasks[i].aside != 0 ? q.aside : q.stream, tasks[i]);
+    }
+    return status == ok && apart ? follow(q, q.aside, q.stream, q.joined) : status;
 }
 
 Status wait(void* queue) {
@@ -271,8 +303,7 @@ Status make_graph(void* queue, const Task* tasks, std::size_t count, void** grap
     if (const Status s =
             q.check(cudaStreamBeginCapture(q.stream, cudaStreamCaptureModeThreadLocal), "recording a step"))
         return s;
-    Status status = ok;
-    for (std::size_t i = 0; i < count && status == ok; ++i) status = put(queue, tasks[i]);
+    Status status = record(q, tasks, count);
     cudaGraph_t recorded = nullptr;
     const Status ended = q.check(cudaStreamEndCapture(q.stream, &recorded), "recording a step");
     if (status == ok) status = ended;

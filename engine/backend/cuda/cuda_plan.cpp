@@ -50,22 +50,19 @@ std::vector<Task> CudaBackend::Plan::copies(const std::vector<Copy>& all) {
             words.ends[words.copies++] = kernel.count;
         }
         const Index threads = Index(ForEach<CopyWords>::threads);
-        launch({Task::launch,
-                Kernels::place<ForEach<CopyWords>>(),
-                {(kernel.count + threads - 1) / threads, 1, 1},
-                nullptr,
-                nullptr,
-                nullptr,
-                0},
-               &kernel, sizeof kernel);
+        Task task;
+        task.kernel = Kernels::place<ForEach<CopyWords>>();
+        task.grid.x = (kernel.count + threads - 1) / threads;
+        launch(task, &kernel, sizeof kernel);
     }
     return std::exchange(tasks_, others);
 }
 
 void CudaBackend::Plan::finish() {
     std::vector<Task> step = copies(in_);
-    const std::vector<Task> out = copies(out_);
+    std::vector<Task> out = copies(out_);
     step.insert(step.end(), tasks_.begin(), tasks_.end());
+    if (!out.empty()) out.front().joins = 1;
     step.insert(step.end(), out.begin(), out.end());
     graph_ = backend_.queue_.make_graph(step);
     tasks_.clear();

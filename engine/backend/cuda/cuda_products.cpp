@@ -4,6 +4,7 @@
 #include "engine/backend/shape_checks.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace moe::cuda {
 
@@ -81,6 +82,7 @@ Groups CudaBackend::groups_of(const char* op, Ids offsets, size_t rows) {
 void CudaBackend::forward(Tensor<T> y, T* with_f, Tensor<T> x, const T* w, const T* b, Groups groups, Activation f) {
     const size_t R = x.dim(0), I = x.dim(1), O = y.dim(1);
     if (R == 0) return;
+    join_updates(w);
     const TileChoice choice = choose_tile(groups.E, up(R, groups.E), O, I, queue_.processors(), precision_);
     T* const to = choice.parts == 1 ? y.raw() : static_cast<T*>(scratch_bytes(choice.parts * y.count() * sizeof(T)));
     with_tile(choice, [&](auto tile) {
@@ -97,6 +99,7 @@ void CudaBackend::inputs(Tensor<T> dx, Tensor<T> dy, const T* w, Groups groups, 
                          Activation f) {
     const size_t R = dy.dim(0), O = dy.dim(1), I = dx.dim(1);
     if (R == 0) return;
+    join_updates(w);
     const TileChoice choice = choose_tile(groups.E, up(R, groups.E), I, O, queue_.processors(), precision_);
     T* const to = choice.parts == 1 ? dx.raw() : static_cast<T*>(scratch_bytes(choice.parts * dx.count() * sizeof(T)));
     with_tile(choice, [&](auto tile) {
@@ -115,9 +118,14 @@ void CudaBackend::weights(const AdamState& w, const AdamState& b, Tensor<T> x, T
     const size_t E = groups.E, R = x.dim(0), I = x.dim(1), O = dy.dim(1);
     const TileChoice choice = choose_tile(E, I, O, up(R, E), queue_.processors(), precision_);
     const size_t of_w = E * I * O, of_b = E * O;
+    std::optional<Aside> aside;
+    if (update && recording_ != nullptr) {  // nothing else in a step needs weights that are updated
+        aside.emplace(*this);
+        updated_aside_.insert(w.w);
+    }
     T *dw = w.g, *db = b.g;
     if (choice.parts > 1) {
-        dw = static_cast<T*>(scratch_bytes(choice.parts * (of_w + of_b) * sizeof(T)));
+        dw = static_cast<T*>(scratch_bytes(choice.parts * (of_w + of_b) * sizeof(T), aside ? of_aside : of_op));
         db = dw + choice.parts * of_w;
     }
     with_tile(choice, [&](auto tile) {

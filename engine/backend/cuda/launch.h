@@ -2,6 +2,7 @@
 #include "engine/backend/cuda/cuda_backend.h"
 
 #include <type_traits>
+#include <utility>
 
 namespace moe::cuda {
 
@@ -10,7 +11,12 @@ void CudaBackend::launch(const K& kernel, Index x, Index y, Index z) {
     static_assert(std::is_trivially_copyable_v<K>, "a kernel is plain data");
     static_assert(Kernels::place<K>() >= 0, "a kernel has its line in Kernels");
     if (x == 0) return;
-    launch_task({Task::launch, Kernels::place<K>(), {x, y, z}, nullptr, nullptr, nullptr, 0}, &kernel, sizeof kernel);
+    Task task;
+    task.kernel = Kernels::place<K>();
+    task.grid = {x, y, z};
+    task.aside = aside_;
+    task.joins = std::exchange(joins_, 0);
+    launch_task(task, &kernel, sizeof kernel);
 }
 
 template <class F>

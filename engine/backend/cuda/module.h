@@ -20,6 +20,9 @@ struct Task {
     void* to = nullptr;          // copies
     const void* from = nullptr;
     std::size_t bytes = 0;
+    /// In a graph `aside` runs beside what follows: it waits for what stands before it, and nothing waits for it but
+    /// the next one aside, a task that `joins`, and the end.
+    std::int32_t aside = 0, joins = 0;
 };
 
 enum Status : std::int32_t { ok = 0, out_of_memory = 1, failed = 2 };
