@@ -15,13 +15,18 @@ class QToolButton;
 
 namespace moe::app {
 
+class DeviceButton;
+
 /// A number under its name: "Step" over 174, in figures of one width.
 class RunFigure : public QWidget {
     Q_OBJECT
 
 public:
     RunFigure(const QString& name, const QString& widest, QWidget* parent);
-    void setValue(const QString& value);
+    void setName(const QString& name);
+    /// `quiet`: it stands back behind one that moves.
+    void setValue(const QString& value, bool quiet = false);
+    QString name() const { return name_; }
     QString value() const { return value_; }
     void setTheme(const Theme& theme);
     QSize sizeHint() const override;
@@ -32,6 +37,7 @@ protected:
 
 private:
     QString name_, widest_, value_;
+    bool quiet_ = false;
     Theme theme_ = Theme::light();
 };
 
@@ -54,6 +60,9 @@ public:
     /// A button beside the heading that says that the run is finished and trains on; empty: nothing to offer.
     void offer(const QString& text);
     void showSnapshot(const Snapshot& snapshot);
+    /// Steps a second for each of two devices, from the start: what is measured later makes nothing jump.
+    void setTwoDevices(bool two);
+    DeviceButton* device() const { return device_; }
     void showMenu();
 
     /// Steps a second, 0: as fast as it goes.
@@ -78,18 +87,20 @@ private:
     /// is too narrow.
     void fit();
     void setPlaying(bool playing);
+    void showRates(const Snapshot& snapshot);
     void enterSeed();
 
     Actions actions_;
     Theme theme_ = Theme::light();
     QString heading_;  // the title has what the bar has room for
-    QLabel *number_, *title_, *place_, *speed_value_, *device_;
+    QLabel *number_, *title_, *place_, *speed_value_;
+    DeviceButton* device_;
     QToolButton *reset_, *back_, *play_, *forward_, *batch_, *epoch_, *menu_;
     QPushButton *offer_, *step_, *export_;
     QSlider* speed_;
     QLineEdit* seed_;
-    RunFigure *epochs_, *steps_, *rate_;
-    bool playing_ = false, fitting_ = false;
+    RunFigure *epochs_, *steps_, *rate_, *gpu_rate_;
+    bool playing_ = false, fitting_ = false, two_devices_ = false;
     double speed_now_ = 0;
     quint64 shown_seed_ = 0;
 };
