@@ -4,6 +4,7 @@
 #include "app/shell/device_button.h"
 #include "app/shell/dock_area.h"
 #include "app/shell/notice.h"
+#include "app/views/devices_view.h"
 
 #include <QAction>
 #include <QTimer>
@@ -22,11 +23,13 @@ DeviceControl::DeviceControl(SessionController& session, DeviceButton& button, D
     connect(key, &QAction::triggered, &button, &DeviceButton::showMenu);
     connect(&session, &SessionController::devicesChanged, this, &DeviceControl::fill);
     connect(&session, &SessionController::liveChanged, this, &DeviceControl::followLive);
-    // What else the window had to say stood in its place for a moment.
-    connect(&notice, &Notice::closed, this, [this] {
-        if (!unread_.isEmpty())
-            notice_.tell(Notice::Kind::moved, unread_, {{tr("Close"), [this] { unread_.clear(); }}});
-    });
+    // What else the window had to say stood in its place for a moment. Later: who closed it says so after it has gone.
+    connect(
+        &notice, &Notice::closed, this,
+        [this] {
+            if (notice_.kind() == Notice::Kind::none) say();
+        },
+        Qt::QueuedConnection);
 }
 
 void DeviceControl::compare() {
@@ -34,6 +37,14 @@ void DeviceControl::compare() {
         docks_.setOpen(frame, true);
         frame->view()->setFocus();
     }
+}
+
+void DeviceControl::measure() {
+    DockFrame* frame = docks_.dock(QStringLiteral("devices"));
+    auto* view = frame ? qobject_cast<DevicesView*>(frame->view()) : nullptr;
+    if (!view) return;
+    docks_.setOpen(frame, true);
+    view->measure();
 }
 
 void DeviceControl::choose(const QString& device) {
@@ -74,8 +85,12 @@ void DeviceControl::followLive() {
     told_ = live.notices;
     if (live.notice.empty()) return;
     unread_ = QString::fromStdString(live.notice);
-    notice_.tell(Notice::Kind::moved, unread_, {{tr("Close"), [this] { unread_.clear(); }}});
+    say();
     session_.findDevices();
+}
+
+void DeviceControl::say() {
+    if (!unread_.isEmpty()) notice_.tell(Notice::Kind::moved, unread_, {{tr("Close"), [this] { unread_.clear(); }}});
 }
 
 }  // namespace moe::app

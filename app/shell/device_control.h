@@ -22,8 +22,9 @@ public:
     DeviceControl(SessionController& session, DeviceButton& button, DockArea& docks, Notice& notice, QAction* key,
                   QString choice, QObject* parent);
 
-    /// Opens the view that compares the devices.
+    /// Opens the view that compares the devices, and has it begin.
     void compare();
+    void measure();
 
 Q_SIGNALS:
     void chosen(const QString& device);  // and training goes on there
@@ -32,6 +33,7 @@ private:
     void choose(const QString& device);
     void fill();
     void followLive();
+    void say();
 
     SessionController& session_;
     DeviceButton& button_;

@@ -199,6 +199,7 @@ void MainWindow::connectTransport() {
 void MainWindow::connectColumn() {
     connect(guide_, &LessonGuide::playAsked, this, &MainWindow::playOrPause);
     connect(guide_, &LessonGuide::lookAsked, docks_, &DockArea::pointAt);
+    connect(guide_, &LessonGuide::measureAsked, device_, &DeviceControl::measure);
     connect(guide_, &LessonGuide::speedAsked, transport_, &TransportBar::setSpeed);
     connect(column_->lesson(), &LessonPanel::stepEntered, guide_, &LessonGuide::enter);
     connect(column_->lesson(), &LessonPanel::guessed, this, &MainWindow::toPicture);

@@ -74,11 +74,16 @@ DevicesView::DevicesView(SessionController& session, QWidget* parent) : View(ses
     connect(&clock_, &QTimer::timeout, this, &DevicesView::poll);
     connect(measure_, &QPushButton::clicked, this, [this] { measuring() ? stop() : measure(); });
     connect(again_, &QPushButton::clicked, this, &DevicesView::forget);
-    connect(chart_, &RaceChart::readingChanged, this, &DevicesView::refresh);
+    connect(chart_, &RaceChart::readingChanged, this, &DevicesView::showReading);
     connect(&session_, &SessionController::devicesChanged, this, &DevicesView::ask);
     connect(&session_, &SessionController::liveChanged, this, &DevicesView::followLive);
     connect(&session_, &SessionController::structureChanged, this, &DevicesView::refresh);
     ask();
+}
+
+// The picture still says that the keys leave it when it goes.
+DevicesView::~DevicesView() {
+    chart_->disconnect(this);
 }
 
 QWidget& DevicesView::picture() {
@@ -222,6 +227,12 @@ Table DevicesView::table() const {
     return table;
 }
 
+void DevicesView::showReading() {
+    const auto read = chart_->reading();
+    reading_->setText(read ? contest_.readingText(*read) : QString());
+    chart_->setAccessibleDescription(read ? contest_.readingText(*read) : contest_.spoken());
+}
+
 void DevicesView::refresh() {
     const RaceState& state = contest_.state();
     const bool crossing = question_ == ContestQuestion::crossing;
@@ -254,12 +265,10 @@ void DevicesView::refresh() {
     words.removeAll(QString());
     said_->setText(words.join(u' '));
 
-    const auto read = chart_->reading();
-    reading_->setText(read ? contest_.readingText(*read) : QString());
     const double guessed = crossing && guess_ >= 0 ? DeviceContest::choiceValue(*question_, guess_) : 0;
     chart_->show(contest_, guessed, theme_);
     chart_->setAccessibleName(tr("Steps per second over the width of the model"));
-    chart_->setAccessibleDescription(read ? contest_.readingText(*read) : contest_.spoken());
+    showReading();
 
     progress_->setVisible(measuring());
     progress_->setRange(0, std::max(1, int(state.planned)));

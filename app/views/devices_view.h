@@ -20,6 +20,7 @@ class DevicesView : public View {
 
 public:
     DevicesView(SessionController& session, QWidget* parent);
+    ~DevicesView() override;
 
     QString title() const override { return tr("Devices"); }
     QString scope() const override;
@@ -49,6 +50,7 @@ private:
     void ask();
     void placeChoices();
     void refresh();
+    void showReading();  // asks the session nothing: the keys leave when a window goes, too
     void followLive();
     void forget();
     bool ofThisModel() const;

@@ -57,7 +57,7 @@ void RaceChart::arrange() {
     double left = 0;
     for (int power = low_; power <= high_; ++power)
         left = std::max(left, tabularWidth(theme_.font(caption_size), rateText(std::pow(10, power))));
-    left += theme_.px(6);
+    left += theme_.px(10);
     const double right = metrics.horizontalAdvance(QStringLiteral("GPU")) + theme_.px(12);
     plot_ = QRectF(left, row + theme_.px(8), std::max(20.0, width() - left - right),
                    std::max(20.0, height() - 3 * row - theme_.px(14)));
@@ -112,7 +112,7 @@ void RaceChart::paintAxes(QPainter& painter) {
             QPen(contest_.crossing() ? Theme::mix(theme_.hairline, theme_.muted, 0.25) : theme_.hairline, 1));
         painter.drawLine(QPointF(plot_.left(), y), QPointF(plot_.right(), y));
         painter.setPen(theme_.muted);
-        labels_.draw(painter, {0, y - row / 2, plot_.left() - theme_.px(6), row}, Qt::AlignRight, rateText(rate));
+        labels_.draw(painter, {0, y - row / 2, plot_.left() - theme_.px(10), row}, Qt::AlignRight, rateText(rate));
     }
     painter.setPen(theme_.muted);
     labels_.draw(painter, {0, 0, 1, row}, Qt::AlignLeft, tr("steps per second"));
