@@ -150,7 +150,8 @@ void MainWindow::connectTransport() {
         });
     });
     connect(&session_, &SessionController::devicesChanged, this, [this] {
-        transport_->setTwoDevices(session_.hasGpu());
+        if (!session_.hasGpu()) return;  // one that is lost keeps the place of what it reached
+        transport_->setTwoDevices();
         transport_->showSnapshot(session_.live());
     });
     connect(actions_->open, &QAction::triggered, models_, [this] { models_->open(); });

@@ -356,10 +356,10 @@ void TransportBar::showSnapshot(const Snapshot& snapshot) {
     }
 }
 
-void TransportBar::setTwoDevices(bool two) {
-    two_devices_ = two;
-    rate_->setName(two ? tr("CPU steps/s") : tr("Steps/s"));
-    gpu_rate_->setVisible(two);
+void TransportBar::setTwoDevices() {
+    two_devices_ = true;
+    rate_->setName(tr("CPU steps/s"));
+    gpu_rate_->show();
 }
 
 // The device that computes shows what it makes now, the other one what this model last reached there.

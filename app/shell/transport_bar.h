@@ -60,8 +60,8 @@ public:
     /// A button beside the heading that says that the run is finished and trains on; empty: nothing to offer.
     void offer(const QString& text);
     void showSnapshot(const Snapshot& snapshot);
-    /// Steps a second for each of two devices, from the start: what is measured later makes nothing jump.
-    void setTwoDevices(bool two);
+    /// Steps a second for each of two devices, from now on: what is measured later makes nothing jump.
+    void setTwoDevices();
     DeviceButton* device() const { return device_; }
     void showMenu();
 

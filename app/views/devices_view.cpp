@@ -17,7 +17,6 @@ namespace moe::app {
 namespace {
 
 constexpr int poll_milliseconds = 80;
-constexpr double wide_enough_for_one_row = 420;
 constexpr int lines_below = 4;  // of text, so that the picture keeps its size while they come and go
 
 }  // namespace
@@ -124,7 +123,13 @@ void DevicesView::ask() {
 void DevicesView::placeChoices() {
     const int count = int(choices_.size());
     if (count == 0) return;
-    const int columns = width() >= theme_.px(wide_enough_for_one_row) ? count : (count + 1) / 2;
+    int widest = 0;
+    for (QPushButton* b : choices_) {
+        b->ensurePolished();
+        widest = std::max(widest, b->sizeHint().width());
+    }
+    const auto fits = [&](int columns) { return columns * (widest + grid_->spacing()) <= width() + grid_->spacing(); };
+    const int columns = fits(count) ? count : fits((count + 1) / 2) ? (count + 1) / 2 : 2;
     if (columns == columns_) return;
     for (int i = 0; i < count; ++i) grid_->setColumnStretch(i, i < columns ? 1 : 0);
     columns_ = columns;

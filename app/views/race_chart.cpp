@@ -117,8 +117,9 @@ void RaceChart::paintAxes(QPainter& painter) {
     painter.setPen(theme_.muted);
     labels_.draw(painter, {0, 0, 1, row}, Qt::AlignLeft, tr("steps per second"));
     const auto read = reading();
-    double last_end = -1e9;
-    for (const std::size_t width : widths()) {
+    double next = 1e9;  // where the label at the right begins: the widest model has its own in any case
+    for (auto at_width = widths().rbegin(); at_width != widths().rend(); ++at_width) {
+        const std::size_t width = *at_width;
         const double x = at(double(width), 1).x();
         const bool bold = read == width;
         if (bold) {
@@ -129,8 +130,8 @@ void RaceChart::paintAxes(QPainter& painter) {
         painter.setPen(bold ? theme_.ink : theme_.muted);
         const QString text = countText(width);
         const double half = tabularWidth(painter.font(), text) / 2;
-        if (x - half < last_end + theme_.px(4)) continue;  // there is no room for it
-        last_end = x + half;
+        if (x + half > next - theme_.px(4)) continue;
+        next = x - half;
         labels_.draw(painter, {x - half, plot_.bottom() + theme_.px(4), 2 * half, row}, Qt::AlignHCenter, text);
     }
     painter.setFont(theme_.font(caption_size));

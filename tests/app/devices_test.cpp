@@ -217,6 +217,7 @@ private Q_SLOTS:
         QTRY_COMPARE(session.live().step, 40u);
         QTRY_VERIFY(!entry(*window, QStringLiteral("GPU"))->isEnabled());
         QVERIFY(window->transport().device()->text().startsWith(QStringLiteral("CPU")));
+        QVERIFY(figure(*window, QStringLiteral("GPU steps/s")));
         // What else is told covers it for a moment alone.
         window->notice().tell(Notice::Kind::told, QStringLiteral("Saved notes.keras."));
         QCOMPARE(window->notice().kind(), Notice::Kind::told);
@@ -415,6 +416,8 @@ private Q_SLOTS:
                             chart.show(DeviceContest(race(falling, gpu)), guess, theme);
                             const QPixmap drawn = chart.grab();
                             QVERIFY2(chart.labelFault().isEmpty(), qPrintable(chart.labelFault()));
+                            if (guess == 16 && size.width() == 304 && gpu.size() == 7 && scale == 1.35)
+                                keep(QStringLiteral("race-%1-%2").arg(gpu[0]).arg(theme.dark), chart);
                             QCOMPARE(chart.pointsDrawn(), falling.size() + gpu.size());
                         }
                     }
