@@ -63,6 +63,15 @@ QString DeviceContest::progressText() const {
         .arg(width);
 }
 
+QString DeviceContest::notMeasuredText() const {
+    for (const RaceResult& r : state_.results)
+        if (!r.why_not.empty())
+            return tell("%1, width %2: %3")
+                .arg(r.device == "cpu" ? QStringLiteral("CPU") : QStringLiteral("GPU"), widthText(double(r.width)),
+                     QString::fromStdString(r.why_not));
+    return {};
+}
+
 QString DeviceContest::whyNoGpu() const {
     if (two()) return {};
     for (const DeviceInfo& device : state_.devices)
@@ -143,7 +152,7 @@ QString DeviceContest::verdict(ContestQuestion question, int choice) const {
                                 : tell("You said %1: too many by a factor of %2."))
             .arg(said, timesText(off));
     }
-    if (!two()) return {};
+    if (crossingText().isEmpty()) return {};
     const auto from = crossing();
     if (!from)
         return value == 0 ? tell("You said never: you were right.") : tell("You said %1, but it never did.").arg(said);

@@ -38,6 +38,8 @@ public:
 
     /// "Now training at width 128 on the GPU." Empty while it rests.
     QString progressText() const;
+    /// The first size that a device could not do, and why.
+    QString notMeasuredText() const;
     /// Why the GPU takes no part, where it does not.
     QString whyNoGpu() const;
     /// The smallest width from which on the GPU was the faster one at every width measured; nothing: there is none.

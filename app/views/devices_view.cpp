@@ -91,6 +91,7 @@ QWidget& DevicesView::picture() {
 
 void DevicesView::showEvent(QShowEvent* event) {
     View::showEvent(event);
+    refresh();
     if (session_.devices().empty()) session_.findDevices();
 }
 
@@ -146,7 +147,7 @@ void DevicesView::resizeEvent(QResizeEvent* event) {
 
 void DevicesView::themeChanged() {
     const int line = int(std::ceil(QFontMetricsF(theme_.font(12.5)).lineSpacing()));
-    said_->setFixedHeight(lines_below * line);
+    said_->setMinimumHeight(lines_below * line);
     reading_->setFixedHeight(int(std::ceil(QFontMetricsF(theme_.font(11)).height())));
     done_->setFixedHeight(reading_->height());
     grid_->setSpacing(int(theme_.px(4)));
@@ -165,6 +166,10 @@ void DevicesView::measure() {
     if (measuring() || !session_.corpus() || session_.live().state == SessionState::empty) return;
     rested_ = session_.live().state != SessionState::running;
     remark_.clear();
+    if (contest_.complete()) {
+        before_ = contest_;
+        before_what_ = whatText(measured_);
+    }
     session_.pause();
     measured_ = session_.live().experiment;
     race_.start(measured_, session_.corpus(), widths_, session_.backend());
@@ -178,7 +183,7 @@ void DevicesView::stop() {
 
 void DevicesView::forget() {
     if (measuring()) return;
-    contest_ = {};
+    contest_ = before_ = {};
     guess_ = -1;
     remark_.clear();
     refresh();
@@ -191,7 +196,6 @@ void DevicesView::poll() {
         session_.findDevices();
     }
     refresh();
-    Q_EMIT headerChanged();
 }
 
 // Both would share the machine, and neither number would be worth anything.
@@ -202,7 +206,9 @@ void DevicesView::followLive() {
         stop();
     }
     if (!running) rested_ = true;
-    measure_->setEnabled(session_.live().state != SessionState::empty);
+    // A frame of training costs nothing here.
+    const bool any = session_.live().state != SessionState::empty;
+    if (measure_->isEnabled() != any || (isVisible() && scope() != scope_)) refresh();
 }
 
 bool DevicesView::ofThisModel() const {
@@ -216,9 +222,15 @@ bool DevicesView::ofThisModel() const {
 QString DevicesView::scope() const {
     const Experiment& shown = contest_.begun() ? measured_ : session_.live().experiment;
     if (session_.live().state == SessionState::empty) return {};
-    const QString what =
-        tr("%1 experts, batch %2").arg(countText(shown.model.num_experts), countText(shown.train.batch_size));
-    return contest_.begun() && !ofThisModel() ? tr("of before: %1").arg(what) : what;
+    return contest_.begun() && !ofThisModel() ? tr("before: %1").arg(whatText(shown)) : whatText(shown);
+}
+
+QString DevicesView::whatText(const Experiment& experiment) {
+    const ModelSpec& m = experiment.model;
+    const QString experts = m.router == "soft"
+                                ? tr("%1 experts").arg(countText(m.num_experts))
+                                : tr("%1 of %2 experts").arg(countText(m.top_k), countText(m.num_experts));
+    return tr("%1, batch %2").arg(experts, countText(experiment.train.batch_size));
 }
 
 QString DevicesView::said() const {
@@ -234,7 +246,9 @@ Table DevicesView::table() const {
 
 void DevicesView::showReading() {
     const auto read = chart_->reading();
-    reading_->setText(read ? contest_.readingText(*read) : QString());
+    reading_->setText(read              ? contest_.readingText(*read)
+                      : before_.begun() ? tr("dashed: %1, measured before").arg(before_what_)
+                                        : QString());
     chart_->setAccessibleDescription(read ? contest_.readingText(*read) : contest_.spoken());
 }
 
@@ -262,6 +276,7 @@ void DevicesView::refresh() {
         if (question_) words << contest_.verdict(*question_, guess_);
         if (!contest_.complete()) words << tr("Not all widths were measured.");
     }
+    words << contest_.notMeasuredText();
     QString why = contest_.whyNoGpu();
     if (!contest_.begun() && question_ == ContestQuestion::slowdown)
         for (const DeviceInfo& device : session_.devices())
@@ -271,7 +286,7 @@ void DevicesView::refresh() {
     said_->setText(words.join(u' '));
 
     const double guessed = crossing && guess_ >= 0 ? DeviceContest::choiceValue(*question_, guess_) : 0;
-    chart_->show(contest_, guessed, theme_);
+    chart_->show(contest_, before_, guessed, theme_);
     chart_->setAccessibleName(tr("Steps per second over the width of the model"));
     showReading();
 
@@ -281,8 +296,12 @@ void DevicesView::refresh() {
     done_->setText(measuring() ? tr("%1 of %2").arg(state.measured).arg(state.planned) : QString());
     measure_->setText(measuring() ? tr("Stop") : contest_.begun() ? tr("Measure again") : tr("Measure"));
     again_->setVisible(contest_.begun() && !measuring());
+    measure_->setEnabled(session_.live().state != SessionState::empty);
     setAccessibleName(title());
     setAccessibleDescription(said_->text());
+    if (scope() == scope_) return;
+    scope_ = scope();
+    Q_EMIT headerChanged();
 }
 
 }  // namespace moe::app

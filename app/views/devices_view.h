@@ -54,6 +54,7 @@ private:
     void followLive();
     void forget();
     bool ofThisModel() const;
+    static QString whatText(const Experiment& experiment);
 
     RaceChart* chart_;
     QLabel *prompt_, *reading_, *said_, *done_;
@@ -63,13 +64,14 @@ private:
     std::vector<QPushButton*> choices_;
     QTimer clock_;
     std::vector<std::size_t> widths_ = race_widths();
-    DeviceContest contest_;
+    DeviceContest contest_, before_;
+    QString before_what_;                      // of which model that one was
     std::optional<ContestQuestion> question_;  // none while it is not known which devices there are
     int guess_ = -1;
     int columns_ = 0;
     Experiment measured_;  // what the results are of
     bool rested_ = false;  // training has paused since the measurement was asked for
-    QString remark_;
+    QString remark_, scope_;  // as the header shows it
     DeviceRace race_;  // last: it ends before anything that hears of it
 };
 

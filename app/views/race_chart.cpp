@@ -31,16 +31,18 @@ const std::vector<std::size_t>& RaceChart::widths() const {
     return contest_.state().widths.empty() ? usual : contest_.state().widths;
 }
 
-void RaceChart::show(const DeviceContest& contest, double guess, const Theme& theme) {
+void RaceChart::show(const DeviceContest& contest, const DeviceContest& before, double guess, const Theme& theme) {
     contest_ = contest;
+    before_ = before;
     guess_ = guess;
     theme_ = theme;
     low_ = least_power, high_ = most_power;
-    for (const ContestLine& line : contest_.lines())
-        for (const QPointF& p : line.points) {
-            low_ = std::min(low_, int(std::floor(std::log10(p.y()))));
-            high_ = std::max(high_, int(std::ceil(std::log10(p.y()))));
-        }
+    for (const DeviceContest* shown : {&contest_, &before_})
+        for (const ContestLine& line : shown->lines())
+            for (const QPointF& p : line.points) {
+                low_ = std::min(low_, int(std::floor(std::log10(p.y()))));
+                high_ = std::max(high_, int(std::ceil(std::log10(p.y()))));
+            }
     if (read_ && *read_ >= widths().size()) read_.reset();
     if (pointed_ && *pointed_ >= widths().size()) pointed_.reset();
     update();
@@ -79,6 +81,7 @@ void RaceChart::paintEvent(QPaintEvent*) {
     paintGround(painter);
     paintAxes(painter);
     paintGuess(painter);
+    paintBefore(painter);
     paintLines(painter);
     if (hasFocus()) {
         painter.setBrush(Qt::NoBrush);
@@ -156,6 +159,19 @@ void RaceChart::paintGuess(QPainter& painter) {
     painter.fillRect(place, theme_.panel);
     painter.setPen(theme_.ink);
     labels_.draw(painter, place.adjusted(theme_.px(3), 0, 0, 0), Qt::AlignLeft, text);
+}
+
+void RaceChart::paintBefore(QPainter& painter) {
+    for (const ContestLine& line : before_.lines()) {
+        QPen pen(Theme::mix(theme_.panel, theme_.muted, line.device == QLatin1String("cuda") ? 1 : 0.6),
+                 theme_.px(1.25));
+        pen.setDashPattern({3, 2});
+        painter.setPen(pen);
+        painter.setBrush(Qt::NoBrush);
+        QPolygonF path;
+        for (const QPointF& p : line.points) path << at(p.x(), p.y());
+        painter.drawPolyline(path);
+    }
 }
 
 void RaceChart::paintLines(QPainter& painter) {

@@ -15,8 +15,8 @@ class RaceChart : public QWidget {
 public:
     explicit RaceChart(QWidget* parent);
 
-    /// `guess`: a width, 0: none.
-    void show(const DeviceContest& contest, double guess, const Theme& theme);
+    /// `guess`: a width, 0: none. `before`: an earlier measurement, dashed behind this one.
+    void show(const DeviceContest& contest, const DeviceContest& before, double guess, const Theme& theme);
     /// The width that is read: under the pointer, else by the keys.
     std::optional<std::size_t> reading() const;
     QString labelFault() const { return labels_.fault(QRectF(rect())); }
@@ -40,10 +40,11 @@ private:
     void arrange();
     void paintAxes(QPainter& painter);
     void paintGround(QPainter& painter);
+    void paintBefore(QPainter& painter);
     void paintLines(QPainter& painter);
     void paintGuess(QPainter& painter);
 
-    DeviceContest contest_;
+    DeviceContest contest_, before_;
     double guess_ = 0;
     Theme theme_ = Theme::light();
     QRectF plot_;

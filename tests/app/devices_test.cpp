@@ -118,6 +118,11 @@ private Q_SLOTS:
             QTRY_COMPARE(window->session().live().device_id, std::string("cpu"));
             QCOMPARE(window->session().live().step, 3u);
             QTRY_VERIFY(checked(*window).startsWith(QStringLiteral("CPU")));
+            // The file says that it was trained on both.
+            const std::vector<std::string> devices = window->bench().whole(*savedRun(window->session()), false).devices;
+            QCOMPARE(devices.size(), std::size_t(2));
+            QCOMPARE(devices[0], std::string("CUDA · emulator"));
+            QCOMPARE(devices[1], window->session().live().device);
             QVERIFY(window->transport().device()->text().startsWith(QStringLiteral("CPU")));
             window->close();
         }
@@ -292,6 +297,20 @@ private Q_SLOTS:
         svg.format = FigureFormat::csv;
         QVERIFY(renderFigure(source, session.snapshot(), svg).contains("CPU, steps/s"));
 
+        // Measured again, the one before stays behind it, and says of which model it was.
+        session.setBatchSize(4);
+        QTRY_COMPARE(session.live().experiment.train.batch_size, std::size_t(4));
+        QTRY_VERIFY(view->scope().startsWith(QStringLiteral("before: ")));
+        view->setWidths({8});
+        QTest::mouseClick(button(*view, QStringLiteral("Measure again")), Qt::LeftButton);
+        QTRY_VERIFY_WITH_TIMEOUT(!view->measuring(), 30000);
+        QCOMPARE(view->scope(), QStringLiteral("4 experts, batch 4"));
+        window->setFocus();
+        bool dashed = false;
+        for (const QLabel* l : view->findChildren<QLabel*>())
+            dashed = dashed || l->text() == QStringLiteral("dashed: 4 experts, batch 8, measured before");
+        QVERIFY(dashed);
+
         QTest::mouseClick(button(*view, QStringLiteral("New guess")), Qt::LeftButton);
         QVERIFY(view->table().rows.empty() && never->isEnabled() && !never->isChecked());
     }
@@ -401,6 +420,14 @@ private Q_SLOTS:
         QCOMPARE(DeviceContest(failed).table(QStringLiteral("Devices")).rows.back()[2],
                  QStringLiteral("There is no memory for this size."));
         QVERIFY(DeviceContest(failed).readingText(1024).endsWith(QStringLiteral("GPU – steps/s")));
+        QCOMPARE(DeviceContest(failed).notMeasuredText(),
+                 QStringLiteral("GPU, width 1,024: There is no memory for this size."));
+        QCOMPARE(contest.notMeasuredText(), QString());
+        // Where no width was measured on both nobody has won.
+        for (RaceResult& r : failed.results)
+            if (r.device == "cuda") r.steps_per_second = 0;
+        QCOMPARE(DeviceContest(failed).crossingText(), QString());
+        QCOMPARE(DeviceContest(failed).verdict(ContestQuestion::crossing, 7), QString());
     }
 
     void chartIsNeverCut() {
@@ -413,7 +440,8 @@ private Q_SLOTS:
                         RaceChart chart(nullptr);
                         chart.resize(size * scale);
                         for (const double guess : {0.0, 16.0, 1024.0}) {
-                            chart.show(DeviceContest(race(falling, gpu)), guess, theme);
+                            chart.show(DeviceContest(race(falling, gpu)), DeviceContest(race(gpu, falling)), guess,
+                                       theme);
                             const QPixmap drawn = chart.grab();
                             QVERIFY2(chart.labelFault().isEmpty(), qPrintable(chart.labelFault()));
                             if (guess == 16 && size.width() == 304 && gpu.size() == 7 && scale == 1.35)

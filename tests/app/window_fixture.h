@@ -48,6 +48,9 @@ public:
         }
     }
 
+    /// The number in the menu of its own lessons, 0 and 1: they stand after the program's.
+    static std::size_t lessonNumber(std::size_t own) { return loadLessons().lessons.size() + own; }
+
     QString path(const QString& name) const { return dir_.filePath(name); }
 
     AutosaveOptions autosave;  // of the windows made from now on
