@@ -367,7 +367,11 @@ void MainWindow::showState() {
     const QString more = tr("Train %1 epochs more").arg(countText(s.experiment.train.epochs));
     actions_->play->setText(finished ? more : tr("Play or pause"));
     for (QAction* a : {actions_->save, actions_->saveAs, actions_->forKeras}) a->setEnabled(any);
-    transport_->offer(finished ? tr("Finished. Train %1 more").arg(countText(s.experiment.train.epochs)) : QString());
+    const QString epochs = countText(s.experiment.train.epochs);
+    if (finished)
+        transport_->offer(tr("Finished. Train %1 more").arg(epochs), tr("Train %1 more").arg(epochs));
+    else
+        transport_->offer({});
     if (s.state == SessionState::failed) {
         std::vector<Notice::Button> ways;
         if (bench_->undoStack().canUndo())

@@ -308,6 +308,12 @@ void TransportBar::fit() {
         if (!w->isHidden()) taken -= needs(w);
     taken +=
         title_->fontMetrics().horizontalAdvance(heading_) - title_->fontMetrics().horizontalAdvance(title_->text());
+    offer_->ensurePolished();
+    const auto wide = [this](const QString& text) { return offer_->fontMetrics().horizontalAdvance(text); };
+    taken += wide(offered_) - wide(offer_->text());
+    const bool whole_offer = taken <= width();
+    if (!whole_offer) taken += wide(shorter_offer_) - wide(offered_);
+    if (const QString& text = whole_offer ? offered_ : shorter_offer_; text != offer_->text()) offer_->setText(text);
     const bool step = taken + needs(step_) <= width();
     const bool place = offer_->text().isEmpty() && taken + needs(step_) + needs(place_) <= width();
     if (step == step_->isHidden()) step_->setVisible(step);
@@ -335,7 +341,9 @@ void TransportBar::setHeading(const QString& number, const QString& title, const
     place_->setText(place);
 }
 
-void TransportBar::offer(const QString& text) {
+void TransportBar::offer(const QString& text, const QString& shorter) {
+    offered_ = text;
+    shorter_offer_ = shorter.isEmpty() ? text : shorter;
     offer_->setVisible(!text.isEmpty());
     offer_->setText(text);
     // The offer takes the room of the lesson's place in the course.

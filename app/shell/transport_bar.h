@@ -57,8 +57,9 @@ public:
 
     void setTheme(const Theme& theme);
     void setHeading(const QString& number, const QString& title, const QString& place);
-    /// A button beside the heading that says that the run is finished and trains on; empty: nothing to offer.
-    void offer(const QString& text);
+    /// A button beside the heading that says that the run is finished and trains on; empty: nothing to offer. The
+    /// shorter one where the title has no room beside the other.
+    void offer(const QString& text, const QString& shorter = {});
     void showSnapshot(const Snapshot& snapshot);
     /// Steps a second for each of two devices, from now on: what is measured later makes nothing jump.
     void setTwoDevices();
@@ -83,8 +84,8 @@ Q_SIGNALS:
 
 private:
     QToolButton* button(QAction* action, const char* icon);
-    /// Place in the course, the way into stepping and the middle of a long title give way, in this order, where the bar
-    /// is too narrow.
+    /// Place in the course, the way into stepping, words of the offer and the middle of a long title give way, in this
+    /// order, where the bar is too narrow.
     void fit();
     void setPlaying(bool playing);
     void showRates(const Snapshot& snapshot);
@@ -92,6 +93,7 @@ private:
 
     Actions actions_;
     Theme theme_ = Theme::light();
+    QString offered_, shorter_offer_;
     QString heading_;  // the title has what the bar has room for
     QLabel *number_, *title_, *place_, *speed_value_;
     DeviceButton* device_;

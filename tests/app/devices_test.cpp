@@ -12,6 +12,7 @@
 #include "app/shell/workbench.h"
 #include "app/views/devices_view.h"
 #include "app/views/race_chart.h"
+#include "tests/app/text_room.h"
 #include "tests/app/two_devices.h"
 
 #include <QLabel>
@@ -328,6 +329,26 @@ private Q_SLOTS:
         QVERIFY(view->contest().state().results.size() < view->contest().state().planned);
         QVERIFY2(view->said().contains(QStringLiteral("Training went on")), qPrintable(view->said()));
         QTRY_COMPARE(window->session().live().state, SessionState::running);
+    }
+
+    void nothingIsCutBesideTwoSpeeds() {
+        for (const bool more : {false, true}) {
+            Longer translator;
+            if (more) QCoreApplication::installTranslator(&translator);
+            TwoDevicesFixture fixture;
+            const auto window = fixture.window();
+            window->resize(1280, 720);
+            QTRY_VERIFY(window->session().hasGpu());
+            window->device().compare();
+            window->session().setSpeed(0);
+            window->session().play();
+            QTRY_COMPARE_WITH_TIMEOUT(window->session().live().state, SessionState::finished, 20000);
+            (void)QTest::qWaitFor([&] { return cutIn(window.get()).isEmpty(); }, 2000);
+            const QStringList cut = cutIn(window.get());
+            QVERIFY2(cut.isEmpty(), qPrintable(cut.join(u'\n')));
+            keep(more ? QStringLiteral("finished-longer") : QStringLiteral("finished"), *window);
+            if (more) QCoreApplication::removeTranslator(&translator);
+        }
     }
 
     void withoutAGpuTheProcessorIsMeasured() {
