@@ -56,6 +56,8 @@ void DeviceControl::choose(const QString& device) {
         notice_.withdraw(Notice::Kind::working);
         if (error.isEmpty()) {
             choice_ = device;
+            unread_.clear();  // who moves the run knows where it is
+            notice_.withdraw(Notice::Kind::moved);
             Q_EMIT chosen(device);
         } else {
             notice_.tell(Notice::Kind::refused, error);
@@ -77,10 +79,6 @@ void DeviceControl::fill() {
 void DeviceControl::followLive() {
     const Snapshot& live = session_.live();
     if (live.state != SessionState::empty && session_.devices().empty()) session_.findDevices();
-    if (live.notice.empty() && !unread_.isEmpty()) {
-        unread_.clear();  // the run was moved by hand, or is another
-        notice_.withdraw(Notice::Kind::moved);
-    }
     if (live.notices == told_) return;
     told_ = live.notices;
     if (live.notice.empty()) return;

@@ -230,6 +230,12 @@ private Q_SLOTS:
         window->notice().withdraw(Notice::Kind::told);
         QTRY_COMPARE(window->notice().text(), sentence);
         QCOMPARE(window->notice().kind(), Notice::Kind::moved);
+        window->actions().reset->trigger();
+        QTRY_COMPARE(session.live().step, 0u);
+        QTest::qWait(50);
+        QCOMPARE(window->notice().kind(), Notice::Kind::moved);
+        session.runSteps(40);
+        QTRY_COMPARE(session.live().step, 40u);
         QPushButton* close = button(window->notice(), QStringLiteral("Close"));
         QVERIFY(close);
         int offered = 0;
