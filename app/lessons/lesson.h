@@ -28,7 +28,7 @@ struct Guess {
 
 /// A button that the text offers.
 struct LessonAction {
-    enum class Kind { play, pause, batch, epochs, reset, set, probe, speed };
+    enum class Kind { play, pause, batch, epochs, reset, set, probe, speed, measure };
 
     Kind kind = Kind::play;
     QString label;

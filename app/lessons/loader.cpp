@@ -187,12 +187,14 @@ private:
     }
 
     LessonAction action(const JsonValue& v) const {
-        only(v, {"label", "play", "pause", "batch", "epochs", "reset", "set", "probe", "speed"}, "a button");
+        only(v, {"label", "play", "pause", "batch", "epochs", "reset", "set", "probe", "speed", "measure"}, "a button");
         LessonAction a;
         a.label = text(need(v, "label"), "label");
         if (v.members.size() != 2)
-            fail(v, QStringLiteral(
-                        "a button has its label and one of play, pause, batch, epochs, reset, set, probe, speed"));
+            fail(
+                v,
+                QStringLiteral(
+                    "a button has its label and one of play, pause, batch, epochs, reset, set, probe, speed, measure"));
         const auto& [key, value] = v.members[v.members[0].first == QStringLiteral("label") ? 1 : 0];
         if (key == QStringLiteral("play")) {
             a.kind = LessonAction::Kind::play;
@@ -205,6 +207,8 @@ private:
             a.number = number(value, "epochs", 1, 1e6);
         } else if (key == QStringLiteral("reset")) {
             a.kind = LessonAction::Kind::reset;
+        } else if (key == QStringLiteral("measure")) {
+            a.kind = LessonAction::Kind::measure;
         } else if (key == QStringLiteral("probe")) {
             a.kind = LessonAction::Kind::probe;
             a.text = text(value, "probe");

@@ -40,8 +40,10 @@ SessionOptions givingWay(SessionOptions options) {
 
 }  // namespace
 
-SessionController::SessionController(SessionOptions options, QObject* parent)
+SessionController::SessionController(SessionOptions options, QObject* parent, DeviceList devices)
     : QObject(parent),
+      backend_(options.backend),
+      list_devices_(std::move(devices)),
       session_(givingWay(std::move(options))),
       live_(std::make_shared<const Snapshot>()),
       snapshot_(live_) {
@@ -301,6 +303,30 @@ void SessionController::continueFrom(std::uint64_t step, std::function<void(cons
 void SessionController::setCheckpointBudget(std::size_t bytes) {
     session_.set_checkpoint_budget(bytes);
     wake();
+}
+
+void SessionController::setDevice(const QString& device, std::function<void(const QString&)> done) {
+    await<std::string>(session_.set_device(device.toStdString()), [done = std::move(done)](const std::string& error) {
+        if (done) done(QString::fromStdString(error));
+    });
+}
+
+void SessionController::findDevices() {
+    if (std::exchange(finding_devices_, true)) return;
+    await<std::vector<DeviceInfo>>(std::async(std::launch::async, list_devices_),
+                                   [this](std::vector<DeviceInfo> found) {
+                                       finding_devices_ = false;
+                                       const auto same = [](const DeviceInfo& a, const DeviceInfo& b) {
+                                           return a.id == b.id && a.title == b.title && a.why_off == b.why_off;
+                                       };
+                                       if (std::ranges::equal(found, devices_, same)) return;
+                                       devices_ = std::move(found);
+                                       Q_EMIT devicesChanged();
+                                   });
+}
+
+bool SessionController::hasGpu() const {
+    return std::ranges::any_of(devices_, [](const DeviceInfo& d) { return d.id != "cpu" && d.why_off.empty(); });
 }
 
 // The worker answers an opening just before it publishes the model's first snapshot: that one is waited for.

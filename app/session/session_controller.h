@@ -19,7 +19,11 @@ class SessionController : public QObject {
     Q_OBJECT
 
 public:
-    explicit SessionController(SessionOptions options = {}, QObject* parent = nullptr);
+    using DeviceList = std::function<std::vector<DeviceInfo>()>;
+
+    /// `devices` lists those of this machine; it is called on another thread.
+    explicit SessionController(SessionOptions options = {}, QObject* parent = nullptr,
+                               DeviceList devices = list_devices);
     ~SessionController() override;
 
     /// What is shown: the moment of the past that is looked at while there is one, else the newest. Never null; state
@@ -73,6 +77,15 @@ public:
     void continueFrom(std::uint64_t step, std::function<void(const QString& error)> done);
     void setCheckpointBudget(std::size_t bytes);
 
+    /// "auto", "cpu" or "cuda": `done(QString())` when training goes on there, else the sentence that says why not.
+    void setDevice(const QString& device, std::function<void(const QString& error)> done = {});
+    /// As they were last found: empty until then. Looking takes a moment where a driver has to start.
+    const std::vector<DeviceInfo>& devices() const { return devices_; }
+    void findDevices();
+    /// Whether there is another device than the processor to train on, as far as is known.
+    bool hasGpu() const;
+    const BackendOptions& backend() const { return backend_; }
+
     /// Whether every command has been taken, nothing is being opened or saved, and the clock stands still.
     bool resting() const { return !clock_.isActive(); }
     int framesPulled() const { return frames_; }
@@ -90,6 +103,7 @@ Q_SIGNALS:
     void valuesChanged();                         // a new snapshot is shown: redraw
     void liveChanged();                           // live() is another, whether it is shown or not
     void momentRefused(const QString& sentence);  // the moment asked for cannot be shown: the present is
+    void devicesChanged();                        // devices() are others
     void momentChanged();                         // lookedAt() or replayProgress() is another
     void focusChanged();
     void probeEdited(const QString& before, const QString& after);  // asked for by setProbe()
@@ -123,6 +137,10 @@ private:
     void answerOpenings(const std::shared_ptr<const Snapshot>& newest);
     void answerSavings();
 
+    BackendOptions backend_;
+    DeviceList list_devices_;
+    std::vector<DeviceInfo> devices_;
+    bool finding_devices_ = false;
     TrainingSession session_;
     QTimer clock_;
     int quiet_frames_ = 0, frames_ = 0;

@@ -224,6 +224,7 @@ void DockArea::pointAt(const QStringList& ids) {
     for (DockFrame* d : docks_) {
         const bool on = ids.contains(d->objectName());
         d->setPointedAt(on);
+        if (on && !d->openAtFirst() && d->isHidden()) setOpen(d, true);
         if (on && !tabifiedDockWidgets(d).isEmpty()) d->raise();  // from behind another one in its place
     }
 }

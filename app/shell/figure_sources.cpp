@@ -28,7 +28,7 @@ StagePicture stagePicture(const Snapshot& snapshot, const Theme& theme, std::opt
 }
 
 FigureSource viewSource(const QString& id, View& view) {
-    return widgetSource({id, view.name(), view.title(), view.scope(), view.table(), view.theme()}, view);
+    return widgetSource({id, view.name(), view.title(), view.scope(), view.table(), view.theme()}, view.picture());
 }
 
 FigureSource widgetSource(const DrawnWidget& drawn, QWidget& widget) {

@@ -47,6 +47,9 @@ void LessonGuide::carryOut(const LessonAction& action) {
         case LessonAction::Kind::probe:
             session.setProbe(action.text, max_sequence_length - 1);  // the whole phrase
             break;
+        case LessonAction::Kind::measure:
+            Q_EMIT measureAsked();
+            break;
         case LessonAction::Kind::speed:
             Q_EMIT speedAsked(action.number);
             session.setSpeed(action.number);

@@ -22,6 +22,7 @@ Q_SIGNALS:
     void playAsked();
     void lookAsked(const QStringList& views);
     void speedAsked(double stepsPerSecond);
+    void measureAsked();  // who is faster, processor or GPU
 
 private:
     Workbench& bench_;

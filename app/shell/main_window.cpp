@@ -3,6 +3,7 @@
 #include "app/models/experiment_draft.h"
 #include "app/models/run_settings.h"
 #include "app/models/text_format.h"
+#include "app/shell/device_control.h"
 #include "app/shell/dock_area.h"
 #include "app/shell/experiment_panel.h"
 #include "app/shell/export_actions.h"
@@ -42,6 +43,12 @@ constexpr int frame_pause = 100;   // milliseconds
 constexpr int keep_pause = 2000;   // milliseconds between looks whether the window's state has changed
 constexpr int least_width = 1160, least_height = 640;
 
+/// A remembered GPU that is off today is no reason not to start: "auto" takes it where it is on.
+SessionOptions onDevice(SessionOptions options, const QString& remembered) {
+    if (options.backend.device == "auto" && remembered == QLatin1String("cpu")) options.backend.device = "cpu";
+    return options;
+}
+
 }  // namespace
 
 MainWindow::MainWindow(WindowOptions options, QWidget* parent)
@@ -49,7 +56,7 @@ MainWindow::MainWindow(WindowOptions options, QWidget* parent)
       options_(std::move(options)),
       remembered_(WindowState::read(options_.settings)),
       kept_(remembered_),
-      session_(options_.session),
+      session_(onDevice(options_.session, remembered_.device), nullptr, options_.devices),
       bench_(new Workbench(session_, options_.h5, this)),
       actions_(new WindowActions(this)),
       models_(new ModelActions(*bench_, options_.session, this)),
@@ -103,6 +110,10 @@ void MainWindow::build() {
     exports_ = new ExportActions(*bench_, *docks_, *notice_, *actions_, this);
     exports_->setFurther([this](const Theme& theme) { return steppingFigures(*stepping_, theme); });
     time_ = new TimeControl(*bench_, *docks_, *notice_, *actions_, this);
+    const QString asked = QString::fromStdString(options_.session.backend.device);
+    device_ = new DeviceControl(session_, *transport_->device(), *docks_, *notice_, actions_->device,
+                                asked == QLatin1String("auto") ? remembered_.device : asked, this);
+    connect(device_, &DeviceControl::chosen, this, [this](const QString& device) { remembered_.device = device; });
     auto* rows = new QVBoxLayout(page);
     rows->setContentsMargins(0, 0, 0, 0);
     rows->setSpacing(0);
@@ -137,6 +148,11 @@ void MainWindow::connectTransport() {
             else
                 notice_->tell(Notice::Kind::refused, error);
         });
+    });
+    connect(&session_, &SessionController::devicesChanged, this, [this] {
+        if (!session_.hasGpu()) return;  // one that is lost keeps the place of what it reached
+        transport_->setTwoDevices();
+        transport_->showSnapshot(session_.live());
     });
     connect(actions_->open, &QAction::triggered, models_, [this] { models_->open(); });
     connect(actions_->save, &QAction::triggered, models_, [this] { models_->save(); });
@@ -184,6 +200,7 @@ void MainWindow::connectTransport() {
 void MainWindow::connectColumn() {
     connect(guide_, &LessonGuide::playAsked, this, &MainWindow::playOrPause);
     connect(guide_, &LessonGuide::lookAsked, docks_, &DockArea::pointAt);
+    connect(guide_, &LessonGuide::measureAsked, device_, &DeviceControl::measure);
     connect(guide_, &LessonGuide::speedAsked, transport_, &TransportBar::setSpeed);
     connect(column_->lesson(), &LessonPanel::stepEntered, guide_, &LessonGuide::enter);
     connect(column_->lesson(), &LessonPanel::guessed, this, &MainWindow::toPicture);
@@ -350,7 +367,11 @@ void MainWindow::showState() {
     const QString more = tr("Train %1 epochs more").arg(countText(s.experiment.train.epochs));
     actions_->play->setText(finished ? more : tr("Play or pause"));
     for (QAction* a : {actions_->save, actions_->saveAs, actions_->forKeras}) a->setEnabled(any);
-    transport_->offer(finished ? tr("Finished. Train %1 more").arg(countText(s.experiment.train.epochs)) : QString());
+    const QString epochs = countText(s.experiment.train.epochs);
+    if (finished)
+        transport_->offer(tr("Finished. Train %1 more").arg(epochs), tr("Train %1 more").arg(epochs));
+    else
+        transport_->offer({});
     if (s.state == SessionState::failed) {
         std::vector<Notice::Button> ways;
         if (bench_->undoStack().canUndo())

@@ -14,6 +14,7 @@ class QSettings;
 
 namespace moe::app {
 
+class DeviceControl;
 class DockArea;
 class ExportActions;
 class LeftColumn;
@@ -30,7 +31,8 @@ class Workbench;
 struct WindowOptions {
     QSettings* settings = nullptr;  // where layout, theme and last lesson are kept; null: nowhere
     LessonList lessons;
-    SessionOptions session;
+    SessionOptions session;  // a device that it names is the command line's, and stands before what is remembered
+    SessionController::DeviceList devices = list_devices;
     AutosaveOptions autosave;  // root empty: nothing is kept
     H5Program h5;              // reads the weights of files; without it models are not opened
     QStringList program;       // what New window starts; empty: there is no such command
@@ -61,6 +63,7 @@ public:
     Notice& notice() { return *notice_; }
     ExportActions& exports() { return *exports_; }
     TimeControl& time() { return *time_; }
+    DeviceControl& device() { return *device_; }
     SteppingControl& stepping() { return *stepping_; }
     const Theme& theme() const { return theme_; }
     void setThemeChoice(ThemeChoice choice);
@@ -108,6 +111,7 @@ private:
     Notice* notice_ = nullptr;
     ExportActions* exports_ = nullptr;
     TimeControl* time_ = nullptr;
+    DeviceControl* device_ = nullptr;
     SteppingControl* stepping_ = nullptr;
     Theme theme_;
     ThemeChoice theme_choice_ = ThemeChoice::system;

@@ -2,6 +2,7 @@
 
 #include "app/shell/style.h"
 
+#include <QAccessible>
 #include <QApplication>
 #include <QFrame>
 #include <QHBoxLayout>
@@ -45,7 +46,8 @@ Notice::Notice(QWidget* parent) : QWidget(parent) {
     begun_.setInterval(soon_done);
     connect(&begun_, &QTimer::timeout, this, [this] {
         // What waits for an answer is not covered by what goes on of its own.
-        if (kind_ != Kind::refused && kind_ != Kind::failed && kind_ != Kind::offered) say(Kind::working, work_, {});
+        if (kind_ != Kind::refused && kind_ != Kind::failed && kind_ != Kind::offered && kind_ != Kind::moved)
+            say(Kind::working, work_, {});
     });
     hide();
 }
@@ -70,7 +72,8 @@ void Notice::say(Kind kind, const QString& text, std::vector<Button> buttons) {
     if (kind == Kind::working) begun_.stop();
     kind_ = kind;
     const bool keys = isAncestorOf(QApplication::focusWidget());
-    setRole(card_, kind == Kind::failed || kind == Kind::refused ? "alarm" : "notice");
+    const bool alarm = kind == Kind::failed || kind == Kind::refused || kind == Kind::moved;
+    setRole(card_, alarm ? "alarm" : "notice");
     text_->setText(text);
     setAccessibleName(text);
     progress_->setVisible(kind == Kind::working);
@@ -94,6 +97,10 @@ void Notice::say(Kind kind, const QString& text, std::vector<Button> buttons) {
     }
     show();
     updateGeometry();
+    if (alarm) {  // said aloud at once
+        QAccessibleEvent aloud(this, QAccessible::Alert);
+        QAccessible::updateAccessibility(&aloud);
+    }
     if (keys) Q_EMIT keysLeft();
     if (kind == Kind::told) QTimer::singleShot(shown_milliseconds, this, [this] { withdraw(Kind::told); });
 }

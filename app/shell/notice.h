@@ -26,12 +26,13 @@ public:
         QString text;
         std::function<void()> press;
     };
-    enum class Kind { none, failed, refused, working, told, offered };
+    enum class Kind { none, failed, refused, working, told, offered, moved };
 
     explicit Notice(QWidget* parent);
     void setTheme(const Theme& theme);
 
-    /// Plain text; a button also closes the notice. `refused` gets a button that closes it. `working` appears only
+    /// Plain text; a button also closes the notice. `refused` gets a button that closes it, as `moved` (to another
+    /// device) needs one. `working` appears only
     /// where it lasts.
     void tell(Kind kind, const QString& text, std::vector<Button> buttons = {});
     /// Closes it where it is of that kind.

@@ -48,6 +48,7 @@ QLabel[role="caption"] { font-size: @11; color: $muted; }
 QLabel[role="heading"] { font-size: @12.5; font-weight: 600; }
 QLabel[role="quietHeading"] { font-size: @12.5; font-weight: 600; color: $muted; }
 QLabel[role="error"] { font-size: @12; font-weight: 500; }
+QLabel[role="reason"] { color: $muted; font-size: @11; padding: 0px @12 @6 @33; }
 QLabel[role="chip"] { background: $page; color: $muted; font-size: @11; border-radius: @8; padding: @4 @8; }
 QTextBrowser[role="body"] { color: $muted; background: transparent; border: none; }
 
@@ -121,8 +122,8 @@ QMenu::item { padding: @5 @28 @5 @28; font-size: @12.5; background: transparent;
 QMenu::item:selected { background: $track; }
 QMenu::item:disabled { color: $muted; }
 QMenu::separator { height: 1px; background: $hairline; margin: @5 0px; }
-QMenu::indicator { width: @12; height: @12; left: @8; }
-QMenu::indicator:checked { background: $ink; border-radius: @3; width: @8; height: @8; left: @10; }
+QMenu::indicator { width: @8; height: @8; left: @10; }
+QMenu::indicator:checked { background: $ink; border-radius: @3; }
 QDialogButtonBox { dialogbuttonbox-buttons-have-icons: 0; }
 QFileDialog QAbstractItemView { background: $panel; alternate-background-color: $page; border: 1px solid $hairline;
     selection-background-color: $track; selection-color: $ink; }

@@ -2,6 +2,7 @@
 
 #include "app/models/tabular_text.h"
 #include "app/models/text_format.h"
+#include "app/shell/device_button.h"
 #include "app/shell/style.h"
 #include "engine/core/numbers.h"
 
@@ -55,7 +56,17 @@ RunFigure::RunFigure(const QString& name, const QString& widest, QWidget* parent
     setSizePolicy(QSizePolicy::Fixed, QSizePolicy::Fixed);
 }
 
-void RunFigure::setValue(const QString& value) {
+void RunFigure::setName(const QString& name) {
+    if (name == name_) return;
+    name_ = name;
+    setAccessibleName(name_ + u' ' + value_);
+    updateGeometry();
+    update();
+}
+
+void RunFigure::setValue(const QString& value, bool quiet) {
+    if (quiet != quiet_) update();
+    quiet_ = quiet;
     if (value == value_) return;
     const bool wider = value.size() > std::max(widest_.size(), value_.size());
     value_ = value;
@@ -85,7 +96,7 @@ void RunFigure::paintEvent(QPaintEvent*) {
     painter.setPen(theme_.muted);
     painter.drawText(QRectF(0, 0, width(), above), Qt::AlignLeft | Qt::AlignVCenter, name_);
     painter.setFont(value);
-    painter.setPen(theme_.ink);
+    painter.setPen(quiet_ ? theme_.muted : theme_.ink);
     drawTabular(painter, QRectF(0, above, width(), height() - above), Qt::AlignLeft | Qt::AlignVCenter, value_);
 }
 
@@ -162,10 +173,9 @@ TransportBar::TransportBar(const Actions& actions, QWidget* parent) : QFrame(par
     epochs_ = new RunFigure(tr("Epoch"), QStringLiteral("000"), this);
     steps_ = new RunFigure(tr("Step"), QStringLiteral("0,000"), this);
     rate_ = new RunFigure(tr("Steps/s"), QStringLiteral("00,000"), this);
-    device_ = new QLabel(this);
-    device_->setTextFormat(Qt::PlainText);
-    device_->setToolTip(tr("What computes"));
-    setRole(device_, "chip");
+    gpu_rate_ = new RunFigure(tr("GPU steps/s"), QStringLiteral("00,000"), this);
+    gpu_rate_->hide();
+    device_ = new DeviceButton(this);
 
     export_ = new QPushButton(actions.exporting->text().remove(u'…'), this);
     setRole(export_, "bar");
@@ -223,11 +233,11 @@ TransportBar::TransportBar(const Actions& actions, QWidget* parent) : QFrame(par
     row->addSpacing(20);
     row->addLayout(seed);
     row->addSpacing(16);
-    for (RunFigure* f : {epochs_, steps_, rate_}) {
-        row->addWidget(f);
-        row->addSpacing(14);
-    }
-    row->addSpacing(2);
+    auto* figures = new QHBoxLayout;
+    figures->setSpacing(14);
+    for (RunFigure* f : {epochs_, steps_, rate_, gpu_rate_}) figures->addWidget(f);
+    row->addLayout(figures);
+    row->addSpacing(16);
     row->addWidget(device_, 0, Qt::AlignVCenter);
     row->addSpacing(14);
     row->addWidget(export_);
@@ -279,7 +289,8 @@ void TransportBar::setTheme(const Theme& theme) {
     setPlaying(playing_);
     speed_->setFixedSize(int(theme.px(124)), int(theme.px(16)));
     seed_->setFixedSize(int(theme.px(44)), int(theme.px(20)));
-    for (RunFigure* f : {epochs_, steps_, rate_}) f->setTheme(theme);
+    for (RunFigure* f : {epochs_, steps_, rate_, gpu_rate_}) f->setTheme(theme);
+    device_->setTheme(theme);
 }
 
 bool TransportBar::event(QEvent* event) {
@@ -297,6 +308,12 @@ void TransportBar::fit() {
         if (!w->isHidden()) taken -= needs(w);
     taken +=
         title_->fontMetrics().horizontalAdvance(heading_) - title_->fontMetrics().horizontalAdvance(title_->text());
+    offer_->ensurePolished();
+    const auto wide = [this](const QString& text) { return offer_->fontMetrics().horizontalAdvance(text); };
+    taken += wide(offered_) - wide(offer_->text());
+    const bool whole_offer = taken <= width();
+    if (!whole_offer) taken += wide(shorter_offer_) - wide(offered_);
+    if (const QString& text = whole_offer ? offered_ : shorter_offer_; text != offer_->text()) offer_->setText(text);
     const bool step = taken + needs(step_) <= width();
     const bool place = offer_->text().isEmpty() && taken + needs(step_) + needs(place_) <= width();
     if (step == step_->isHidden()) step_->setVisible(step);
@@ -324,7 +341,9 @@ void TransportBar::setHeading(const QString& number, const QString& title, const
     place_->setText(place);
 }
 
-void TransportBar::offer(const QString& text) {
+void TransportBar::offer(const QString& text, const QString& shorter) {
+    offered_ = text;
+    shorter_offer_ = shorter.isEmpty() ? text : shorter;
     offer_->setVisible(!text.isEmpty());
     offer_->setText(text);
     // The offer takes the room of the lesson's place in the course.
@@ -332,20 +351,44 @@ void TransportBar::offer(const QString& text) {
 }
 
 void TransportBar::showSnapshot(const Snapshot& snapshot) {
-    epochs_->setValue(QString::fromStdString(with_commas(snapshot.epoch)));
-    steps_->setValue(QString::fromStdString(with_commas(snapshot.step)));
+    epochs_->setValue(countText(snapshot.epoch));
+    steps_->setValue(countText(snapshot.step));
     const bool running = snapshot.state == SessionState::running;
-    rate_->setValue(running && snapshot.steps_per_second > 0
-                        ? QString::fromStdString(with_commas(quint64(std::llround(snapshot.steps_per_second))))
-                        : QStringLiteral("–"));
-    const QString device = QString::fromStdString(snapshot.device);
-    if (device_->text() != device) device_->setText(device);
-    device_->setVisible(!device.isEmpty());
+    showRates(snapshot);
+    device_->showDevice(snapshot.device);
     if (running != playing_) setPlaying(running);
     const quint64 seed = snapshot.experiment.train.seed;
     if (seed != shown_seed_ || seed_->text().isEmpty()) {
         shown_seed_ = seed;
         if (!seed_->hasFocus()) seed_->setText(QString::number(seed));
+    }
+}
+
+void TransportBar::setTwoDevices() {
+    two_devices_ = true;
+    rate_->setName(tr("CPU steps/s"));
+    gpu_rate_->show();
+}
+
+// The device that computes shows what it makes now, the other one what this model last reached there.
+void TransportBar::showRates(const Snapshot& snapshot) {
+    const bool on_gpu = snapshot.device_id == "cuda";
+    const double now = snapshot.state == SessionState::running ? snapshot.steps_per_second : 0;
+    for (RunFigure* figure : {rate_, gpu_rate_}) {
+        const bool present = !two_devices_ || (figure == gpu_rate_) == on_gpu;
+        double reached = present ? now : 0;
+        QString tip = present ? tr("Steps in a second, now") : QString();
+        if (two_devices_ && reached <= 0)
+            for (const DeviceSpeed& speed : snapshot.speeds)
+                if ((speed.device == "cuda") == (figure == gpu_rate_)) {
+                    reached = speed.steps_per_second;
+                    tip =
+                        tr("What this model last reached on %1 at full speed").arg(QString::fromStdString(speed.title));
+                }
+        if (tip.isEmpty()) tip = tr("Not measured: this model has not been trained there at full speed");
+        figure->setValue(reached > 0 ? countText(quint64(std::llround(reached))) : QStringLiteral("–"),
+                         two_devices_ && !(present && now > 0));
+        figure->setToolTip(tip.toHtmlEscaped());
     }
 }
 

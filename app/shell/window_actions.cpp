@@ -72,6 +72,7 @@ WindowActions::WindowActions(QWidget* window) : QObject(window), window_(window)
     backToNow = make(tr("Back to now"), Qt::Key_N);
     goToStep = make(tr("Look at a step…"), QKeySequence(Qt::CTRL | Qt::Key_G));
     inspector = make(tr("Inspector"), Qt::Key_I);
+    device = make(tr("Device…"), QKeySequence(Qt::CTRL | Qt::Key_D));
     restoreLayout = make(tr("Restore layout"));
     sessionLayout = make(tr("Layout of this session"));
     sessionLayout->setToolTip(tr("Puts the pictures where they were when this session was saved."));

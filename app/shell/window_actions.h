@@ -22,7 +22,7 @@ public:
     QAction *stepThrough, *operation, *operationBack, *batch, *batchBack, *epoch, *epochBack, *replay;
     QAction *newWindow, *open, *save, *saveAs, *notes, *ownText, *paste, *exporting, *animating, *forKeras, *quit;
     QAction *undo, *redo;
-    QAction *backToNow, *goToStep, *inspector;
+    QAction *backToNow, *goToStep, *inspector, *device;
     QAction *restoreLayout, *sessionLayout, *themeSystem, *themeLight, *themeDark, *reducedMotion;
     QAction *menu, *keys, *about;
 

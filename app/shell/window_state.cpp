@@ -32,6 +32,8 @@ WindowState WindowState::read(QSettings* settings) {
     state.arrangement = settings->value(QStringLiteral("window/arrangement")).toByteArray();
     state.reduced_motion = settings->value(QStringLiteral("reduced_motion")).toBool();
     state.lesson = settings->value(QStringLiteral("lesson")).toString();
+    const QString device = settings->value(QStringLiteral("device")).toString();
+    if (device == QLatin1String("cpu") || device == QLatin1String("cuda")) state.device = device;
     const QString theme = settings->value(QStringLiteral("theme")).toString();
     for (const ThemeChoice choice : {ThemeChoice::light, ThemeChoice::dark})
         if (theme == nameOf(choice)) state.theme = choice;
@@ -49,6 +51,7 @@ void WindowState::write(QSettings* settings, const WindowState* before) const {
     put("window/arrangement", arrangement, arrangement != was.arrangement);
     put("reduced_motion", reduced_motion, reduced_motion != was.reduced_motion);
     put("lesson", lesson, lesson != was.lesson);
+    put("device", device, device != was.device);
     put("theme", nameOf(theme), theme != was.theme);
     settings->sync();
 }

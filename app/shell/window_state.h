@@ -17,6 +17,7 @@ struct WindowState {
     ThemeChoice theme = ThemeChoice::system;
     bool reduced_motion = false;
     QString lesson;  // id of the last one
+    QString device = QStringLiteral("auto");  // that was chosen: "auto", "cpu", "cuda"
 
     /// `settings` may be null: then these are the defaults, and nothing is kept.
     static WindowState read(QSettings* settings);

@@ -117,6 +117,18 @@ Workbench::Workbench(SessionController& session, H5Program h5, QObject* parent)
     : QObject(parent), session_(session), h5_(std::move(h5)), undo_limit_(default_memory_limit() / 6) {
     undo_.setUndoLimit(undo_steps);
     connect(&session, &SessionController::probeEdited, this, &Workbench::probeEdited);
+    connect(&session, &SessionController::liveChanged, this, &Workbench::followDevice);
+}
+
+// A run that goes on elsewhere was trained on both.
+void Workbench::followDevice() {
+    const Snapshot& live = session_.live();
+    std::vector<std::string>& devices = identity_.devices;
+    if (live.generation == device_model_ && live.device != device_ && live.step > 0 &&
+        std::ranges::find(devices, device_) == devices.end())
+        devices.push_back(device_);
+    device_ = live.device;
+    device_model_ = live.generation;
 }
 
 bool Workbench::hasUnsavedTraining() const {

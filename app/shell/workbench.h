@@ -161,6 +161,7 @@ private:
                        const std::function<void(const QString& error)>& done);
     bool notesAreUnsaved() const;
     void probeEdited(const QString& before, const QString& after);
+    void followDevice();
 
     struct Notes {
         QString text, saved;
@@ -184,6 +185,8 @@ private:
     bool reading_lesson_ = false;
     std::uint64_t lessons_asked_ = 0, models_ = 0, contents_ = 0;
     bool applying_probe_ = false;
+    std::string device_;                // that the newest snapshot is of
+    std::uint64_t device_model_ = 0;    // and its generation
     std::uint64_t planned_epochs_ = 0;  // where a run ends that is not trained on
 };
 

@@ -1,4 +1,5 @@
 #include "app/views/accuracy_view.h"
+#include "app/views/devices_view.h"
 #include "app/views/expert_load_view.h"
 #include "app/views/gate_lines_view.h"
 #include "app/views/heatmap_view.h"
@@ -28,6 +29,7 @@ constexpr ViewInfo all_views[] = {
     {"next_word", ViewArea::below, &create<NextWordView>},
     {"time", ViewArea::time, &create<TimeStripView>},
     {"inspector", ViewArea::right, &create<InspectorView>, false},
+    {"devices", ViewArea::right, &create<DevicesView>, false},
 };
 
 }  // namespace

@@ -25,6 +25,8 @@ public:
     virtual QString scope() const { return {}; }      // "share of gate weight, last epoch"
     virtual QString value() const { return {}; }      // a single number at the right of the title: "0.38"
     virtual Table table() const = 0;
+    /// What an export draws: all of it, or the part that is the picture.
+    virtual QWidget& picture() { return *this; }
 
     void setTheme(const Theme& theme) {
         theme_ = theme;
@@ -49,8 +51,8 @@ protected:
 enum class ViewArea { stage, right, below, time };
 
 struct ViewInfo {
-    const char* id;  // "stage", "heatmap", "gate", "load", "loss", "accuracy", "next_word", "time", "inspector":
-                     // lessons name these
+    const char* id;  // "stage", "heatmap", "gate", "load", "loss", "accuracy", "next_word", "time", "inspector",
+                     // "devices": lessons name these
     ViewArea area;
     View* (*create)(SessionController& session, QWidget* parent);
     bool open = true;  // in the default arrangement; else it shares the place of the others of its area when opened

@@ -43,6 +43,15 @@ private Q_SLOTS:
         QCOMPARE(loadCorpus(lesson)->examples(), std::size_t(12));
     }
 
+    void measuringIsAButton() {
+        QByteArray json(tiny_lesson);
+        const QByteArray button("{\"label\": \"One epoch\", \"epochs\": 1}");
+        QVERIFY(json.contains(button));
+        json.replace(button, R"({"label": "Measure", "measure": true})");
+        const Lesson lesson = loadLesson(folderWith(json));
+        QCOMPARE(lesson.steps[1].actions.at(0).kind, LessonAction::Kind::measure);
+    }
+
     void complaintsNameTheLine_data() {
         QTest::addColumn<QByteArray>("from");
         QTest::addColumn<QByteArray>("to");

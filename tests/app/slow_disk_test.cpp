@@ -218,7 +218,9 @@ private:
               },
               [](MainWindow& w, const WindowFixture&) { return w.bench().identity().file.filename() == "new.keras"; }}},
             {QStringLiteral("a lesson opens"),
-             {[](MainWindow& w, const WindowFixture&) { Q_EMIT w.findChild<WindowMenu*>()->lessonAsked(3); },
+             {[](MainWindow& w, const WindowFixture&) {
+                  Q_EMIT w.findChild<WindowMenu*>()->lessonAsked(WindowFixture::lessonNumber(1));
+              },
               [](MainWindow& w, const WindowFixture&) {
                   return w.bench().identity().lesson &&
                          w.bench().identity().lesson->id == QStringLiteral("92-second") && !w.bench().busy();
@@ -310,7 +312,7 @@ private Q_SLOTS:
                   json.replace("The gate gives", "![red](red.png) gives"));
         const auto window = fixture.window();
         watch(fixture);
-        Q_EMIT window->findChild<WindowMenu*>()->lessonAsked(3);  // after the program's own
+        Q_EMIT window->findChild<WindowMenu*>()->lessonAsked(WindowFixture::lessonNumber(1));
         QTRY_VERIFY(!window->bench().busy());
         auto* text = window->column().lesson()->findChild<LessonText*>();
         const QUrl name(QStringLiteral("red.png"));
@@ -380,9 +382,9 @@ private Q_SLOTS:
         const Hang hang;
         watch(fixture);
         auto* menu = window->findChild<WindowMenu*>();
-        Q_EMIT menu->lessonAsked(3);
+        Q_EMIT menu->lessonAsked(WindowFixture::lessonNumber(1));
         QTRY_COMPARE(waitingThreads(), 1);
-        Q_EMIT menu->lessonAsked(2);
+        Q_EMIT menu->lessonAsked(WindowFixture::lessonNumber(0));
         QTRY_COMPARE(waitingThreads(), 2);
         hanging = false;
         QTRY_COMPARE(window->bench().identity().lesson->id, QStringLiteral("91-first"));

@@ -48,9 +48,14 @@ public:
         }
     }
 
+    /// The number in the menu of its own lessons, 0 and 1: they stand after the program's.
+    static std::size_t lessonNumber(std::size_t own) { return loadLessons().lessons.size() + own; }
+
     QString path(const QString& name) const { return dir_.filePath(name); }
 
     AutosaveOptions autosave;  // of the windows made from now on
+    SessionOptions session;
+    SessionController::DeviceList devices = list_devices;
     QStringList program;
 
     /// Shown, active, with `lesson` open and its first snapshot there.
@@ -61,6 +66,8 @@ public:
         options.settings = settings_.get();
         options.lessons = loadLessons(path(QStringLiteral("lessons")));
         options.autosave = autosave;
+        options.session = session;
+        options.devices = devices;
         options.program = program;
         options.h5.file = MOE_H5_PROGRAM;
         auto window = std::make_unique<MainWindow>(std::move(options));

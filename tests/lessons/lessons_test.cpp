@@ -124,6 +124,34 @@ TEST_CASE("lesson 1: what its answers claim") {
             doctest::Approx(0.75 * double(table.values[d]) + 0.25 * double(table.values[hello * D + d])).epsilon(1e-4));
 }
 
+TEST_CASE("lesson 3: what its answers claim") {
+    const auto folder = lessons_folder() / "03-who-is-faster";
+    const auto corpus = lesson_corpus(folder);
+    const Experiment x = resolve(lesson_experiment(folder), *corpus, default_memory_limit());
+    const std::vector<std::string> lines = read_lines(folder / "corpus.txt");
+    CHECK(std::set<std::string>(lines.begin(), lines.end()).size() == lines.size());
+    CHECK(corpus->lines() == 32);  // as its page says
+    // "2,048 multiplications", four times as many at twice the width: an expert's weights without its biases.
+    const auto multiplications = [&](std::size_t width) {
+        ModelSpec one = x.model;
+        one.embedding_dim = one.hidden_dim = width;
+        ModelSpec two = one;
+        one.num_experts = 1, two.num_experts = 2;
+        return parameter_count(two) - parameter_count(one) - (width + 1) - 2 * width;  // gate, biases
+    };
+    CHECK(x.model.embedding_dim == 32);
+    CHECK(x.model.hidden_dim == 32);
+    CHECK(multiplications(32) == 2048);
+    CHECK(multiplications(64) == 8192);
+    CHECK(multiplications(1024) == 4096 * multiplications(16));
+    // The batches that it compares are whole ones.
+    CHECK(x.train.batch_size == 16);
+    CHECK(corpus->examples() >= 128);
+    // At full speed it trains for longer than a speed takes to be measured.
+    CHECK(double(read_json(folder / "lesson.json").at("speed")) == 0);
+    CHECK(x.train.epochs * ((corpus->examples() + 15) / 16) >= 50000);
+}
+
 TEST_CASE("lesson 2: corpus, held-out sentences and subjects") {
     const auto folder = lessons_folder() / "02-divide-the-work";
     const nlohmann::json plan = read_json(folder / "measured.json");
