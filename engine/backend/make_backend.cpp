@@ -15,8 +15,7 @@ static std::size_t default_threads() {
 }
 
 // Why the GPU is off; empty: it is on.
-static std::string why_no_gpu() {
-    const cuda::FoundDevice& found = cuda::found_device();
+static std::string why_no_gpu(const cuda::FoundDevice& found) {
     if (found.device == nullptr) return found.why_not;
     return found.device->lost() ? found.device->why() + " Start the program again to use it." : "";
 }
@@ -39,8 +38,10 @@ std::unique_ptr<Backend<float>> make_backend(const BackendOptions& options) {
     const cuda::Precision precision = precision_named(options.precision);
     std::string why;
     if (options.device != "cpu") {
-        why = why_no_gpu();
-        if (why.empty()) return std::make_unique<cuda::CudaBackend>(cuda::found_device().device, precision);
+        const cuda::FoundDevice found = cuda::found_device();
+        why = why_no_gpu(found);
+        if (why.empty()) return std::make_unique<cuda::CudaBackend>(found.device, precision);
+        if (options.device == "cuda" && found.device != nullptr) throw DeviceFailure("CUDA is off. " + why);
         if (options.device == "cuda") throw Error("CUDA is off. " + why);
     }
     if (precision != cuda::Precision::float32)
@@ -50,11 +51,12 @@ std::unique_ptr<Backend<float>> make_backend(const BackendOptions& options) {
 }
 
 std::vector<DeviceInfo> list_devices() {
+    const cuda::FoundDevice found = cuda::found_device();
     return {{"cpu",
              std::string(kernels_for(choose_isa()).title) + ", " + std::to_string(default_threads()) +
                  (default_threads() == 1 ? " thread" : " threads"),
              ""},
-            {"cuda", cuda::found_device().name, why_no_gpu()}};
+            {"cuda", found.name, why_no_gpu(found)}};
 }
 
 std::string describe_devices() {

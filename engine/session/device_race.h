@@ -32,7 +32,8 @@ struct RaceState {
 
 /// Trains copies of a model, made wider and wider, on every device in turn for a moment each, and tells how many steps
 /// a second each makes: where the GPU begins to win shows. On a thread of its own; the run in training is not touched,
-/// but both share the machine: pause it first. Any thread; members return at once, but the destructor waits for a step.
+/// but both share the machine: pause it first. state() on any thread, the others on one; start() and the destructor
+/// wait for a step of the race before.
 class DeviceRace {
 public:
     DeviceRace() = default;

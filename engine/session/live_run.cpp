@@ -2,7 +2,6 @@
 
 #include "engine/core/settings.h"
 
-#include <string_view>
 #include <utility>
 
 namespace moe {
@@ -17,11 +16,6 @@ LiveRun::LiveRun(const SessionOptions& options, SessionSetup given, const LiveRu
         trainer = std::make_unique<Trainer>(*backend, *setup.state, setup.corpus);
     } else {
         trainer = std::make_unique<Trainer>(*backend, resolve(setup.experiment, *setup.corpus, limit), setup.corpus);
-    }
-    if (std::string_view(backend->device()) != "cpu") {
-        auto first = std::make_shared<Checkpoint>();
-        trainer->keep(*first);
-        opened = std::move(first);
     }
     const ModelSpec& model = trainer->experiment().model;
     probe = std::make_unique<Probe>(*backend, trainer->parameters(), model, setup.corpus->tokenizer());

@@ -18,6 +18,10 @@ struct LiveRun {
     void start_timeline();
     /// After each step: the trainer's own copy of a good state, where it is due.
     void keep_checkpoint();
+    /// Before each step: says so where it will be.
+    void ask_checkpoint() {
+        if (timeline.wants(trainer->steps())) trainer->keep_next();
+    }
 
     bool finished() const { return trainer->epoch() >= target_epochs; }
 
@@ -27,7 +31,6 @@ struct LiveRun {
     SessionSetup setup;
     std::unique_ptr<Backend<float>> backend;
     std::unique_ptr<Trainer> trainer;
-    std::shared_ptr<const Checkpoint> opened;  // as it was, where the device may fail before the first good state
     std::unique_ptr<Probe> probe;
     HistoryBuilder history;
     TimelineBuilder timeline;

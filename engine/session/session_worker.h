@@ -85,9 +85,11 @@ public:
             fresh = std::make_unique<LiveRun>(options_, setup, run_.get(), budget_);
         } catch (const DeviceFailure& e) {
             if (options_.backend.device != "auto") throw;
-            fresh = std::make_unique<LiveRun>(on_cpu(), std::move(setup), run_.get(), budget_);
+            stay_on_cpu();
+            fresh = std::make_unique<LiveRun>(options_, std::move(setup), run_.get(), budget_);
             notice = std::string(e.what()) + " This model is trained on the CPU.";
         }
+        told_epoch_ = 0;
         run_ = std::move(fresh);
         tell(std::move(notice));
         speeds_.clear();
@@ -199,6 +201,7 @@ public:
 
     void set_device(const std::string& device) {
         const BackendOptions before = options_.backend;
+        const std::uint64_t told = notices_;
         options_.backend.device = device;
         if (device == "cpu") options_.backend.precision = "float32";
         try {
@@ -208,13 +211,13 @@ public:
             }
             SessionSetup setup = run_->setup;
             setup.state = guarded([this] { return run_->trainer->state(); });
-            replace_run(std::move(setup));
+            replace_run(std::move(setup), false);
         } catch (...) {
-            options_.backend = before;
+            if (notices_ == told) options_.backend = before;  // else it was left for the CPU meanwhile
             throw;
         }
         ++branch_;  // what was replayed elsewhere has other bits
-        tell({});
+        if (notices_ == told) tell({});
         window_start_ = Clock::now(), window_steps_ = 0;
     }
 
@@ -244,6 +247,7 @@ public:
         run.history = std::move(past.curves);
         run.history.set_epochs(std::move(epochs));
         run.timeline.rewind(moment.step);
+        told_epoch_ = 0;
         run.target_epochs = timeline.target_at(moment.step);
         ++branch_;
         message_.clear();
@@ -390,11 +394,10 @@ private:
         return tip_;
     }
 
-    SessionOptions on_cpu() const {
-        SessionOptions options = options_;
-        options.backend.device = "cpu";
-        options.backend.precision = "float32";
-        return options;
+    /// What fails or has no memory is not tried again before somebody asks for it.
+    void stay_on_cpu() {
+        options_.backend.device = "cpu";
+        options_.backend.precision = "float32";
     }
 
     void tell(std::string notice) {
@@ -418,7 +421,7 @@ private:
         if (!run_ || std::string_view(run_->backend->device()) == "cpu") return false;
         const LiveRun& lost = *run_;
         const Trainer& trainer = *lost.trainer;
-        std::shared_ptr<const Checkpoint> good = trainer.good() ? trainer.good() : lost.opened;
+        std::shared_ptr<const Checkpoint> good = trainer.fallback();
         if (tip_ && tip_branch_ == branch_ && tip_->step >= good->step) good = tip_;
         SessionSetup setup = lost.setup;
         setup.experiment = trainer.experiment();
@@ -427,9 +430,11 @@ private:
             setup.state->initial = initial;
             setup.state->experiment = setup.experiment;
         }
-        auto fresh = std::make_unique<LiveRun>(on_cpu(), std::move(setup), &lost, budget_);
+        stay_on_cpu();
+        auto fresh = std::make_unique<LiveRun>(options_, std::move(setup), &lost, budget_);
         EpochCurve epochs = trainer.epochs();
         const std::uint64_t steps = trainer.steps() - good->step, finished = trainer.epoch() - good->epoch;
+        told_epoch_ = std::max(told_epoch_, trainer.epoch());
         epochs.truncate(epochs.finished() - finished, good->last);
         fresh->trainer->restore(*good, epochs);
         fresh->history = lost.history;
@@ -448,7 +453,6 @@ private:
         } else if (steps_left_ > 0 || !endless_) {
             steps_left_ += steps;
         }
-        if (options_.backend.device == "cuda") options_.backend.device = "auto";  // for what is opened later
         ++branch_;
         tip_.reset();
         tell(reason + " Training goes on on the CPU, from step " + with_commas(good->step) + ".");
@@ -457,8 +461,17 @@ private:
     }
 
     // The same run in another workspace: its past and its curves come along.
-    void replace_run(SessionSetup setup) {
-        auto fresh = std::make_unique<LiveRun>(options_, std::move(setup), run_.get(), budget_);
+    void replace_run(SessionSetup setup, bool may_move = true) {
+        std::unique_ptr<LiveRun> fresh;
+        try {
+            fresh = std::make_unique<LiveRun>(options_, setup, run_.get(), budget_);
+        } catch (const DeviceFailure& e) {
+            if (!may_move || options_.backend.device == "cpu") throw;
+            stay_on_cpu();
+            fresh = std::make_unique<LiveRun>(options_, std::move(setup), run_.get(), budget_);
+            ++branch_;  // what was replayed there has other bits
+            tell(std::string(e.what()) + " Training goes on on the CPU.");
+        }
         fresh->history = run_->history;
         fresh->timeline = run_->timeline;
         fresh->target_epochs = run_->target_epochs;
@@ -542,6 +555,7 @@ private:
     }
 
     void train(LiveRun& run) {
+        run.ask_checkpoint();
         const StepResult result = run.trainer->step();
         const std::uint64_t steps = run.trainer->steps();
         if (epochs_left_ > 0)  // counted at once: should the device fail below, fail_over() counts it back
@@ -559,7 +573,7 @@ private:
         if (result.epoch_ended) {
             const EpochRecord record = *run.trainer->last_epoch();
             run.history.add_epoch(record);
-            if (on_epoch_) on_epoch_(run.trainer->epoch(), record);
+            if (on_epoch_ && run.trainer->epoch() > told_epoch_) on_epoch_(run.trainer->epoch(), record);
             if (run.finished()) state_ = SessionState::finished;
         }
         run.keep_checkpoint();
@@ -624,7 +638,7 @@ private:
     std::unique_ptr<LiveRun> run_;
     SessionState state_ = SessionState::empty;
     std::string message_, notice_;
-    std::uint64_t notices_ = 0;
+    std::uint64_t notices_ = 0, told_epoch_ = 0;  // epochs up to it were told of, and are trained again
     std::vector<DeviceSpeed> speeds_;
     std::uint64_t generation_ = 0, branch_ = 0;
     std::size_t budget_ = TimelineBuilder::default_budget;

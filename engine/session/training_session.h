@@ -77,9 +77,10 @@ public:
     void set_batch_size(std::size_t batch);   // from the next step on
     void set_balance_loss(double weight);
     /// "auto", "cpu" or "cuda": the same run goes on there, from the same state. Its past is replayed there too, to the
-    /// bits of that device: the numbers of what was trained elsewhere may differ in the last digits. The future holds
-    /// an empty string, or the sentence that says why not; then it stays where it is. A device that fails later is left
-    /// for the CPU by itself, from a state at most a second old: Snapshot::notice.
+    /// bits of that device: the numbers of what was trained elsewhere may differ in the last digits. The future holds an
+    /// empty string, or the sentence that says why not; then it stays where it is. A device that fails later is left for
+    /// the CPU by itself, from a state at most a second or a step old, and not taken again before this asks for it:
+    /// Snapshot::notice.
     [[nodiscard]] std::future<std::string> set_device(std::string device);
     void set_target_epochs(std::uint64_t epochs);
     void set_probe(std::string text, std::size_t focus);

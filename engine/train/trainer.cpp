@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 
 namespace moe {
 
@@ -54,6 +55,7 @@ Trainer::Trainer(Backend<float>& backend, Experiment experiment, std::shared_ptr
     good_->values.resize(3 * parameter_count(experiment_.model));
     upload_parameters(backend_, parameters_, initial_parameters(experiment_.model, experiment_.train.seed));
     start_epoch();
+    keep_start();
 }
 
 Trainer::Trainer(Backend<float>& backend, const RunState& state, std::shared_ptr<const Corpus> corpus)
@@ -72,6 +74,7 @@ Trainer::Trainer(Backend<float>& backend, const RunState& state, std::shared_ptr
         std::ranges::fill(load_sums_, 0.0);
     }
     start_epoch();
+    keep_start();
 }
 
 std::uint64_t Trainer::steps_per_epoch() const {
@@ -145,7 +148,7 @@ StepResult Trainer::step() {
                          with_commas(step_) + " is kept, a smaller learning rate helps.");
     }
     if (keeps) plan == nullptr ? keep_good() : take_good();
-    settings_changed_ = false;
+    settings_changed_ = wanted_ = false;
 
     if (plan == nullptr) {
         sum_load(context);
@@ -246,6 +249,18 @@ void Trainer::restore(const Checkpoint& moment, EpochCurve epochs) {
     take(moment);
     epochs_ = std::move(epochs);
     has_good_ = false;
+    if (may_fail()) start_ = std::make_shared<const Checkpoint>(moment);
+}
+
+bool Trainer::may_fail() const {
+    return std::string_view(backend_.device()) != "cpu";
+}
+
+void Trainer::keep_start() {
+    if (!may_fail()) return;
+    auto start = std::make_shared<Checkpoint>();
+    keep(*start);
+    start_ = std::move(start);
 }
 
 bool Trainer::good_is_due(bool recorded) const {
@@ -253,7 +268,7 @@ bool Trainer::good_is_due(bool recorded) const {
     if (!recorded) return step_ % good_interval == 0;
     // Copies from a device take longer than many steps; a loss of the device may cost a second, and not more.
     const double age = std::chrono::duration<double>(std::chrono::steady_clock::now() - good_since_).count();
-    return age > 0.5 || (age > 0.25 && step_ % good_interval == 0);
+    return age > 0.5 || (age > 0.25 && step_ % good_interval == 0) || (age > 0.05 && wanted_);
 }
 
 void Trainer::keep_good() {
@@ -277,12 +292,14 @@ void Trainer::keep_good_later() {
 void Trainer::take_good() {
     std::swap(good_, next_good_);
     has_good_ = true;
+    start_.reset();
 }
 
 void Trainer::restore_good() {
-    if (!has_good_) return;
-    epochs_.truncate(epochs_.finished() - (epoch_ - good_->epoch), good_->last);
-    take(*good_);
+    const std::shared_ptr<const Checkpoint> back = fallback();
+    if (!back) return;
+    epochs_.truncate(epochs_.finished() - (epoch_ - back->epoch), back->last);
+    take(*back);
 }
 
 std::vector<float> Trainer::load() const {

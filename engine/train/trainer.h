@@ -59,6 +59,11 @@ public:
     /// way back even where the device is the one that failed. Made in the step that follows it: of every 64th step, or,
     /// where a backend records its steps, of one at most a second old. Whoever holds it keeps it.
     std::shared_ptr<const Checkpoint> good() const { return has_good_ ? good_ : nullptr; }
+    /// What the host has should the device fail: good(), or before it, where a device may fail, where this run began or
+    /// was led to. Null on the CPU before the first good state.
+    std::shared_ptr<const Checkpoint> fallback() const { return has_good_ ? good_ : start_; }
+    /// The next step keeps the state before it, if it can at little cost: somebody collects such moments.
+    void keep_next() { wanted_ = true; }
     /// Goes to a moment of this run, with the epochs finished until then where they are wanted. Settings stay as they
     /// are. Throws Error, changing nothing, where the checkpoint is another model's or another text's.
     void restore(const Checkpoint& moment, EpochCurve epochs = {});
@@ -91,6 +96,8 @@ private:
     StepPlan* plan_for(std::size_t n);
     void count_in_examples(std::size_t examples);
     void begin_keep(Checkpoint& to) const;
+    bool may_fail() const;
+    void keep_start();
     bool good_is_due(bool recorded) const;
     void keep_good();
     void keep_good_later();
@@ -126,6 +133,8 @@ private:
     bool has_good_ = false;
     std::shared_ptr<Checkpoint> next_good_;  // of a recorded step: on its way while the step runs
     std::chrono::steady_clock::time_point good_since_;
+    std::shared_ptr<const Checkpoint> start_;  // null: there is a good one, or the device cannot fail
+    bool wanted_ = false;
     bool settings_changed_ = false;  // what was learned under those before is kept, should these not do
 };
 

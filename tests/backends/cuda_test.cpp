@@ -255,7 +255,8 @@ TEST_CASE("no op depends on the order of blocks, nor of threads between two barr
 }
 
 TEST_CASE("dispatch is a stable sort for any number of visits and experts") {
-    for (const std::size_t visits : {std::size_t(1), std::size_t(1024), std::size_t(1025), std::size_t(5000)})
+    for (const std::size_t visits :
+         {std::size_t(1), std::size_t(33), std::size_t(4096), std::size_t(4097), std::size_t(9000)})
         for (const std::size_t E :
              {std::size_t(1), std::size_t(5), std::size_t(256), std::size_t(257), std::size_t(2048)}) {
             const Emulated emulated;
@@ -427,6 +428,37 @@ TEST_CASE("a recorded step follows rate and balance weight, and diverges as othe
     a->set_learning_rate(0.001);
     CHECK(std::isfinite(a->step().loss));
     CHECK(a->steps() == back + 1);
+}
+
+TEST_CASE("a first step that diverges leaves the weights as they were") {
+    const Emulated emulated;
+    const auto gpu = make_emulated_backend();
+    const auto cpu = make_reference_backend<float>();
+    for (Backend<float>* backend : {gpu.get(), cpu.get()}) {
+        const auto trainer = trainer_on(*backend, small_experiment("pooled", "soft"));
+        Checkpoint start, after;
+        trainer->keep(start);
+        for (float& value : start.values) value *= 1e9f;
+        trainer->restore(start);
+        CHECK_THROWS_AS(trainer->step(), Divergence);
+        CHECK(trainer->steps() == 0);
+        trainer->keep(after);
+        CHECK(after.values == start.values);
+    }
+}
+
+TEST_CASE("a slider that makes steps anew takes no more memory each time") {
+    const Emulated emulated;
+    const auto b = make_emulated_backend();
+    const auto trainer = trainer_on(*b, small_experiment("pooled", "soft"));
+    const auto pinned = [] { return (*emulator.queues.begin())->pinned.size(); };
+    for (int i = 0; i < 10; ++i) trainer->step();
+    const std::size_t before = pinned();
+    for (int i = 0; i < 50; ++i) {
+        trainer->set_balance_loss(0.001 * i);
+        for (int k = 0; k < 5; ++k) trainer->step();
+    }
+    CHECK(pinned() <= before);
 }
 
 TEST_CASE("ids outside their table are refused in a recorded step as well, before anything runs") {

@@ -11,6 +11,7 @@
 #include "engine/verify/op_table.h"
 #include "engine/verify/verify.h"
 #include "tests/gpu/gpu_bench.h"
+#include "tests/gpu/gpu_products.h"
 
 #include <charconv>
 #include <cmath>
@@ -34,6 +35,8 @@ constexpr const char* usage =
     "usage: gpu_check COMMAND [--device auto|cpu|cuda] [--threads N]\n"
     "  devices              what this machine has\n"
     "  verify               every op and whole small models against the reference in double\n"
+    "  products             products of every tile and precision against sums in double\n"
+    "  run                  losses of 100 steps beside the CPU's, for every kind of model\n"
     "  weights [--steps N]  whether training twice gives the same bits, for every kind of model\n"
     "  touch [--seconds S]  a few steps and every op, for tools that watch a program\n"
     "  bench [--serve]      the device beside the CPU; --serve: `moelab bench --serve`\n";
@@ -69,6 +72,23 @@ int verify(const Request& request) {
     return failed == 0 ? 0 : 1;
 }
 
+int products(const Request& request) {
+    std::size_t total = 0, failed = 0;
+    std::vector<std::string> refusals;
+    std::cout << "| " << make_backend(request.backend)->name()
+              << " against sums in double | precision | worst NMSE | at most | |\n|---|---|---|---|---|\n";
+    check_products(ProductShapes::all, request.backend, [&](const ProductRow& row) {
+        if (!row.refusal.empty()) return refusals.push_back(row.precision + ": " + row.refusal);
+        ++total, failed += !row.failure.empty();
+        std::cout << "| " << row.shape << " | " << row.precision << " | " << scientific(row.worst) << " | "
+                  << scientific(row.bound) << " | " << (row.failure.empty() ? "ok" : "FAILED: " + row.failure) << " |"
+                  << std::endl;
+    });
+    std::cout << "\n" << total - failed << " of " << total << " ok\n";
+    for (const std::string& refusal : refusals) std::cout << "Not checked: " << refusal << '\n';
+    return failed == 0 ? 0 : 1;
+}
+
 /// A small model of the bench's text.
 struct Kind {
     std::string_view family, router;
@@ -77,14 +97,26 @@ struct Kind {
     std::string name() const {
         return std::string(family) + ", " + std::string(router) + (plain ? "" : ", mask, balance, per occurrence");
     }
-    std::unique_ptr<Trainer> trainer(Backend<float>& backend, std::size_t V, std::size_t B) const {
-        const SeedStep seed{V, B};
+    std::unique_ptr<Trainer> trainer(Backend<float>& backend, const SeedStep& seed,
+                                     const std::shared_ptr<const Corpus>& corpus, double rate = 0.001) const {
         Experiment x = seed.experiment();
         x.model.family = family, x.model.router = router;
         x.model.vocabulary = 0;
+        x.train.learning_rate = rate;
         if (!plain) x.model.mask_zero = true, x.model.balance_loss = 0.01, x.train.embedding_squares = "per_occurrence";
-        const auto corpus = seed.corpus();
         return std::make_unique<Trainer>(backend, resolve(std::move(x), *corpus, default_memory_limit()), corpus);
+    }
+    std::unique_ptr<Trainer> trainer(Backend<float>& backend, std::size_t V, std::size_t B) const {
+        const SeedStep seed{V, B};
+        return trainer(backend, seed, seed.corpus());
+    }
+    /// Of a few lines, which it soon knows by heart: of words by chance there is little to learn, and a step that did
+    /// nothing would hardly show.
+    std::unique_ptr<Trainer> learner(Backend<float>& backend) const {
+        std::string text;
+        for (std::size_t line = 0; line < 12; ++line, text += '\n')
+            for (std::size_t i = 0; i <= 20; ++i) text += "w" + std::to_string((line * 37 + i * i) % 251) + ' ';
+        return trainer(backend, {252, 16}, Corpus::from_text("A text to learn", text), 0.005);
     }
 };
 
@@ -94,6 +126,32 @@ std::vector<Kind> kinds() {
         for (const RouterInfo& router : routers())
             for (const bool plain : {true, false}) all.push_back({family.id, router.id, plain});
     return all;
+}
+
+int losses(const Request& request) {
+    constexpr int steps = 100;
+    constexpr double most = 1e-3;
+    std::size_t failed = 0;
+    const std::string title = make_backend(request.backend)->name();
+    std::cout << "| model, " << steps << " steps | loss on the CPU | on " << title
+              << " | worst relative difference | at most | |\n|---|---|---|---|---|---|\n";
+    for (const Kind& kind : kinds()) {
+        const std::unique_ptr<Backend<float>> backends[] = {make_backend({"cpu", 1}), make_backend(request.backend)};
+        const std::unique_ptr<Trainer> trainers[] = {kind.learner(*backends[0]), kind.learner(*backends[1])};
+        double loss[2] = {}, worst = 0;
+        bool good = true;
+        for (int i = 0; i < steps; ++i) {
+            for (const int side : {0, 1}) loss[side] = trainers[side]->step().loss;
+            const double difference = std::abs(loss[1] - loss[0]) / std::abs(loss[0]);
+            good = good && difference <= most;
+            if (!(difference <= worst)) worst = difference;
+        }
+        failed += !good;
+        std::cout << "| " << kind.name() << " | " << to_fixed(loss[0], 6) << " | " << to_fixed(loss[1], 6) << " | "
+                  << scientific(worst) << " | " << scientific(most) << " | " << (good ? "ok" : "FAILED") << " |"
+                  << std::endl;
+    }
+    return failed == 0 ? 0 : 1;
 }
 
 /// FNV-1a of every bit of weights and moments.
@@ -149,7 +207,7 @@ int touch(const Request& request) {
         }
     const auto backend = make_backend(request.backend);
     MixtureStep(*backend, 64, 16, 256).run(1);
-    std::size_t rows = 0, failed = 0;
+    std::size_t rows = 0, failed = 0, products = 0, wrong = 0;
     const auto& table = ops::table();
     try {
         verify_backend([&] { return make_backend(request.backend); },
@@ -159,10 +217,15 @@ int touch(const Request& request) {
                        });
     } catch (const Enough&) {
     }
-    std::cout << "Touched: " << steps << " steps of " << 2 * kinds().size() << " models, a layer, " << rows << " of "
-              << table.size() << " ops.\n";
+    check_products(ProductShapes::few, request.backend, [&](const ProductRow& row) {
+        if (!row.refusal.empty()) return;
+        ++products, wrong += !row.failure.empty();
+        if (!row.failure.empty()) std::cout << row.shape << " in " << row.precision << ": " << row.failure << ".\n";
+    });
+    std::cout << "Touched: " << steps << " steps of " << 2 * kinds().size() << " models, a layer, " << products
+              << " products, " << rows << " of " << table.size() << " ops.\n";
     if (failed > 0) std::cout << failed << " of the ops differ from the reference.\n";
-    return failed == 0 ? 0 : 1;
+    return failed == 0 && wrong == 0 ? 0 : 1;
 }
 
 int bench(const Request& request) {
@@ -209,6 +272,8 @@ Request parsed(int argc, char** argv) {
 int run(const Request& request) {
     if (request.command == "devices" || request.command == "--version") return devices(request);
     if (request.command == "verify") return verify(request);
+    if (request.command == "products") return products(request);
+    if (request.command == "run") return losses(request);
     if (request.command == "weights") return weights(request);
     if (request.command == "touch") return touch(request);
     if (request.command == "bench") return bench(request);

@@ -129,6 +129,11 @@ inline Status emulated_call() {
     return emulator.failure;
 }
 
+/// One that cannot say that it failed.
+inline void emulated_end() {
+    if (emulator.has_failed) ++emulator.calls_after_failure;
+}
+
 inline EmulatedQueue& emulated(void* queue) {
     return *static_cast<EmulatedQueue*>(queue);
 }
@@ -164,6 +169,7 @@ inline const Module& emulator_module() {
     static const Module functions = {
         kernels_version(),
         [](char* why, std::size_t size) -> void* {
+            if (emulator.has_failed) ++emulator.calls_after_failure;
             if (!emulator.why_not.empty()) {
                 std::snprintf(why, size, "%s", emulator.why_not.c_str());
                 return nullptr;
@@ -171,7 +177,7 @@ inline const Module& emulator_module() {
             return emulator.keep(emulator.queues, std::make_unique<EmulatedQueue>());
         },
         [](void* queue) {
-            emulated_call();
+            emulated_end();
             emulator.drop(emulator.queues, queue);
         },
         [](void*) { return "emulator"; },
@@ -191,11 +197,11 @@ inline const Module& emulator_module() {
             return *memory == nullptr ? out_of_memory : ok;
         },
         [](void* queue, void* memory) {
-            emulated_call();
+            emulated_end();
             if (emulated(queue).memory.erase(memory) == 1) std::free(memory);
         },
         [](void* queue, void* memory) {
-            emulated_call();
+            emulated_end();
             if (emulated(queue).pinned.erase(memory) == 1) std::free(memory);
         },
         [](void*, const Task& task) {
@@ -244,7 +250,7 @@ inline const Module& emulator_module() {
             return ok;
         },
         [](void*, void* graph) {
-            emulated_call();
+            emulated_end();
             emulator.drop(emulator.graphs, graph);
         },
         [](void* queue, void* to_pinned, void* shadow, const void* from, std::size_t bytes) {

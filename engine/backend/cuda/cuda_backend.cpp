@@ -86,17 +86,26 @@ void CudaBackend::download_later(Ids from, std::int32_t* to) {
 
 void CudaBackend::copy_out_later(void* to, const void* from, size_t bytes) {
     if (bytes == 0) return;
-    if (later_count_ == later_.size()) later_.emplace_back();
-    Later& later = later_[later_count_];
-    later.bytes = bytes;
-    later.to = to;
-    if (later.bytes > later.room) {
-        later.shadow = queue_.allocate(later.bytes);
-        later.pinned = queue_.allocate_pinned(later.bytes);
-        later.room = later.bytes;
+    try {
+        if (later_count_ == later_.size()) later_.emplace_back();
+        Later& later = later_[later_count_];
+        if (bytes > later.room) {
+            later.room = 0;
+            later.shadow = queue_.allocate(bytes);
+            later.pinned = queue_.allocate_pinned(bytes);
+            later.room = bytes;
+        }
+        queue_.copy_out_beside(later.pinned, later.shadow, from, bytes);
+        later.bytes = bytes;
+        later.to = to;
+        ++later_count_;
+    } catch (const DeviceFailure&) {
+        if (queue_.lost()) {
+            later_count_ = 0;  // nobody may wait for the others' places any more
+            throw;
+        }
+        copy_out(to, from, bytes);  // no memory for a shadow: now
     }
-    queue_.copy_out_beside(later.pinned, later.shadow, from, later.bytes);
-    ++later_count_;
 }
 
 void CudaBackend::finish_downloads() {
@@ -164,8 +173,8 @@ CudaBackend::Sorted CudaBackend::sort(const std::int32_t* keys, size_t n, size_t
     const int passes = passes_for(limit);
     std::int32_t *keys_of[2] = {room, room + n}, *places_of[2] = {room + 2 * n, room + 3 * n};
     const Index count = Index(n), chunks = (count + sort_chunk - 1) / sort_chunk;
-    if (chunks <= 1) {
-        launch(SortOneChunk{keys_of[0], places_of[0], keys, count, passes}, 1);
+    if (count <= most_ranked) {
+        launch(SortByRank{keys_of[0], places_of[0], keys, count}, (count + RankShared::keys - 1) / RankShared::keys);
         return {keys_of[0], places_of[0]};
     }
     auto* counts = reinterpret_cast<Index*>(room + 4 * n);
@@ -302,8 +311,8 @@ void CudaBackend::dispatch(Ids offsets, Ids row_tokens, Ids positions, Ids indic
     const size_t E = offsets.dim(0) - 1, R = indices.count();
     check_below("dispatch", "indices", indices, E, "the mixture");
     const DispatchTo to{offsets.raw(), row_tokens.raw(), positions.raw(), Index(E), Index(indices.dim(1)), Index(R)};
-    if (R <= sort_chunk) {
-        launch(DispatchOneChunk{to, indices.raw(), passes_for(E)}, 1);
+    if (R <= most_ranked) {
+        launch(DispatchByRank{to, indices.raw()}, Index((R + E + RankShared::keys) / RankShared::keys));
     } else {
         auto* room = static_cast<std::int32_t*>(scratch_bytes(sort_room(R) * sizeof(std::int32_t)));
         const Sorted sorted = sort(indices.raw(), R, E, room);

@@ -264,9 +264,16 @@ Status put_on(Queue& q, cudaStream_t stream, const Task& task) {
                    "starting work");
 }
 
+Status wait(void* queue) {
+    Queue& q = queue_of(queue);
+    return q.check(cudaStreamSynchronize(q.stream), "computing");
+}
+
 Status put(void* queue, const Task& task) {
     Queue& q = queue_of(queue);
-    return put_on(q, q.stream, task);
+    const Status status = put_on(q, q.stream, task);
+    // CUDA does not promise that it has read pageable memory when an asynchronous copy returns.
+    return status == ok && task.kind == Task::copy_in ? wait(queue) : status;
 }
 
 /// What is put on `second` from here on waits for what is on `first` by now.
@@ -291,11 +298,6 @@ Status record(Queue& q, const Task* tasks, std::size_t count) {
         if (status == ok) status = put_on(q, tasks[i].aside != 0 ? q.aside : q.stream, tasks[i]);
     }
     return status == ok && apart ? follow(q, q.aside, q.stream, q.joined) : status;
-}
-
-Status wait(void* queue) {
-    Queue& q = queue_of(queue);
-    return q.check(cudaStreamSynchronize(q.stream), "computing");
 }
 
 Status make_graph(void* queue, const Task* tasks, std::size_t count, void** graph) {

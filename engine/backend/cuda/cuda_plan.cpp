@@ -8,6 +8,8 @@ namespace moe::cuda {
 
 CudaBackend::Plan::~Plan() {
     if (graph_ != nullptr) backend_.queue_.release_graph(graph_);
+    for (const Upload& u : uploads_) backend_.queue_.release_pinned(u.pinned);
+    for (const Download& d : downloads_) backend_.queue_.release_pinned(d.pinned);
 }
 
 void CudaBackend::Plan::launch(Task task, const void* kernel, std::size_t size) {

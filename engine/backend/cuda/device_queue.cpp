@@ -28,6 +28,11 @@ DeviceQueue::DeviceQueue(std::shared_ptr<Device> device) : device_(std::move(dev
 
 DeviceQueue::~DeviceQueue() {
     if (device_->lost()) return;  // its memory is gone with it
+    for (const auto wait : {module_.wait, module_.wait_beside})
+        if (wait(queue_) != ok) {
+            device_->lose(module_.error(queue_));
+            return;
+        }
     for (void* memory : memory_) module_.release(queue_, memory);
     for (void* memory : pinned_) module_.release_pinned(queue_, memory);
     module_.close(queue_);
@@ -63,6 +68,11 @@ void* DeviceQueue::allocate_pinned(std::size_t bytes) {
     check(module_.allocate_pinned(queue_, bytes, &memory), bytes);
     pinned_.push_back(memory);
     return memory;
+}
+
+void DeviceQueue::release_pinned(void* memory) noexcept {
+    if (device_->lost() || std::erase(pinned_, memory) == 0) return;
+    module_.release_pinned(queue_, memory);
 }
 
 void DeviceQueue::put(const Task& task) {

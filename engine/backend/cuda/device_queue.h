@@ -43,7 +43,9 @@ public:
     bool tensor_cores() const { return tensor_cores_; }
 
     void* allocate(std::size_t bytes);         // zeroed; lives as long as the queue
-    void* allocate_pinned(std::size_t bytes);  // the same
+    void* allocate_pinned(std::size_t bytes);  // the same, unless it is released
+    void release_pinned(void* memory) noexcept;
+    bool lost() const { return device_->lost(); }
 
     void put(const Task& task);
     void wait();

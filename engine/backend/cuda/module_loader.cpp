@@ -6,6 +6,8 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
+#include <mutex>
+#include <optional>
 
 namespace moe::cuda {
 
@@ -20,7 +22,7 @@ std::string module_path() {
     const auto program = std::filesystem::read_symlink("/proc/self/exe", gone);
     if (gone) return {};
     const auto folder = program.parent_path(), prefix = folder.parent_path();
-    for (const auto& place : {folder, prefix / MOELAB_LIBDIR / "moelab", prefix / "app"})
+    for (const auto& place : {folder, prefix / MOELAB_LIBDIR / "moelab"})
         if (std::filesystem::exists(place / module_file, gone)) return (place / module_file).string();
     return {};
 }
@@ -57,7 +59,9 @@ FoundDevice open_module(const std::string& path) {
                                          : "There is no CUDA module at " + path + ".";
             return found;
         }
-        void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);  // stays: its kernels are registered
+        const std::string whole =
+            std::filesystem::absolute(path).string();                  // dlopen() searches elsewhere by a bare name
+        void* library = dlopen(whole.c_str(), RTLD_NOW | RTLD_LOCAL);  // stays: its kernels are registered
         if (library == nullptr) {
             found.why_not = std::string("The CUDA module cannot be loaded: ") + dlerror() + ".";
             return found;
@@ -74,15 +78,21 @@ FoundDevice open_module(const std::string& path) {
         check_arithmetic(backend);
         found.name = backend.device_name();
         found.device = std::move(device);
+    } catch (const DeviceFailure& e) {
+        found.why_not = e.what();
+        found.passing = true;
     } catch (const std::exception& e) {
         found.why_not = e.what();
     }
     return found;
 }
 
-const FoundDevice& found_device() {
-    static const FoundDevice found = open_module(module_path());
-    return found;
+FoundDevice found_device() {
+    static std::mutex mutex;
+    static std::optional<FoundDevice> found;
+    const std::scoped_lock lock(mutex);
+    if (!found || found->passing) found = open_module(module_path());
+    return *found;
 }
 
 }  // namespace moe::cuda

@@ -23,53 +23,50 @@ MOE_DEVICE Index digit_of(std::int32_t key, int shift) {
     return (Index(key) >> shift) & Index(digits - 1);
 }
 
-struct ChunkShared {
-    std::int32_t keys[2][sort_chunk], places[2][sort_chunk];
-    Index counts[digits], before[digits];
+/// Few keys are ranked by counting who comes before each, all at once: no pass waits for another.
+inline constexpr Index most_ranked = 4096;
+
+/// A block's share of that: 32 keys, by 8 threads each.
+struct RankShared {
+    static constexpr int keys = 32, parts = 8;
+    Index before[parts][keys];
 };
 
-/// All passes of at most sort_chunk keys in one block; they and their places, 0 to n - 1, end in keys[passes % 2].
+/// shared.before[0][k] = how many of keys (n) come before key block * 32 + k, of equals those before it; for the places
+/// behind the keys how many are below place - n.
 template <class Block>
-MOE_DEVICE void sort_one_chunk(Block& block, ChunkShared& shared, const std::int32_t* keys, Index n, int passes) {
+MOE_DEVICE void rank_keys(Block& block, RankShared& shared, const std::int32_t* keys, Index n) {
+    constexpr int width = RankShared::keys, parts = RankShared::parts;
     block.each([&](int thread) {
-        for (Index i = Index(thread); i < n; i += digits)
-            shared.keys[0][i] = keys[i], shared.places[0][i] = std::int32_t(i);
+        const Index i = block.x() * Index(width) + Index(thread % width);
+        const std::int32_t mine = i < n ? keys[i] : std::int32_t(i - n);
+        const Index step = (n + parts - 1) / parts, first = Index(thread / width) * step;
+        const Index last = first + step < n ? first + step : n;
+        Index count = 0;
+        for (Index j = first; j < last; ++j) count += keys[j] < mine || (keys[j] == mine && j < i && i < n);
+        shared.before[thread / width][thread % width] = count;
     });
-    for (int pass = 0; pass < passes; ++pass) {
-        const int from = pass % 2, to = 1 - from, shift = pass * digit_bits;
-        block.each([&](int thread) {
-            Index count = 0;
-            for (Index i = 0; i < n; ++i) count += digit_of(shared.keys[from][i], shift) == Index(thread);
-            shared.counts[thread] = count;
-        });
-        exclusive_sums(block, shared.counts, shared.before);
-        block.each([&](int thread) {
-            Index at = shared.counts[thread];
-            for (Index i = 0; i < n; ++i) {
-                if (digit_of(shared.keys[from][i], shift) != Index(thread)) continue;
-                shared.keys[to][at] = shared.keys[from][i];
-                shared.places[to][at++] = shared.places[from][i];
-            }
-        });
-    }
+    block.each([&](int thread) {
+        if (thread >= width) return;
+        for (int p = 1; p < parts; ++p) shared.before[0][thread] += shared.before[p][thread];
+    });
 }
 
-struct SortOneChunk {
-    static constexpr int threads = digits;
-    using Shared = ChunkShared;
+struct SortByRank {
+    using Shared = RankShared;
+    static constexpr int threads = Shared::keys * Shared::parts;
     std::int32_t *sorted_keys, *sorted_places;
     const std::int32_t* keys;
     Index n;
-    int passes;
 
     template <class Block>
     MOE_DEVICE void operator()(Block& block, Shared& shared) const {
-        sort_one_chunk(block, shared, keys, n, passes);
+        rank_keys(block, shared, keys, n);
         block.each([&](int thread) {
-            for (Index i = Index(thread); i < n; i += threads) {
-                sorted_keys[i] = shared.keys[passes % 2][i];
-                sorted_places[i] = shared.places[passes % 2][i];
-            }
+            const Index i = block.x() * Index(Shared::keys) + Index(thread);
+            if (thread >= Shared::keys || i >= n) return;
+            sorted_keys[shared.before[0][thread]] = keys[i];
+            sorted_places[shared.before[0][thread]] = std::int32_t(i);
         });
     }
 };
@@ -150,11 +147,12 @@ struct MoveDigits {
             }
         });
         block.each([&](int thread) {
-            Index at = counts[std::size_t(thread) * chunks + block.x()];
-            for (Index i = 0; i < here; ++i) {
-                if (digit_of(shared.keys[i], shift) != Index(thread)) continue;
+            for (Index i = Index(thread); i < here; i += threads) {
+                const Index digit = digit_of(shared.keys[i], shift);
+                Index at = counts[std::size_t(digit) * chunks + block.x()];
+                for (Index j = 0; j < i; ++j) at += digit_of(shared.keys[j], shift) == digit;
                 sorted_keys[at] = shared.keys[i];
-                sorted_places[at++] = shared.places[i];
+                sorted_places[at] = shared.places[i];
             }
         });
     }
@@ -190,33 +188,41 @@ struct DispatchSorted {
     MOE_DEVICE void operator()(Index i) const { to.write(i, experts, visits); }
 };
 
-/// All of dispatch() for at most sort_chunk visits, in one block.
-struct DispatchOneChunk {
-    static constexpr int threads = digits;
-    using Shared = ChunkShared;
+/// All of dispatch() for at most most_ranked visits; behind them come the experts' offsets.
+struct DispatchByRank {
+    using Shared = RankShared;
+    static constexpr int threads = Shared::keys * Shared::parts;
     DispatchTo to;
     const std::int32_t* indices;  // (N, K)
-    int passes;
 
     template <class Block>
     MOE_DEVICE void operator()(Block& block, Shared& shared) const {
-        sort_one_chunk(block, shared, indices, to.R, passes);
+        rank_keys(block, shared, indices, to.R);
         block.each([&](int thread) {
-            for (Index i = Index(thread); i < to.R || i <= to.E; i += threads)
-                to.write(i, shared.keys[passes % 2], shared.places[passes % 2]);
+            const Index i = block.x() * Index(Shared::keys) + Index(thread);
+            if (thread >= Shared::keys || i > to.R + to.E) return;
+            const Index rank = shared.before[0][thread];
+            if (i < to.R) {
+                to.positions[i] = std::int32_t(rank);
+                to.row_tokens[rank] = std::int32_t(i / to.K);
+            } else {
+                to.offsets[i - to.R] = std::int32_t(rank);
+            }
         });
     }
 };
 
-/// sums[id] += dy / count over the places of each id, in their order; with `square` the squares of these. Places are
+/// sums[id] += dy / count over the places of each id, in a fixed order; with `square` the squares of these. Places are
 /// sorted by id; a block a place, of which those work that begin an id.
 struct AddByWord {
     static constexpr int lanes = 32, groups = 8, threads = lanes * groups;
+    static constexpr int columns = 4;  // of a lane at a time: their loads do not wait for each other
     struct Shared {
-        float parts[groups][lanes];
+        float parts[groups][columns][lanes];
+        Index ends[threads];
     };
     float* sums;                         // (V, D)
-    const float *dy, *counts;            // (N, D), (N)
+    const float *dy, *counts;            // (N, D), (N) or null: T each
     const std::int32_t *words, *places;  // (N*T) sorted
     Index n, T, D;
     bool mask, square;
@@ -226,22 +232,34 @@ struct AddByWord {
         const Index first = block.x();
         const std::int32_t word = words[first];
         if ((first > 0 && words[first - 1] == word) || (mask && word == 0)) return;
-        for (Index d0 = 0; d0 < D; d0 += lanes) {
+        // Where the id's places end: each thread looks at its share of all that follow.
+        block.each([&](int thread) {
+            Index count = 0;
+            for (Index i = first + Index(thread); i < n && words[i] == word; i += threads) ++count;
+            shared.ends[thread] = count;
+        });
+        sum_up(block, shared.ends, threads);
+        for (Index d0 = 0; d0 < D; d0 += lanes * columns) {
             block.each([&](int thread) {
-                const Index d = d0 + Index(thread % lanes);
-                float sum = 0;
-                for (Index i = first + Index(thread / lanes); d < D && i < n && words[i] == word; i += groups) {
+                const Index end = first + shared.ends[0], lane = d0 + Index(thread % lanes);
+                float sum[columns] = {};
+                for (Index i = first + Index(thread / lanes); i < end; i += groups) {
                     const Index row = Index(places[i]) / T;
-                    const float part = dy[std::size_t(row) * D + d] / (counts == nullptr ? float(T) : counts[row]);
-                    sum += square ? part * part : part;
+                    const float count = counts == nullptr ? float(T) : counts[row];
+                    MOE_UNROLL for (int c = 0; c < columns; ++c) {
+                        const Index d = lane + Index(c * lanes);
+                        const float part = d < D ? dy[std::size_t(row) * D + d] / count : 0.0f;
+                        sum[c] += square ? part * part : part;
+                    }
                 }
-                shared.parts[thread / lanes][thread % lanes] = sum;
+                MOE_UNROLL for (int c = 0; c < columns; ++c) shared.parts[thread / lanes][c][thread % lanes] = sum[c];
             });
             block.each([&](int thread) {
-                const Index d = d0 + Index(thread);
-                if (thread >= lanes || d >= D) return;
+                const int c = thread / lanes, lane = thread % lanes;
+                const Index d = d0 + Index(c * lanes + lane);
+                if (c >= columns || d >= D) return;
                 float sum = 0;
-                for (int g = 0; g < groups; ++g) sum += shared.parts[g][thread];
+                for (int g = 0; g < groups; ++g) sum += shared.parts[g][c][lane];
                 sums[std::size_t(word) * D + d] += sum;
             });
         }
