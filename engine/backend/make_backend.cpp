@@ -41,12 +41,13 @@ std::unique_ptr<Backend<float>> make_backend(const BackendOptions& options) {
         const cuda::FoundDevice found = cuda::found_device();
         why = why_no_gpu(found);
         if (why.empty()) return std::make_unique<cuda::CudaBackend>(found.device, precision);
-        if (options.device == "cuda" && found.device != nullptr) throw DeviceFailure("CUDA is off. " + why);
-        if (options.device == "cuda") throw Error("CUDA is off. " + why);
+        const std::string off = "CUDA is off. " + why + " The device cpu computes as well.";
+        if (options.device == "cuda" && found.device != nullptr) throw DeviceFailure(off);
+        if (options.device == "cuda") throw Error(off);
     }
     if (precision != cuda::Precision::float32)
-        throw Error("The precision " + options.precision + " takes a GPU's tensor cores, and the CPU computes here" +
-                    (why.empty() ? "." : ": CUDA is off. " + why));
+        throw Error("The precision " + options.precision + " takes a GPU's tensor cores, and the CPU was chosen" +
+                    (why.empty() ? "; choose the device cuda, or leave the precision out." : ": CUDA is off. " + why));
     return make_cpu_backend(choose_isa(), options.threads == 0 ? default_threads() : std::size_t(options.threads));
 }
 

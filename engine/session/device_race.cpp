@@ -1,6 +1,7 @@
 #include "engine/session/device_race.h"
 
 #include "engine/core/float_mode.h"
+#include "engine/core/median.h"
 #include "engine/core/settings.h"
 #include "engine/train/trainer.h"
 
@@ -12,8 +13,9 @@ namespace moe {
 
 namespace {
 
-constexpr double race_seconds = 0.4, warm_up_seconds = 0.1;  // of one device at one width
-constexpr int fewest_steps = 3;
+constexpr double slice_seconds = 0.08, warm_up_seconds = 0.1;  // of one device at one width
+constexpr int fewest_steps = 2,
+              slices = 5;  // the median of them: a moment in which the machine was busy does not count
 
 double steps_per_second(const std::stop_token& stop, Trainer& trainer, double seconds) {
     using Clock = std::chrono::steady_clock;
@@ -104,9 +106,11 @@ void DeviceRace::measure(const std::stop_token& stop, const Experiment& experime
                 const auto backend = make_backend(own);
                 Trainer trainer(*backend, resolve(wide, *corpus, default_memory_limit()), corpus);
                 steps_per_second(stop, trainer, warm_up_seconds);
-                const double reached = steps_per_second(stop, trainer, race_seconds);
+                std::vector<double> reached;
+                for (int slice = 0; slice < slices; ++slice)
+                    reached.push_back(steps_per_second(stop, trainer, slice_seconds));
                 if (stop.stop_requested()) return;
-                result.steps_per_second = reached;
+                result.steps_per_second = median(reached);
             } catch (const std::bad_alloc&) {
                 result.why_not = "There is no memory for this size.";
             } catch (const Error& e) {

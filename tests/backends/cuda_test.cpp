@@ -201,7 +201,9 @@ TEST_CASE("tensor cores: products of rounded numbers, summed in float") {
           }).find("compute capability 8.0") != std::string::npos);
     CHECK(refusal([] {
               make_backend({"cpu", 1, {}, "tf32"});
-          }) == "The precision tf32 takes a GPU's tensor cores, and the CPU computes here.");
+          }) ==
+          "The precision tf32 takes a GPU's tensor cores, and the CPU was chosen; choose the device cuda, or leave the "
+          "precision out.");
     CHECK(refusal([] {
               make_backend({"cpu", 1, {}, "half"});
           }) == "--precision is \"half\", but it takes float32, tf32 or bf16.");

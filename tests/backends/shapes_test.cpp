@@ -119,7 +119,9 @@ TEST_CASE("devices") {
         CHECK(make_backend({"cuda", 0})->name().find("CUDA") == 0);
         CHECK(make_backend({"auto", 1})->name().find("CUDA") == 0);
     } else {
-        CHECK(refusal([] { make_backend({"cuda", 0}); }) == "CUDA is off. " + devices[1].why_off);
+        CHECK(refusal([] {
+                  make_backend({"cuda", 0});
+              }) == "CUDA is off. " + devices[1].why_off + " The device cpu computes as well.");
         CHECK(devices[1].why_off.ends_with('.'));
         CHECK(make_backend({"auto", 1})->name().find("CPU") == 0);
     }

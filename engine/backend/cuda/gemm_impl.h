@@ -210,6 +210,20 @@ MOE_DEVICE void find_group(Block& block, const Groups& groups, Index height, Ind
     });
 }
 
+/// Where a block's tile of a product of grouped rows lies: rows from row0 to at most `end`, columns from column0, of
+/// group e. Blocks: tiles of rows x columns.
+struct TilePlace {
+    Index e, row0, end, column0;
+};
+template <class T, class Block>
+MOE_DEVICE TilePlace find_tile(Block& block, const Groups& groups, Index column_tiles, Index& found) {
+    const Index tile = block.x() / column_tiles;
+    find_group(block, groups, Index(T::rows), tile, found);
+    const Index e = found, begin = groups.begin(e);
+    return {e, begin + (tile - begin / Index(T::rows) - e) * Index(T::rows), groups.end(e),
+            block.x() % column_tiles * Index(T::columns)};
+}
+
 /// A range of the depth: part `part` of `parts`, in whole steps.
 struct DepthRange {
     Index first, last;
@@ -234,10 +248,8 @@ struct GroupedForward {
 
     template <class Block>
     MOE_DEVICE void operator()(Block& block, Shared& shared) const {
-        const Index tile = block.x() / column_tiles, column0 = block.x() % column_tiles * Index(T::columns);
-        find_group(block, groups, Index(T::rows), tile, shared.group);
-        const Index e = shared.group, begin = groups.begin(e), end = groups.end(e);
-        const Index row0 = begin + (tile - begin / Index(T::rows) - e) * Index(T::rows);
+        const TilePlace at_tile = find_tile<T>(block, groups, column_tiles, shared.group);
+        const Index e = at_tile.e, row0 = at_tile.row0, end = at_tile.end, column0 = at_tile.column0;
         if (row0 >= end) return;
         typename Block::template Private<TileOwn<T>> own;
         const DepthRange k = depth_range(0, I, Index(T::depth), block.y(), parts);
@@ -277,10 +289,8 @@ struct GroupedInputs {
 
     template <class Block>
     MOE_DEVICE void operator()(Block& block, Shared& shared) const {
-        const Index tile = block.x() / column_tiles, column0 = block.x() % column_tiles * Index(T::columns);
-        find_group(block, groups, Index(T::rows), tile, shared.group);
-        const Index e = shared.group, begin = groups.begin(e), end = groups.end(e);
-        const Index row0 = begin + (tile - begin / Index(T::rows) - e) * Index(T::rows);
+        const TilePlace at_tile = find_tile<T>(block, groups, column_tiles, shared.group);
+        const Index e = at_tile.e, row0 = at_tile.row0, end = at_tile.end, column0 = at_tile.column0;
         if (row0 >= end) return;
         typename Block::template Private<TileOwn<T>> own;
         const DepthRange k = depth_range(0, O, Index(T::depth), block.y(), parts);
