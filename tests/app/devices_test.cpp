@@ -205,6 +205,28 @@ private Q_SLOTS:
         QCOMPARE(window->transport().device()->geometry(), places[2]);
     }
 
+    void lastSpeedStaysWhenTrainingRests() {
+        TwoDevicesFixture fixture;
+        fixture.off = true;
+        const auto window = fixture.window();
+        SessionController& session = window->session();
+        RunFigure* rate = figure(*window, QStringLiteral("Steps/s"));
+        QVERIFY(rate);
+        QCOMPARE(rate->value(), QStringLiteral("–"));
+        session.setTargetEpochs(100000000);
+        session.setSpeed(0);
+        session.play();
+        QTRY_VERIFY_WITH_TIMEOUT(session.live().speeds.size() == 1, 10000);
+        QTRY_VERIFY(rate->value() != QStringLiteral("–") && !rate->quiet());
+        session.pause();
+        QTRY_COMPARE(session.live().state, SessionState::paused);
+        QTest::qWait(50);
+        QCOMPARE(QString(rate->value()).remove(u',').toLongLong(),
+                 std::llround(session.live().speeds[0].steps_per_second));
+        QVERIFY(rate->quiet());
+        QVERIFY2(rate->toolTip().contains(QStringLiteral("last reached on CPU")), qPrintable(rate->toolTip()));
+    }
+
     void failureIsSaidUntilItIsClosed() {
         TwoDevicesFixture fixture;
         const auto window = fixture.window();
