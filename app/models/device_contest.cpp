@@ -23,11 +23,22 @@ QString widthText(double width) {
     return countText(std::uint64_t(std::llround(width)));
 }
 
+/// As many figures as half a second of counting can be worth, and more.
+QString rateFigures(double stepsPerSecond) {
+    constexpr int figures = 6;
+    return QString::fromStdString(to_text(QString::number(stepsPerSecond, 'e', figures - 1).toDouble()));
+}
+
 QString timesText(double factor) {
     return factor < 10 ? QString::fromStdString(to_fixed(factor, 1)) : widthText(factor);
 }
 
 }  // namespace
+
+QString deviceName(const DeviceInfo& device) {
+    const QString kind = device.id == "cpu" ? QStringLiteral("CPU") : QStringLiteral("GPU");
+    return device.title.empty() ? kind : kind + QStringLiteral(" · ") + QString::fromStdString(device.title);
+}
 
 QString rateText(double stepsPerSecond) {
     return stepsPerSecond < 10 ? QString::fromStdString(to_fixed(stepsPerSecond, 1)) : widthText(stepsPerSecond);
@@ -47,6 +58,11 @@ std::vector<ContestLine> DeviceContest::lines() const {
             if (QString::fromStdString(r.device) == line.device && r.steps_per_second > 0)
                 line.points.emplace_back(double(r.width), r.steps_per_second);
     return lines;
+}
+
+QString DeviceContest::nameOf(const std::string& device) const {
+    const auto found = std::ranges::find(state_.devices, device, &DeviceInfo::id);
+    return deviceName(found == state_.devices.end() ? DeviceInfo{device, {}, {}} : *found);
 }
 
 bool DeviceContest::two() const {
@@ -185,8 +201,11 @@ QString DeviceContest::spoken() const {
 }
 
 Table DeviceContest::table(const QString& title) const {
-    Table table{
-        title, {}, {tell("width"), tell("CPU, steps/s"), tell("GPU, steps/s"), tell("GPU against CPU, times")}, {}};
+    Table table{title,
+                {},
+                {tell("width"), tell("%1, steps/s").arg(nameOf("cpu")), tell("%1, steps/s").arg(nameOf("cuda")),
+                 tell("GPU against CPU, times")},
+                {}};
     for (const QString& note : {crossingText(), slowdownText(), whyNoGpu()})
         if (!note.isEmpty()) table.notes.push_back(note);
     for (const std::size_t width : state_.widths) {
@@ -194,7 +213,7 @@ Table DeviceContest::table(const QString& title) const {
         if (!cpu && !gpu) continue;
         const auto cell = [](const RaceResult* r) {
             if (!r) return QString();
-            return r->steps_per_second > 0 ? QString::fromStdString(to_text(r->steps_per_second))
+            return r->steps_per_second > 0 ? rateFigures(r->steps_per_second)
                                            : QString::fromStdString(r->why_not);
         };
         const bool both = cpu && gpu && cpu->steps_per_second > 0 && gpu->steps_per_second > 0;

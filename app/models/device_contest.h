@@ -30,6 +30,8 @@ public:
 
     const RaceState& state() const { return state_; }
     std::vector<ContestLine> lines() const;
+    /// "CPU · AVX-512, 1 thread": of a device of this race, by its id.
+    QString nameOf(const std::string& device) const;
     bool begun() const { return !state_.results.empty(); }
     /// Every device at every width.
     bool complete() const { return !state_.running && begun() && state_.measured >= state_.planned; }
@@ -68,6 +70,9 @@ private:
 
     RaceState state_;
 };
+
+/// "GPU · NVIDIA H100": how a device is called wherever people read of it. "GPU" alone where its name is not known.
+QString deviceName(const DeviceInfo& device);
 
 /// Steps per second: whole from 10 on.
 QString rateText(double stepsPerSecond);

@@ -1,5 +1,6 @@
 #include "app/shell/device_button.h"
 
+#include "app/models/device_contest.h"
 #include "app/models/text_format.h"
 #include "app/shell/style.h"
 
@@ -21,11 +22,6 @@ constexpr double chip_size = 11, widest_chip = 104, chip_padding = 8, room_of_ar
 constexpr double reason_size = 11, reason_width = 250;
 
 }  // namespace
-
-QString deviceName(const DeviceInfo& device) {
-    const QString kind = device.id == "cpu" ? QStringLiteral("CPU") : QStringLiteral("GPU");
-    return device.title.empty() ? kind : kind + QStringLiteral(" · ") + QString::fromStdString(device.title);
-}
 
 DeviceButton::DeviceButton(QWidget* parent) : QPushButton(parent), menu_(new QMenu(this)) {
     setFocusPolicy(Qt::TabFocus);

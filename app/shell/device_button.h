@@ -10,9 +10,6 @@ class QMenu;
 
 namespace moe::app {
 
-/// "GPU · NVIDIA H100": how a device is called wherever people read of it. "GPU" alone where its name is not known.
-QString deviceName(const DeviceInfo& device);
-
 /// What computes, and a menu to compute elsewhere: a device that is off says why. Asks by signals and shows what it is
 /// given.
 class DeviceButton : public QPushButton {

@@ -1,5 +1,6 @@
 #include "app/views/devices_view.h"
 
+#include "app/models/run_settings.h"
 #include "app/models/text_format.h"
 #include "app/views/race_chart.h"
 
@@ -87,6 +88,34 @@ DevicesView::~DevicesView() {
 
 QWidget& DevicesView::picture() {
     return *chart_;
+}
+
+// What the measurement is of, which need not be what is on the screen now; the axis is the width.
+std::optional<PictureNotes> DevicesView::pictureNotes() const {
+    const Experiment& of = contest_.begun() ? measured_ : session_.live().experiment;
+    PictureNotes notes;
+    QStringList said{whatText(of) + u'.'};
+    if (contest_.begun()) {
+        const QString cpu = contest_.nameOf("cpu"), gpu = contest_.nameOf("cuda");
+        said << results();
+        said << (contest_.two() ? tr("Rings: %1; squares: %2.").arg(cpu, gpu) : tr("Rings: %1.").arg(cpu));
+    }
+    if (before_.begun()) said << tr("Dashed: %1, measured before.").arg(before_what_);
+    said.removeAll(QString());
+    notes.subtitle = said.join(u' ');
+    notes.settings = {tr("experts %1").arg(countText(of.model.num_experts)), tr("gate %1").arg(gateName(of.model)),
+                      tr("batch %1").arg(countText(of.train.batch_size)),
+                      tr("vocabulary %1").arg(countText(of.model.vocabulary)),
+                      tr("longest phrase %1").arg(countText(of.model.max_seq_len))};
+    return notes;
+}
+
+// In sentences, and no word about what anybody guessed.
+QStringList DevicesView::results() const {
+    QStringList words{contest_.two() ? contest_.crossingText() : contest_.slowdownText()};
+    if (!contest_.complete()) words << tr("Not all widths were measured.");
+    words << contest_.notMeasuredText();
+    return words;
 }
 
 void DevicesView::showEvent(QShowEvent* event) {

@@ -26,6 +26,7 @@ public:
     QString scope() const override;
     Table table() const override;
     QWidget& picture() override;
+    std::optional<PictureNotes> pictureNotes() const override;
     QSize sizeHint() const override { return {260, 420}; }
 
     /// Pauses training and begins, unless it is measuring already.
@@ -54,6 +55,7 @@ private:
     void followLive();
     void forget();
     bool ofThisModel() const;
+    QStringList results() const;
     static QString whatText(const Experiment& experiment);
 
     RaceChart* chart_;

@@ -55,6 +55,14 @@ void keep(const QString& name, QWidget& widget) {
         widget.grab().save(QString::fromLocal8Bit(folder) + u'/' + name + QStringLiteral(".png"));
 }
 
+void keepFigure(const QString& name, const FigureSource& source, const Snapshot& snapshot) {
+    FigureOptions options;
+    options.scale = 2;
+    if (const QByteArray folder = qgetenv("MOELAB_PICTURES"); !folder.isEmpty())
+        writeText(QString::fromLocal8Bit(folder) + u'/' + name + QStringLiteral(".png"),
+                  renderFigure(source, snapshot, options));
+}
+
 /// Steps a second by width, of each device.
 RaceState race(const std::vector<double>& cpu, const std::vector<double>& gpu) {
     RaceState state;
@@ -303,7 +311,7 @@ private Q_SLOTS:
         const Table table = view->table();
         QCOMPARE(table.rows.size(), std::size_t(2));
         for (std::size_t i = 0; i < 4; ++i)
-            QCOMPARE(table.rows[i / 2][1 + i % 2].toDouble(), state.results[i].steps_per_second);
+            QVERIFY(std::abs(table.rows[i / 2][1 + i % 2].toDouble() / state.results[i].steps_per_second - 1) < 1e-5);
         auto* chart = view->findChild<RaceChart*>();
         QTRY_COMPARE(chart->pointsDrawn(), std::size_t(4));
         QCOMPARE(chart->labelFault(), QString());
@@ -323,8 +331,22 @@ private Q_SLOTS:
         const FigureSource source = viewSource(QStringLiteral("devices"), *view);
         const QByteArray drawn = renderFigure(source, session.snapshot(), svg);
         QVERIFY(drawn.contains("steps per second") && !drawn.contains("Measure"));
+        keepFigure(QStringLiteral("devices-figure"), source, session.snapshot());
+        // It says what it shows and of what, and nothing of the width and the step of the run.
+        const QString around = QString::fromUtf8(drawn);
+        const PictureNotes notes = *view->pictureNotes();
+        for (const QString& said :
+             {view->contest().crossingText(), QStringLiteral("Rings: CPU · "), QStringLiteral("squares: GPU")})
+            QVERIFY2(!said.isEmpty() && notes.subtitle.contains(said), qPrintable(said));
+        QVERIFY(around.contains(QStringLiteral("4 experts, batch 8. The ")));  // lines of it are broken where they end
+        QVERIFY(around.contains(QStringLiteral("gate soft")));
+        for (const QString& left_out : {QStringLiteral("embedding width "), QStringLiteral("hidden width"),
+                                        QStringLiteral("step ") + QString::number(step)})
+            QVERIFY2(!around.contains(left_out), qPrintable(left_out));
         svg.format = FigureFormat::csv;
-        QVERIFY(renderFigure(source, session.snapshot(), svg).contains("CPU, steps/s"));
+        const QString rows = QString::fromUtf8(renderFigure(source, session.snapshot(), svg));
+        QVERIFY(rows.contains(QStringLiteral(", steps/s")) && rows.contains(QStringLiteral("CPU · ")));
+        QVERIFY(rows.contains(QStringLiteral("batch 8")) && !rows.contains(QStringLiteral("embedding_dim")));
 
         // Measured again, the one before stays behind it, and says of which model it was.
         session.setBatchSize(4);
@@ -339,6 +361,9 @@ private Q_SLOTS:
         for (const QLabel* l : view->findChildren<QLabel*>())
             dashed = dashed || l->text() == QStringLiteral("dashed: 4 experts, batch 8, measured before");
         QVERIFY(dashed);
+        QVERIFY(view->pictureNotes()->subtitle.contains(QStringLiteral("Dashed: 4 experts, batch 8, measured before.")));
+        keepFigure(QStringLiteral("devices-figure-dashed"), viewSource(QStringLiteral("devices"), *view),
+                   session.snapshot());
 
         QTest::mouseClick(button(*view, QStringLiteral("New guess")), Qt::LeftButton);
         QVERIFY(view->table().rows.empty() && never->isEnabled() && !never->isChecked());
@@ -472,6 +497,13 @@ private Q_SLOTS:
         QCOMPARE(DeviceContest(failed).notMeasuredText(),
                  QStringLiteral("GPU, width 1,024: There is no memory for this size."));
         QCOMPARE(contest.notMeasuredText(), QString());
+        // No more figures than a measurement has.
+        RaceState fine = race({81234.56789012345, 9.87654321}, {1234567.891});
+        const auto rows = DeviceContest(fine).table(QStringLiteral("Devices")).rows;
+        QCOMPARE(rows[0][1], QStringLiteral("81234.6"));
+        QCOMPARE(rows[1][1], QStringLiteral("9.87654"));
+        QCOMPARE(QByteArray::number(rows[0][2].toDouble(), 'f', 0), QByteArray("1234570"));
+        QCOMPARE(DeviceContest(fine).nameOf("cuda"), QStringLiteral("GPU · emulator"));
         // Where no width was measured on both nobody has won.
         for (RaceResult& r : failed.results)
             if (r.device == "cuda") r.steps_per_second = 0;
