@@ -132,6 +132,7 @@ void DevicesView::ask() {
     if (question != question_) {
         question_ = question;
         guess_ = -1;
+        of_another_ = false;
         for (QPushButton* b : choices_) delete b;
         choices_.clear();
         columns_ = 0;
@@ -188,6 +189,7 @@ void DevicesView::themeChanged() {
 void DevicesView::guess(int choice) {
     if (measuring() || contest_.begun()) return;
     guess_ = choice;
+    guessed_ = session_.live().experiment;
     refresh();
 }
 
@@ -201,6 +203,7 @@ void DevicesView::measure() {
     }
     session_.pause();
     measured_ = session_.live().experiment;
+    of_another_ = guess_ >= 0 && !sameModel(guessed_, measured_);
     race_.start(measured_, session_.corpus(), widths_, session_.backend());
     clock_.start();
     poll();
@@ -214,6 +217,7 @@ void DevicesView::forget() {
     if (measuring()) return;
     contest_ = before_ = {};
     guess_ = -1;
+    of_another_ = false;
     remark_.clear();
     refresh();
 }
@@ -240,12 +244,16 @@ void DevicesView::followLive() {
     if (measure_->isEnabled() != any || (isVisible() && scope() != scope_)) refresh();
 }
 
+bool DevicesView::sameModel(Experiment a, const Experiment& b) {
+    a.model.embedding_dim = b.model.embedding_dim;
+    a.model.hidden_dim = b.model.hidden_dim;
+    const bool same_batch = a.train.batch_size == b.train.batch_size;
+    a.train = b.train;
+    return same_batch && a == b;
+}
+
 bool DevicesView::ofThisModel() const {
-    Experiment now = session_.live().experiment;
-    now.model.embedding_dim = measured_.model.embedding_dim;
-    now.model.hidden_dim = measured_.model.hidden_dim;
-    now.train = measured_.train;
-    return now == measured_ && session_.live().experiment.train.batch_size == measured_.train.batch_size;
+    return sameModel(session_.live().experiment, measured_);
 }
 
 QString DevicesView::scope() const {
@@ -268,7 +276,7 @@ QString DevicesView::said() const {
 
 Table DevicesView::table() const {
     Table table = contest_.table(title());
-    if (question_ && guess_ >= 0)
+    if (question_ && validGuess() >= 0)
         table.notes.push_back(tr("guess: %1").arg(DeviceContest::choices(*question_).value(guess_)));
     return table;
 }
@@ -288,7 +296,7 @@ void DevicesView::refresh() {
                      : crossing ? tr("From which width on will the GPU win?")
                                 : tr("How many times slower is width 1,024 than 16?"));
     for (std::size_t i = 0; i < choices_.size(); ++i) {
-        choices_[i]->setChecked(int(i) == guess_);
+        choices_[i]->setChecked(int(i) == validGuess());
         choices_[i]->setEnabled(!measuring() && !contest_.begun());
     }
     QStringList words;
@@ -302,7 +310,11 @@ void DevicesView::refresh() {
         words << contest_.progressText();
     } else if (contest_.begun()) {
         words << (contest_.two() ? contest_.crossingText() : contest_.slowdownText());
-        if (question_) words << contest_.verdict(*question_, guess_);
+        if (question_ && validGuess() >= 0)
+            words << contest_.verdict(*question_, guess_);
+        else if (contest_.complete())
+            words << (of_another_ ? tr("Your guess was of another model: it is not judged.")
+                                  : tr("It was measured without a guess."));
         if (!contest_.complete()) words << tr("Not all widths were measured.");
     }
     words << contest_.notMeasuredText();
@@ -314,7 +326,7 @@ void DevicesView::refresh() {
     words.removeAll(QString());
     said_->setText(words.join(u' '));
 
-    const double guessed = crossing && guess_ >= 0 ? DeviceContest::choiceValue(*question_, guess_) : 0;
+    const double guessed = crossing && validGuess() >= 0 ? DeviceContest::choiceValue(*question_, guess_) : 0;
     chart_->show(contest_, before_, guessed, theme_);
     chart_->setAccessibleName(tr("Steps per second over the width of the model"));
     showReading();

@@ -361,12 +361,19 @@ private Q_SLOTS:
         for (const QLabel* l : view->findChildren<QLabel*>())
             dashed = dashed || l->text() == QStringLiteral("dashed: 4 experts, batch 8, measured before");
         QVERIFY(dashed);
+        // The guess was of the batch before: nobody is right or wrong now.
+        QVERIFY2(view->said().contains(QStringLiteral("Your guess was of another model")), qPrintable(view->said()));
+        QVERIFY(!view->said().contains(QStringLiteral("You said")) && !never->isChecked());
         QVERIFY(view->pictureNotes()->subtitle.contains(QStringLiteral("Dashed: 4 experts, batch 8, measured before.")));
         keepFigure(QStringLiteral("devices-figure-dashed"), viewSource(QStringLiteral("devices"), *view),
                    session.snapshot());
 
         QTest::mouseClick(button(*view, QStringLiteral("New guess")), Qt::LeftButton);
         QVERIFY(view->table().rows.empty() && never->isEnabled() && !never->isChecked());
+        QTest::mouseClick(button(*view, QStringLiteral("Measure")), Qt::LeftButton);
+        QTRY_VERIFY_WITH_TIMEOUT(!view->measuring(), 30000);
+        QVERIFY2(view->said().contains(QStringLiteral("without a guess")), qPrintable(view->said()));
+        QVERIFY(!view->said().contains(QStringLiteral("You said")));
     }
 
     void trainingOnEndsTheMeasurement() {
