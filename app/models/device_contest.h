@@ -66,6 +66,8 @@ public:
     Table table(const QString& title) const;
 
 private:
+    /// Widths measured on both, and those of them that the GPU won.
+    std::vector<std::size_t> both() const, won() const;
     const RaceResult* result(std::size_t width, const char* device) const;
 
     RaceState state_;

@@ -113,7 +113,8 @@ std::optional<PictureNotes> DevicesView::pictureNotes() const {
 // In sentences, and no word about what anybody guessed.
 QStringList DevicesView::results() const {
     QStringList words{contest_.two() ? contest_.crossingText() : contest_.slowdownText()};
-    if (!contest_.complete()) words << tr("Not all widths were measured.");
+    // Of two devices the sentence says it itself.
+    if (!contest_.complete() && words[0].isEmpty()) words << tr("Not all widths were measured.");
     words << contest_.notMeasuredText();
     return words;
 }
@@ -307,17 +308,15 @@ void DevicesView::refresh() {
                       ? tr("Guess first. Then copies of this model, narrow to wide, train for half a second each.")
                       : tr("Copies of this model, narrow to wide, train for half a second each."));
     if (measuring()) {
-        words << contest_.progressText();
+        words << contest_.progressText() << contest_.notMeasuredText();
     } else if (contest_.begun()) {
-        words << (contest_.two() ? contest_.crossingText() : contest_.slowdownText());
+        words << results();
         if (question_ && validGuess() >= 0)
             words << contest_.verdict(*question_, guess_);
         else if (contest_.complete())
             words << (of_another_ ? tr("Your guess was of another model: it is not judged.")
                                   : tr("It was measured without a guess."));
-        if (!contest_.complete()) words << tr("Not all widths were measured.");
     }
-    words << contest_.notMeasuredText();
     QString why = contest_.whyNoGpu();
     if (!contest_.begun() && question_ == ContestQuestion::slowdown)
         for (const DeviceInfo& device : session_.devices())

@@ -458,16 +458,16 @@ private Q_SLOTS:
                                << "You said 64: too early by 2 doublings.";
         QTest::newRow("late") << flat << "The GPU wins from width 256 on." << 5
                               << "You said 512: too late by one doubling.";
-        QTest::newRow("not never") << flat << "The GPU wins from width 256 on." << 7 << "You said never, but it did.";
+        QTest::newRow("not never") << flat << "The GPU wins from width 256 on." << 7 << "You said never, but the GPU did win.";
         QTest::newRow("never") << slow << "The CPU wins at every width measured." << 7
                                << "You said never: you were right.";
         QTest::newRow("it never did") << slow << "The CPU wins at every width measured." << 3
-                                      << "You said 128, but it never did.";
+                                      << "You said 128, but the GPU never won.";
         QTest::newRow("always") << std::vector<double>(7, 1e6) << "The GPU wins at every width measured." << 0
                                 << "You said 16: you were right.";
         QTest::newRow("between") << std::vector<double>{1, 1, 1, 20000, 5000, 1, 1}
                                  << "The GPU wins at 128, 256 only; at the widest model the CPU does." << 3
-                                 << "You said 128, but it never did.";
+                                 << "You said 128, but from no width on did the GPU win.";
     }
 
     void words() {
@@ -483,6 +483,19 @@ private Q_SLOTS:
         state.results.pop_back();
         --state.measured;
         QCOMPARE(DeviceContest(state).verdict(ContestQuestion::crossing, guess), QString());
+    }
+
+    void fewerWidthsAreCounted() {
+        const auto says = [](const std::vector<double>& gpu) {
+            RaceState state = race({falling.begin(), falling.begin() + std::ptrdiff_t(gpu.size())}, gpu);
+            state.planned = 14;
+            return DeviceContest(state).crossingText();
+        };
+        QCOMPARE(says({1, 1}), QStringLiteral("At the 2 widths measured the CPU wins."));
+        QCOMPARE(says({1e6, 1e6, 1e6}), QStringLiteral("At the 3 widths measured the GPU wins."));
+        QCOMPARE(says({1}), QStringLiteral("At the one width measured, 16, the CPU wins."));
+        QCOMPARE(says({1, 1, 1e6}), QStringLiteral("Of the 3 widths measured the GPU wins those from 64 on."));
+        QCOMPARE(says({1, 1e6, 1}), QStringLiteral("Of the 3 widths measured the GPU wins 32 only."));
     }
 
     void processorAlone() {
