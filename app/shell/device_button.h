@@ -36,11 +36,14 @@ Q_SIGNALS:
 
 private:
     void fit();
+    void nameAuto();
+    void pickOut();  // what computes, or where the keys were before the menu was filled anew
     void addReason(const QString& reason);
 
     QMenu* menu_;
     Theme theme_ = Theme::light();
     QString device_;
+    QAction* auto_ = nullptr;     // of the menu
     std::vector<QString> names_;  // that may stand here: room for the longest of them
 };
 

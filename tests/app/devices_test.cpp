@@ -100,8 +100,10 @@ private Q_SLOTS:
         QVERIFY(checked(*window).startsWith(QStringLiteral("Auto")));
         // By the keyboard, and in words on the screen.
         bool opened = false, said = false;
+        QString picked;
         QTimer::singleShot(400, this, [&] {
             opened = chip->menu()->isVisible();
+            if (const QAction* at = chip->menu()->activeAction()) picked = at->text();
             for (const QLabel* l : chip->menu()->findChildren<QLabel*>())
                 said = said || (l->isVisible() && l->text().contains(QString::fromLatin1(no_driver)));
             keep(QStringLiteral("device-menu"), *chip->menu());
@@ -110,6 +112,7 @@ private Q_SLOTS:
         QTest::keyClick(window->focusWidget(), Qt::Key_D, Qt::ControlModifier);
         QTRY_VERIFY(opened);
         QVERIFY(said);
+        QCOMPARE(picked, QStringLiteral("Auto: now CPU"));
         QVERIFY(figure(*window, QStringLiteral("Steps/s")));
         QVERIFY(!figure(*window, QStringLiteral("GPU steps/s")));
         QCOMPARE(chip->focusPolicy(), Qt::TabFocus);
@@ -121,12 +124,15 @@ private Q_SLOTS:
             const auto window = fixture.window();
             QTRY_VERIFY(entry(*window, QStringLiteral("GPU")));
             QCOMPARE(window->session().live().device_id, std::string("cuda"));  // auto takes it
+            QTRY_COMPARE(checked(*window), QStringLiteral("Auto: now GPU"));
             window->session().runSteps(3);
             QTRY_COMPARE(window->session().live().step, 3u);
             entry(*window, QStringLiteral("CPU"))->trigger();
             QTRY_COMPARE(window->session().live().device_id, std::string("cpu"));
             QCOMPARE(window->session().live().step, 3u);
             QTRY_VERIFY(checked(*window).startsWith(QStringLiteral("CPU")));
+            QCOMPARE(entry(*window, QStringLiteral("Auto"))->text(),
+                     QStringLiteral("Auto: the GPU where there is one"));
             // The file says that it was trained on both.
             const std::vector<std::string> devices = window->bench().whole(*savedRun(window->session()), false).devices;
             QCOMPARE(devices.size(), std::size_t(2));
