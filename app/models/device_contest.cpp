@@ -242,8 +242,7 @@ Table DeviceContest::table(const QString& title) const {
         if (!cpu && !gpu) continue;
         const auto cell = [](const RaceResult* r) {
             if (!r) return QString();
-            return r->steps_per_second > 0 ? rateFigures(r->steps_per_second)
-                                           : QString::fromStdString(r->why_not);
+            return r->steps_per_second > 0 ? rateFigures(r->steps_per_second) : QString::fromStdString(r->why_not);
         };
         const bool both = cpu && gpu && cpu->steps_per_second > 0 && gpu->steps_per_second > 0;
         table.rows.push_back(

@@ -77,10 +77,10 @@ private:
     Experiment guessed_;       // the model that the guess is of
     bool of_another_ = false;  // than the one measured
     int columns_ = 0;
-    Experiment measured_;  // what the results are of
-    bool rested_ = false;  // training has paused since the measurement was asked for
+    Experiment measured_;     // what the results are of
+    bool rested_ = false;     // training has paused since the measurement was asked for
     QString remark_, scope_;  // as the header shows it
-    DeviceRace race_;  // last: it ends before anything that hears of it
+    DeviceRace race_;         // last: it ends before anything that hears of it
 };
 
 }  // namespace moe::app

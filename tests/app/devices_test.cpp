@@ -370,7 +370,8 @@ private Q_SLOTS:
         // The guess was of the batch before: nobody is right or wrong now.
         QVERIFY2(view->said().contains(QStringLiteral("Your guess was of another model")), qPrintable(view->said()));
         QVERIFY(!view->said().contains(QStringLiteral("You said")) && !never->isChecked());
-        QVERIFY(view->pictureNotes()->subtitle.contains(QStringLiteral("Dashed: 4 experts, batch 8, measured before.")));
+        QVERIFY(
+            view->pictureNotes()->subtitle.contains(QStringLiteral("Dashed: 4 experts, batch 8, measured before.")));
         keepFigure(QStringLiteral("devices-figure-dashed"), viewSource(QStringLiteral("devices"), *view),
                    session.snapshot());
 
@@ -464,7 +465,8 @@ private Q_SLOTS:
                                << "You said 64: too early by 2 doublings.";
         QTest::newRow("late") << flat << "The GPU wins from width 256 on." << 5
                               << "You said 512: too late by one doubling.";
-        QTest::newRow("not never") << flat << "The GPU wins from width 256 on." << 7 << "You said never, but the GPU did win.";
+        QTest::newRow("not never") << flat << "The GPU wins from width 256 on." << 7
+                                   << "You said never, but the GPU did win.";
         QTest::newRow("never") << slow << "The CPU wins at every width measured." << 7
                                << "You said never: you were right.";
         QTest::newRow("it never did") << slow << "The CPU wins at every width measured." << 3
