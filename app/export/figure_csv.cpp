@@ -126,8 +126,12 @@ void wordRows(CsvWriter& csv, const Snapshot& snapshot, const FigureOptions& opt
 
 }  // namespace
 
-void csvHead(CsvWriter& csv, const QString& what, const Snapshot& snapshot, const FigureOptions& options) {
+void csvTitle(CsvWriter& csv, const QString& what) {
     csv.note(QStringLiteral("MoE Lab %1: %2").arg(QLatin1String(MOELAB_VERSION), what));
+}
+
+void csvHead(CsvWriter& csv, const QString& what, const Snapshot& snapshot, const FigureOptions& options) {
+    csvTitle(csv, what);
     if (!options.corpusName.isEmpty()) csv.note(QStringLiteral("corpus: ") + options.corpusName);
     if (!snapshot.probe.text.empty()) csv.note(QStringLiteral("text: ") + QString::fromStdString(snapshot.probe.text));
     const Experiment experiment = presentExperiment(snapshot);

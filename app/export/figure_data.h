@@ -28,6 +28,7 @@ FigureNotes figureNotes(const QString& title, const QString& subtitle, const Sna
 /// The numbers behind the figure, every one of them, as CSV.
 QByteArray figureCsv(FigureKind kind, const Snapshot& snapshot, const FigureOptions& options);
 /// What stands above every table: program, corpus, settings, the moment.
+void csvTitle(CsvWriter& csv, const QString& what);
 void csvHead(CsvWriter& csv, const QString& what, const Snapshot& snapshot, const FigureOptions& options);
 void tableRows(CsvWriter& csv, const Table& table);
 

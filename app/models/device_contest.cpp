@@ -23,11 +23,22 @@ QString widthText(double width) {
     return countText(std::uint64_t(std::llround(width)));
 }
 
+/// As many figures as half a second of counting can be worth, and more.
+QString rateFigures(double stepsPerSecond) {
+    constexpr int figures = 6;
+    return QString::fromStdString(to_text(QString::number(stepsPerSecond, 'e', figures - 1).toDouble()));
+}
+
 QString timesText(double factor) {
     return factor < 10 ? QString::fromStdString(to_fixed(factor, 1)) : widthText(factor);
 }
 
 }  // namespace
+
+QString deviceName(const DeviceInfo& device) {
+    const QString kind = device.id == "cpu" ? QStringLiteral("CPU") : QStringLiteral("GPU");
+    return device.title.empty() ? kind : kind + QStringLiteral(" · ") + QString::fromStdString(device.title);
+}
 
 QString rateText(double stepsPerSecond) {
     return stepsPerSecond < 10 ? QString::fromStdString(to_fixed(stepsPerSecond, 1)) : widthText(stepsPerSecond);
@@ -47,6 +58,11 @@ std::vector<ContestLine> DeviceContest::lines() const {
             if (QString::fromStdString(r.device) == line.device && r.steps_per_second > 0)
                 line.points.emplace_back(double(r.width), r.steps_per_second);
     return lines;
+}
+
+QString DeviceContest::nameOf(const std::string& device) const {
+    const auto found = std::ranges::find(state_.devices, device, &DeviceInfo::id);
+    return deviceName(found == state_.devices.end() ? DeviceInfo{device, {}, {}} : *found);
 }
 
 bool DeviceContest::two() const {
@@ -92,21 +108,48 @@ std::optional<std::size_t> DeviceContest::crossing() const {
     return from;
 }
 
-QString DeviceContest::crossingText() const {
-    std::vector<std::size_t> both, won;
+std::vector<std::size_t> DeviceContest::both() const {
+    std::vector<std::size_t> widths;
     for (const std::size_t width : state_.widths) {
         const RaceResult *cpu = result(width, "cpu"), *gpu = result(width, "cuda");
-        if (!cpu || !gpu || cpu->steps_per_second <= 0 || gpu->steps_per_second <= 0) continue;
-        both.push_back(width);
-        if (gpu->steps_per_second > cpu->steps_per_second) won.push_back(width);
+        if (cpu && gpu && cpu->steps_per_second > 0 && gpu->steps_per_second > 0) widths.push_back(width);
     }
-    if (both.empty()) return {};
-    if (won.size() == both.size()) return tell("The GPU wins at every width measured.");
-    if (won.empty()) return tell("The CPU wins at every width measured.");
-    if (const auto from = crossing()) return tell("The GPU wins from width %1 on.").arg(widthText(double(*from)));
+    return widths;
+}
+
+std::vector<std::size_t> DeviceContest::won() const {
+    std::vector<std::size_t> widths = both();
+    std::erase_if(widths, [&](std::size_t width) {
+        return result(width, "cuda")->steps_per_second <= result(width, "cpu")->steps_per_second;
+    });
+    return widths;
+}
+
+// Where some widths are missing the sentence says of how many it is.
+QString DeviceContest::crossingText() const {
+    const std::vector<std::size_t> all = both(), by_gpu = won();
+    if (all.empty()) return {};
+    const bool whole = all.size() == state_.widths.size();
+    const QString winner = by_gpu.empty() ? QStringLiteral("CPU") : QStringLiteral("GPU");
+    if (by_gpu.empty() || by_gpu.size() == all.size()) {
+        if (whole) return tell("The %1 wins at every width measured.").arg(winner);
+        if (all.size() == 1)
+            return tell("At the one width measured, %1, the %2 wins.").arg(widthText(double(all[0])), winner);
+        return tell("At the %1 widths measured the %2 wins.").arg(all.size()).arg(winner);
+    }
     QStringList names;
-    for (const std::size_t width : won) names << widthText(double(width));
-    return tell("The GPU wins at %1 only; at the widest model the CPU does.").arg(names.join(QStringLiteral(", ")));
+    for (const std::size_t width : by_gpu) names << widthText(double(width));
+    const auto from = crossing();
+    if (whole)
+        return from ? tell("The GPU wins from width %1 on.").arg(widthText(double(*from)))
+                    : tell("The GPU wins at %1 only; at the widest model the CPU does.")
+                          .arg(names.join(QStringLiteral(", ")));
+    return from ? tell("Of the %1 widths measured the GPU wins those from %2 on.")
+                      .arg(all.size())
+                      .arg(widthText(double(*from)))
+                : tell("Of the %1 widths measured the GPU wins %2 only.")
+                      .arg(all.size())
+                      .arg(names.join(QStringLiteral(", ")));
 }
 
 std::optional<double> DeviceContest::slowdown() const {
@@ -155,8 +198,10 @@ QString DeviceContest::verdict(ContestQuestion question, int choice) const {
     if (crossingText().isEmpty()) return {};
     const auto from = crossing();
     if (!from)
-        return value == 0 ? tell("You said never: you were right.") : tell("You said %1, but it never did.").arg(said);
-    if (value == 0) return tell("You said never, but it did.");
+        return value == 0      ? tell("You said never: you were right.")
+               : won().empty() ? tell("You said %1, but the GPU never won.").arg(said)
+                               : tell("You said %1, but from no width on did the GPU win.").arg(said);
+    if (value == 0) return tell("You said never, but the GPU did win.");
     const int doublings = int(std::lround(std::log2(double(*from) / value)));
     if (doublings == 0) return tell("You said %1: you were right.").arg(said);
     const int count = std::abs(doublings);
@@ -185,8 +230,11 @@ QString DeviceContest::spoken() const {
 }
 
 Table DeviceContest::table(const QString& title) const {
-    Table table{
-        title, {}, {tell("width"), tell("CPU, steps/s"), tell("GPU, steps/s"), tell("GPU against CPU, times")}, {}};
+    Table table{title,
+                {},
+                {tell("width"), tell("%1, steps/s").arg(nameOf("cpu")), tell("%1, steps/s").arg(nameOf("cuda")),
+                 tell("GPU against CPU, times")},
+                {}};
     for (const QString& note : {crossingText(), slowdownText(), whyNoGpu()})
         if (!note.isEmpty()) table.notes.push_back(note);
     for (const std::size_t width : state_.widths) {
@@ -194,8 +242,7 @@ Table DeviceContest::table(const QString& title) const {
         if (!cpu && !gpu) continue;
         const auto cell = [](const RaceResult* r) {
             if (!r) return QString();
-            return r->steps_per_second > 0 ? QString::fromStdString(to_text(r->steps_per_second))
-                                           : QString::fromStdString(r->why_not);
+            return r->steps_per_second > 0 ? rateFigures(r->steps_per_second) : QString::fromStdString(r->why_not);
         };
         const bool both = cpu && gpu && cpu->steps_per_second > 0 && gpu->steps_per_second > 0;
         table.rows.push_back(

@@ -30,6 +30,8 @@ public:
 
     const RaceState& state() const { return state_; }
     std::vector<ContestLine> lines() const;
+    /// "CPU · AVX-512, 1 thread": of a device of this race, by its id.
+    QString nameOf(const std::string& device) const;
     bool begun() const { return !state_.results.empty(); }
     /// Every device at every width.
     bool complete() const { return !state_.running && begun() && state_.measured >= state_.planned; }
@@ -64,10 +66,15 @@ public:
     Table table(const QString& title) const;
 
 private:
+    /// Widths measured on both, and those of them that the GPU won.
+    std::vector<std::size_t> both() const, won() const;
     const RaceResult* result(std::size_t width, const char* device) const;
 
     RaceState state_;
 };
+
+/// "GPU · NVIDIA H100": how a device is called wherever people read of it. "GPU" alone where its name is not known.
+QString deviceName(const DeviceInfo& device);
 
 /// Steps per second: whole from 10 on.
 QString rateText(double stepsPerSecond);

@@ -1,5 +1,6 @@
 #include "app/shell/device_button.h"
 
+#include "app/models/device_contest.h"
 #include "app/models/text_format.h"
 #include "app/shell/style.h"
 
@@ -22,16 +23,13 @@ constexpr double reason_size = 11, reason_width = 250;
 
 }  // namespace
 
-QString deviceName(const DeviceInfo& device) {
-    const QString kind = device.id == "cpu" ? QStringLiteral("CPU") : QStringLiteral("GPU");
-    return device.title.empty() ? kind : kind + QStringLiteral(" · ") + QString::fromStdString(device.title);
-}
-
 DeviceButton::DeviceButton(QWidget* parent) : QPushButton(parent), menu_(new QMenu(this)) {
     setFocusPolicy(Qt::TabFocus);
     setMenu(menu_);
     menu_->setToolTipsVisible(true);
     connect(menu_, &QMenu::aboutToShow, this, &DeviceButton::menuAsked);
+    // The menu is not there yet.
+    connect(menu_, &QMenu::aboutToShow, this, &DeviceButton::pickOut, Qt::QueuedConnection);
     setDevices({}, QStringLiteral("auto"));
     showDevice({});
 }
@@ -48,6 +46,7 @@ void DeviceButton::showDevice(const std::string& title) {
         device.replace(0, kind.size(), QStringLiteral("GPU"));
     if (device == device_ && isHidden() == device.isEmpty()) return;
     device_ = device;
+    nameAuto();
     setVisible(!device.isEmpty());
     setAccessibleName(tr("Device: %1").arg(device));
     setToolTip(tipText(tr("%1 computes; choose another device here (Ctrl+D)").arg(device)));
@@ -88,6 +87,20 @@ QSize DeviceButton::sizeHint() const {
             int(std::ceil(metrics.height() + theme_.px(8)))};
 }
 
+// Chosen, it says what came of it.
+void DeviceButton::nameAuto() {
+    if (!auto_) return;
+    auto_->setText(auto_->isChecked() && !device_.isEmpty()
+                       ? tr("Auto: now %1").arg(device_.section(QStringLiteral(" · "), 0, 0))
+                       : tr("Auto: the GPU where there is one"));
+}
+
+void DeviceButton::pickOut() {
+    if (!menu_->isVisible() || menu_->activeAction()) return;
+    for (QAction* action : menu_->actions())
+        if (action->isChecked()) menu_->setActiveAction(action);
+}
+
 void DeviceButton::addReason(const QString& reason) {
     auto* label = new QLabel(reason, menu_);
     label->setTextFormat(Qt::PlainText);
@@ -101,6 +114,8 @@ void DeviceButton::addReason(const QString& reason) {
 }
 
 void DeviceButton::setDevices(const std::vector<DeviceInfo>& devices, const QString& choice) {
+    const QString picked = menu_->activeAction() ? menu_->activeAction()->data().toString() : QString();
+    auto_ = nullptr;
     for (QAction* action : menu_->actions()) action->deleteLater();
     menu_->clear();
     names_.clear();
@@ -109,6 +124,7 @@ void DeviceButton::setDevices(const std::vector<DeviceInfo>& devices, const QStr
         QAction* action = menu_->addAction(text);
         action->setCheckable(true);
         action->setChecked(id == choice);
+        action->setData(id);
         group->addAction(action);
         connect(action, &QAction::triggered, this, [this, id] { Q_EMIT deviceChosen(id); });
         return action;
@@ -117,7 +133,8 @@ void DeviceButton::setDevices(const std::vector<DeviceInfo>& devices, const QStr
     if (devices.empty()) {
         menu_->addAction(tr("Looking for a GPU…"))->setEnabled(false);
     } else {
-        add(QStringLiteral("auto"), tr("Auto: the GPU where there is one"));
+        auto_ = add(QStringLiteral("auto"), {});
+        nameAuto();
         for (const DeviceInfo& device : devices) {
             const QString name = deviceName(device), reason = QString::fromStdString(device.why_off);
             QAction* action = add(QString::fromStdString(device.id), name);
@@ -134,6 +151,10 @@ void DeviceButton::setDevices(const std::vector<DeviceInfo>& devices, const QStr
     // What a person reads in the menu, for those who hear it.
     setAccessibleDescription(off);
     menu_->addSeparator();
+    if (menu_->isVisible() && !picked.isEmpty())
+        for (QAction* action : menu_->actions())
+            if (action->data().toString() == picked && action->isEnabled()) menu_->setActiveAction(action);
+    pickOut();
     connect(menu_->addAction(tr("Compare the devices")), &QAction::triggered, this, &DeviceButton::comparisonAsked);
     fit();
 }

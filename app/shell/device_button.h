@@ -10,9 +10,6 @@ class QMenu;
 
 namespace moe::app {
 
-/// "GPU · NVIDIA H100": how a device is called wherever people read of it. "GPU" alone where its name is not known.
-QString deviceName(const DeviceInfo& device);
-
 /// What computes, and a menu to compute elsewhere: a device that is off says why. Asks by signals and shows what it is
 /// given.
 class DeviceButton : public QPushButton {
@@ -39,11 +36,14 @@ Q_SIGNALS:
 
 private:
     void fit();
+    void nameAuto();
+    void pickOut();  // what computes, or where the keys were before the menu was filled anew
     void addReason(const QString& reason);
 
     QMenu* menu_;
     Theme theme_ = Theme::light();
     QString device_;
+    QAction* auto_ = nullptr;     // of the menu
     std::vector<QString> names_;  // that may stand here: room for the longest of them
 };
 

@@ -28,7 +28,8 @@ StagePicture stagePicture(const Snapshot& snapshot, const Theme& theme, std::opt
 }
 
 FigureSource viewSource(const QString& id, View& view) {
-    return widgetSource({id, view.name(), view.title(), view.scope(), view.table(), view.theme()}, view.picture());
+    return widgetSource({id, view.name(), view.title(), view.scope(), view.table(), view.theme(), view.pictureNotes()},
+                        view.picture());
 }
 
 FigureSource widgetSource(const DrawnWidget& drawn, QWidget& widget) {
@@ -47,9 +48,11 @@ FigureSource widgetSource(const DrawnWidget& drawn, QWidget& widget) {
     const QSizeF size(widget.size());
     const Theme theme = drawn.theme;
     const QString title = drawn.title, scope = drawn.scope;
+    const std::optional<PictureNotes> own_notes = drawn.notes;
     source.figure = [=](const Snapshot& snapshot, const FigureOptions& options) {
         DrawnData data;
-        data.notes = figureNotes(title, scope, snapshot, options);
+        data.notes = own_notes ? FigureNotes{title, own_notes->subtitle, own_notes->settings, {}}
+                               : figureNotes(title, scope, snapshot, options);
         data.size = size;
         data.paint = [picture](QPainter& painter, const QSizeF&) {
             // A picture scales itself by the device's dots; the figure has done that already.
@@ -64,7 +67,12 @@ FigureSource widgetSource(const DrawnWidget& drawn, QWidget& widget) {
     };
     source.csv = [=](const Snapshot& snapshot, const FigureOptions& options) {
         CsvWriter csv;
-        csvHead(csv, table.title, snapshot, options);
+        if (own_notes) {
+            csvTitle(csv, table.title);
+            for (const QString& setting : own_notes->settings) csv.note(setting);
+        } else {
+            csvHead(csv, table.title, snapshot, options);
+        }
         for (const QString& note : table.notes) csv.note(note);
         tableRows(csv, table);
         return csv.bytes();

@@ -15,6 +15,7 @@ struct DrawnWidget {
     QString id, name, title, scope;
     Table table;
     Theme theme;
+    std::optional<PictureNotes> notes = {};
 };
 /// Drawn with text and paths. GUI thread; what it returns is for any.
 FigureSource widgetSource(const DrawnWidget& drawn, QWidget& widget);

@@ -378,16 +378,17 @@ void TransportBar::showRates(const Snapshot& snapshot) {
         const bool present = !two_devices_ || (figure == gpu_rate_) == on_gpu;
         double reached = present ? now : 0;
         QString tip = present ? tr("Steps in a second, now") : QString();
-        if (two_devices_ && reached <= 0)
+        if (reached <= 0)
             for (const DeviceSpeed& speed : snapshot.speeds)
-                if ((speed.device == "cuda") == (figure == gpu_rate_)) {
+                if (two_devices_ ? (speed.device == "cuda") == (figure == gpu_rate_)
+                                 : speed.device == snapshot.device_id) {
                     reached = speed.steps_per_second;
                     tip =
                         tr("What this model last reached on %1 at full speed").arg(QString::fromStdString(speed.title));
                 }
         if (tip.isEmpty()) tip = tr("Not measured: this model has not been trained there at full speed");
         figure->setValue(reached > 0 ? countText(quint64(std::llround(reached))) : QStringLiteral("–"),
-                         two_devices_ && !(present && now > 0));
+                         !(present && now > 0));
         figure->setToolTip(tip.toHtmlEscaped());
     }
 }

@@ -28,6 +28,7 @@ public:
     void setValue(const QString& value, bool quiet = false);
     QString name() const { return name_; }
     QString value() const { return value_; }
+    bool quiet() const { return quiet_; }
     void setTheme(const Theme& theme);
     QSize sizeHint() const override;
     QSize minimumSizeHint() const override { return sizeHint(); }

@@ -1,5 +1,6 @@
 #include "app/views/devices_view.h"
 
+#include "app/models/run_settings.h"
 #include "app/models/text_format.h"
 #include "app/views/race_chart.h"
 
@@ -89,6 +90,35 @@ QWidget& DevicesView::picture() {
     return *chart_;
 }
 
+// What the measurement is of, which need not be what is on the screen now; the axis is the width.
+std::optional<PictureNotes> DevicesView::pictureNotes() const {
+    const Experiment& of = contest_.begun() ? measured_ : session_.live().experiment;
+    PictureNotes notes;
+    QStringList said{whatText(of) + u'.'};
+    if (contest_.begun()) {
+        const QString cpu = contest_.nameOf("cpu"), gpu = contest_.nameOf("cuda");
+        said << results();
+        said << (contest_.two() ? tr("Rings: %1; squares: %2.").arg(cpu, gpu) : tr("Rings: %1.").arg(cpu));
+    }
+    if (before_.begun()) said << tr("Dashed: %1, measured before.").arg(before_what_);
+    said.removeAll(QString());
+    notes.subtitle = said.join(u' ');
+    notes.settings = {tr("experts %1").arg(countText(of.model.num_experts)), tr("gate %1").arg(gateName(of.model)),
+                      tr("batch %1").arg(countText(of.train.batch_size)),
+                      tr("vocabulary %1").arg(countText(of.model.vocabulary)),
+                      tr("longest phrase %1").arg(countText(of.model.max_seq_len))};
+    return notes;
+}
+
+// In sentences, and no word about what anybody guessed.
+QStringList DevicesView::results() const {
+    QStringList words{contest_.two() ? contest_.crossingText() : contest_.slowdownText()};
+    // Of two devices the sentence says it itself.
+    if (!contest_.complete() && words[0].isEmpty()) words << tr("Not all widths were measured.");
+    words << contest_.notMeasuredText();
+    return words;
+}
+
 void DevicesView::showEvent(QShowEvent* event) {
     View::showEvent(event);
     refresh();
@@ -103,6 +133,7 @@ void DevicesView::ask() {
     if (question != question_) {
         question_ = question;
         guess_ = -1;
+        of_another_ = false;
         for (QPushButton* b : choices_) delete b;
         choices_.clear();
         columns_ = 0;
@@ -159,6 +190,7 @@ void DevicesView::themeChanged() {
 void DevicesView::guess(int choice) {
     if (measuring() || contest_.begun()) return;
     guess_ = choice;
+    guessed_ = session_.live().experiment;
     refresh();
 }
 
@@ -172,6 +204,7 @@ void DevicesView::measure() {
     }
     session_.pause();
     measured_ = session_.live().experiment;
+    of_another_ = guess_ >= 0 && !sameModel(guessed_, measured_);
     race_.start(measured_, session_.corpus(), widths_, session_.backend());
     clock_.start();
     poll();
@@ -185,6 +218,7 @@ void DevicesView::forget() {
     if (measuring()) return;
     contest_ = before_ = {};
     guess_ = -1;
+    of_another_ = false;
     remark_.clear();
     refresh();
 }
@@ -211,12 +245,16 @@ void DevicesView::followLive() {
     if (measure_->isEnabled() != any || (isVisible() && scope() != scope_)) refresh();
 }
 
+bool DevicesView::sameModel(Experiment a, const Experiment& b) {
+    a.model.embedding_dim = b.model.embedding_dim;
+    a.model.hidden_dim = b.model.hidden_dim;
+    const bool same_batch = a.train.batch_size == b.train.batch_size;
+    a.train = b.train;
+    return same_batch && a == b;
+}
+
 bool DevicesView::ofThisModel() const {
-    Experiment now = session_.live().experiment;
-    now.model.embedding_dim = measured_.model.embedding_dim;
-    now.model.hidden_dim = measured_.model.hidden_dim;
-    now.train = measured_.train;
-    return now == measured_ && session_.live().experiment.train.batch_size == measured_.train.batch_size;
+    return sameModel(session_.live().experiment, measured_);
 }
 
 QString DevicesView::scope() const {
@@ -239,7 +277,7 @@ QString DevicesView::said() const {
 
 Table DevicesView::table() const {
     Table table = contest_.table(title());
-    if (question_ && guess_ >= 0)
+    if (question_ && validGuess() >= 0)
         table.notes.push_back(tr("guess: %1").arg(DeviceContest::choices(*question_).value(guess_)));
     return table;
 }
@@ -259,7 +297,7 @@ void DevicesView::refresh() {
                      : crossing ? tr("From which width on will the GPU win?")
                                 : tr("How many times slower is width 1,024 than 16?"));
     for (std::size_t i = 0; i < choices_.size(); ++i) {
-        choices_[i]->setChecked(int(i) == guess_);
+        choices_[i]->setChecked(int(i) == validGuess());
         choices_[i]->setEnabled(!measuring() && !contest_.begun());
     }
     QStringList words;
@@ -270,13 +308,15 @@ void DevicesView::refresh() {
                       ? tr("Guess first. Then copies of this model, narrow to wide, train for half a second each.")
                       : tr("Copies of this model, narrow to wide, train for half a second each."));
     if (measuring()) {
-        words << contest_.progressText();
+        words << contest_.progressText() << contest_.notMeasuredText();
     } else if (contest_.begun()) {
-        words << (contest_.two() ? contest_.crossingText() : contest_.slowdownText());
-        if (question_) words << contest_.verdict(*question_, guess_);
-        if (!contest_.complete()) words << tr("Not all widths were measured.");
+        words << results();
+        if (question_ && validGuess() >= 0)
+            words << contest_.verdict(*question_, guess_);
+        else if (contest_.complete())
+            words << (of_another_ ? tr("Your guess was of another model: it is not judged.")
+                                  : tr("It was measured without a guess."));
     }
-    words << contest_.notMeasuredText();
     QString why = contest_.whyNoGpu();
     if (!contest_.begun() && question_ == ContestQuestion::slowdown)
         for (const DeviceInfo& device : session_.devices())
@@ -285,7 +325,7 @@ void DevicesView::refresh() {
     words.removeAll(QString());
     said_->setText(words.join(u' '));
 
-    const double guessed = crossing && guess_ >= 0 ? DeviceContest::choiceValue(*question_, guess_) : 0;
+    const double guessed = crossing && validGuess() >= 0 ? DeviceContest::choiceValue(*question_, guess_) : 0;
     chart_->show(contest_, before_, guessed, theme_);
     chart_->setAccessibleName(tr("Steps per second over the width of the model"));
     showReading();

@@ -26,6 +26,7 @@ public:
     QString scope() const override;
     Table table() const override;
     QWidget& picture() override;
+    std::optional<PictureNotes> pictureNotes() const override;
     QSize sizeHint() const override { return {260, 420}; }
 
     /// Pauses training and begins, unless it is measuring already.
@@ -53,7 +54,12 @@ private:
     void showReading();  // asks the session nothing: the keys leave when a window goes, too
     void followLive();
     void forget();
+    /// But for the width, which is what a measurement changes, and for how long it trains.
+    static bool sameModel(Experiment a, const Experiment& b);
     bool ofThisModel() const;
+    /// -1 as well where the guess is of another model than what was measured.
+    int validGuess() const { return of_another_ ? -1 : guess_; }
+    QStringList results() const;
     static QString whatText(const Experiment& experiment);
 
     RaceChart* chart_;
@@ -68,11 +74,13 @@ private:
     QString before_what_;                      // of which model that one was
     std::optional<ContestQuestion> question_;  // none while it is not known which devices there are
     int guess_ = -1;
+    Experiment guessed_;       // the model that the guess is of
+    bool of_another_ = false;  // than the one measured
     int columns_ = 0;
-    Experiment measured_;  // what the results are of
-    bool rested_ = false;  // training has paused since the measurement was asked for
+    Experiment measured_;     // what the results are of
+    bool rested_ = false;     // training has paused since the measurement was asked for
     QString remark_, scope_;  // as the header shows it
-    DeviceRace race_;  // last: it ends before anything that hears of it
+    DeviceRace race_;         // last: it ends before anything that hears of it
 };
 
 }  // namespace moe::app

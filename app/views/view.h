@@ -12,6 +12,12 @@
 
 namespace moe::app {
 
+/// What stands around a picture that is not of the run at its present step.
+struct PictureNotes {
+    QString subtitle;
+    std::vector<QString> settings;  // "batch 16"
+};
+
 /// One measure or picture of the running model. Draws its content only: the panel around it (title left, scope right,
 /// hairline, 16 px margins) belongs to the dock. GUI thread.
 class View : public QWidget {
@@ -27,6 +33,8 @@ public:
     virtual Table table() const = 0;
     /// What an export draws: all of it, or the part that is the picture.
     virtual QWidget& picture() { return *this; }
+    /// Nothing: its scope stands above what is exported, and below it what made the run.
+    virtual std::optional<PictureNotes> pictureNotes() const { return std::nullopt; }
 
     void setTheme(const Theme& theme) {
         theme_ = theme;

@@ -55,6 +55,14 @@ void keep(const QString& name, QWidget& widget) {
         widget.grab().save(QString::fromLocal8Bit(folder) + u'/' + name + QStringLiteral(".png"));
 }
 
+void keepFigure(const QString& name, const FigureSource& source, const Snapshot& snapshot) {
+    FigureOptions options;
+    options.scale = 2;
+    if (const QByteArray folder = qgetenv("MOELAB_PICTURES"); !folder.isEmpty())
+        writeText(QString::fromLocal8Bit(folder) + u'/' + name + QStringLiteral(".png"),
+                  renderFigure(source, snapshot, options));
+}
+
 /// Steps a second by width, of each device.
 RaceState race(const std::vector<double>& cpu, const std::vector<double>& gpu) {
     RaceState state;
@@ -92,8 +100,10 @@ private Q_SLOTS:
         QVERIFY(checked(*window).startsWith(QStringLiteral("Auto")));
         // By the keyboard, and in words on the screen.
         bool opened = false, said = false;
+        QString picked;
         QTimer::singleShot(400, this, [&] {
             opened = chip->menu()->isVisible();
+            if (const QAction* at = chip->menu()->activeAction()) picked = at->text();
             for (const QLabel* l : chip->menu()->findChildren<QLabel*>())
                 said = said || (l->isVisible() && l->text().contains(QString::fromLatin1(no_driver)));
             keep(QStringLiteral("device-menu"), *chip->menu());
@@ -102,6 +112,7 @@ private Q_SLOTS:
         QTest::keyClick(window->focusWidget(), Qt::Key_D, Qt::ControlModifier);
         QTRY_VERIFY(opened);
         QVERIFY(said);
+        QCOMPARE(picked, QStringLiteral("Auto: now CPU"));
         QVERIFY(figure(*window, QStringLiteral("Steps/s")));
         QVERIFY(!figure(*window, QStringLiteral("GPU steps/s")));
         QCOMPARE(chip->focusPolicy(), Qt::TabFocus);
@@ -113,12 +124,15 @@ private Q_SLOTS:
             const auto window = fixture.window();
             QTRY_VERIFY(entry(*window, QStringLiteral("GPU")));
             QCOMPARE(window->session().live().device_id, std::string("cuda"));  // auto takes it
+            QTRY_COMPARE(checked(*window), QStringLiteral("Auto: now GPU"));
             window->session().runSteps(3);
             QTRY_COMPARE(window->session().live().step, 3u);
             entry(*window, QStringLiteral("CPU"))->trigger();
             QTRY_COMPARE(window->session().live().device_id, std::string("cpu"));
             QCOMPARE(window->session().live().step, 3u);
             QTRY_VERIFY(checked(*window).startsWith(QStringLiteral("CPU")));
+            QCOMPARE(entry(*window, QStringLiteral("Auto"))->text(),
+                     QStringLiteral("Auto: the GPU where there is one"));
             // The file says that it was trained on both.
             const std::vector<std::string> devices = window->bench().whole(*savedRun(window->session()), false).devices;
             QCOMPARE(devices.size(), std::size_t(2));
@@ -205,6 +219,28 @@ private Q_SLOTS:
         QCOMPARE(window->transport().device()->geometry(), places[2]);
     }
 
+    void lastSpeedStaysWhenTrainingRests() {
+        TwoDevicesFixture fixture;
+        fixture.off = true;
+        const auto window = fixture.window();
+        SessionController& session = window->session();
+        RunFigure* rate = figure(*window, QStringLiteral("Steps/s"));
+        QVERIFY(rate);
+        QCOMPARE(rate->value(), QStringLiteral("–"));
+        session.setTargetEpochs(100000000);
+        session.setSpeed(0);
+        session.play();
+        QTRY_VERIFY_WITH_TIMEOUT(session.live().speeds.size() == 1, 10000);
+        QTRY_VERIFY(rate->value() != QStringLiteral("–") && !rate->quiet());
+        session.pause();
+        QTRY_COMPARE(session.live().state, SessionState::paused);
+        QTest::qWait(50);
+        QCOMPARE(QString(rate->value()).remove(u',').toLongLong(),
+                 std::llround(session.live().speeds[0].steps_per_second));
+        QVERIFY(rate->quiet());
+        QVERIFY2(rate->toolTip().contains(QStringLiteral("last reached on CPU")), qPrintable(rate->toolTip()));
+    }
+
     void failureIsSaidUntilItIsClosed() {
         TwoDevicesFixture fixture;
         const auto window = fixture.window();
@@ -281,7 +317,7 @@ private Q_SLOTS:
         const Table table = view->table();
         QCOMPARE(table.rows.size(), std::size_t(2));
         for (std::size_t i = 0; i < 4; ++i)
-            QCOMPARE(table.rows[i / 2][1 + i % 2].toDouble(), state.results[i].steps_per_second);
+            QVERIFY(std::abs(table.rows[i / 2][1 + i % 2].toDouble() / state.results[i].steps_per_second - 1) < 1e-5);
         auto* chart = view->findChild<RaceChart*>();
         QTRY_COMPARE(chart->pointsDrawn(), std::size_t(4));
         QCOMPARE(chart->labelFault(), QString());
@@ -301,8 +337,22 @@ private Q_SLOTS:
         const FigureSource source = viewSource(QStringLiteral("devices"), *view);
         const QByteArray drawn = renderFigure(source, session.snapshot(), svg);
         QVERIFY(drawn.contains("steps per second") && !drawn.contains("Measure"));
+        keepFigure(QStringLiteral("devices-figure"), source, session.snapshot());
+        // It says what it shows and of what, and nothing of the width and the step of the run.
+        const QString around = QString::fromUtf8(drawn);
+        const PictureNotes notes = *view->pictureNotes();
+        for (const QString& said :
+             {view->contest().crossingText(), QStringLiteral("Rings: CPU · "), QStringLiteral("squares: GPU")})
+            QVERIFY2(!said.isEmpty() && notes.subtitle.contains(said), qPrintable(said));
+        QVERIFY(around.contains(QStringLiteral("4 experts, batch 8. The ")));  // lines of it are broken where they end
+        QVERIFY(around.contains(QStringLiteral("gate soft")));
+        for (const QString& left_out : {QStringLiteral("embedding width "), QStringLiteral("hidden width"),
+                                        QStringLiteral("step ") + QString::number(step)})
+            QVERIFY2(!around.contains(left_out), qPrintable(left_out));
         svg.format = FigureFormat::csv;
-        QVERIFY(renderFigure(source, session.snapshot(), svg).contains("CPU, steps/s"));
+        const QString rows = QString::fromUtf8(renderFigure(source, session.snapshot(), svg));
+        QVERIFY(rows.contains(QStringLiteral(", steps/s")) && rows.contains(QStringLiteral("CPU · ")));
+        QVERIFY(rows.contains(QStringLiteral("batch 8")) && !rows.contains(QStringLiteral("embedding_dim")));
 
         // Measured again, the one before stays behind it, and says of which model it was.
         session.setBatchSize(4);
@@ -317,9 +367,20 @@ private Q_SLOTS:
         for (const QLabel* l : view->findChildren<QLabel*>())
             dashed = dashed || l->text() == QStringLiteral("dashed: 4 experts, batch 8, measured before");
         QVERIFY(dashed);
+        // The guess was of the batch before: nobody is right or wrong now.
+        QVERIFY2(view->said().contains(QStringLiteral("Your guess was of another model")), qPrintable(view->said()));
+        QVERIFY(!view->said().contains(QStringLiteral("You said")) && !never->isChecked());
+        QVERIFY(
+            view->pictureNotes()->subtitle.contains(QStringLiteral("Dashed: 4 experts, batch 8, measured before.")));
+        keepFigure(QStringLiteral("devices-figure-dashed"), viewSource(QStringLiteral("devices"), *view),
+                   session.snapshot());
 
         QTest::mouseClick(button(*view, QStringLiteral("New guess")), Qt::LeftButton);
         QVERIFY(view->table().rows.empty() && never->isEnabled() && !never->isChecked());
+        QTest::mouseClick(button(*view, QStringLiteral("Measure")), Qt::LeftButton);
+        QTRY_VERIFY_WITH_TIMEOUT(!view->measuring(), 30000);
+        QVERIFY2(view->said().contains(QStringLiteral("without a guess")), qPrintable(view->said()));
+        QVERIFY(!view->said().contains(QStringLiteral("You said")));
     }
 
     void trainingOnEndsTheMeasurement() {
@@ -404,16 +465,17 @@ private Q_SLOTS:
                                << "You said 64: too early by 2 doublings.";
         QTest::newRow("late") << flat << "The GPU wins from width 256 on." << 5
                               << "You said 512: too late by one doubling.";
-        QTest::newRow("not never") << flat << "The GPU wins from width 256 on." << 7 << "You said never, but it did.";
+        QTest::newRow("not never") << flat << "The GPU wins from width 256 on." << 7
+                                   << "You said never, but the GPU did win.";
         QTest::newRow("never") << slow << "The CPU wins at every width measured." << 7
                                << "You said never: you were right.";
         QTest::newRow("it never did") << slow << "The CPU wins at every width measured." << 3
-                                      << "You said 128, but it never did.";
+                                      << "You said 128, but the GPU never won.";
         QTest::newRow("always") << std::vector<double>(7, 1e6) << "The GPU wins at every width measured." << 0
                                 << "You said 16: you were right.";
         QTest::newRow("between") << std::vector<double>{1, 1, 1, 20000, 5000, 1, 1}
                                  << "The GPU wins at 128, 256 only; at the widest model the CPU does." << 3
-                                 << "You said 128, but it never did.";
+                                 << "You said 128, but from no width on did the GPU win.";
     }
 
     void words() {
@@ -429,6 +491,19 @@ private Q_SLOTS:
         state.results.pop_back();
         --state.measured;
         QCOMPARE(DeviceContest(state).verdict(ContestQuestion::crossing, guess), QString());
+    }
+
+    void fewerWidthsAreCounted() {
+        const auto says = [](const std::vector<double>& gpu) {
+            RaceState state = race({falling.begin(), falling.begin() + std::ptrdiff_t(gpu.size())}, gpu);
+            state.planned = 14;
+            return DeviceContest(state).crossingText();
+        };
+        QCOMPARE(says({1, 1}), QStringLiteral("At the 2 widths measured the CPU wins."));
+        QCOMPARE(says({1e6, 1e6, 1e6}), QStringLiteral("At the 3 widths measured the GPU wins."));
+        QCOMPARE(says({1}), QStringLiteral("At the one width measured, 16, the CPU wins."));
+        QCOMPARE(says({1, 1, 1e6}), QStringLiteral("Of the 3 widths measured the GPU wins those from 64 on."));
+        QCOMPARE(says({1, 1e6, 1}), QStringLiteral("Of the 3 widths measured the GPU wins 32 only."));
     }
 
     void processorAlone() {
@@ -450,6 +525,13 @@ private Q_SLOTS:
         QCOMPARE(DeviceContest(failed).notMeasuredText(),
                  QStringLiteral("GPU, width 1,024: There is no memory for this size."));
         QCOMPARE(contest.notMeasuredText(), QString());
+        // No more figures than a measurement has.
+        RaceState fine = race({81234.56789012345, 9.87654321}, {1234567.891});
+        const auto rows = DeviceContest(fine).table(QStringLiteral("Devices")).rows;
+        QCOMPARE(rows[0][1], QStringLiteral("81234.6"));
+        QCOMPARE(rows[1][1], QStringLiteral("9.87654"));
+        QCOMPARE(QByteArray::number(rows[0][2].toDouble(), 'f', 0), QByteArray("1234570"));
+        QCOMPARE(DeviceContest(fine).nameOf("cuda"), QStringLiteral("GPU · emulator"));
         // Where no width was measured on both nobody has won.
         for (RaceResult& r : failed.results)
             if (r.device == "cuda") r.steps_per_second = 0;

@@ -147,6 +147,17 @@ TEST_CASE("lesson 3: what its answers claim") {
     // The batches that it compares are whole ones.
     CHECK(x.train.batch_size == 16);
     CHECK(corpus->examples() >= 128);
+    // What its made-up times come to, and the batch of the last measurements is not the one that was tried before.
+    const nlohmann::json steps = read_json(folder / "lesson.json").at("steps");
+    const auto answer = [&](std::size_t step) -> std::string {
+        const nlohmann::json& guess = steps.at(step).at("guess");
+        return guess.at("options").at(std::size_t(guess.at("answer")) - 1);
+    };
+    CHECK(answer(2) == std::to_string(90 + 2 * 10) + " µs");
+    CHECK(answer(4) == "11,000");
+    CHECK(std::lround(1e6 / (30 * 3) / 1000) == 11);
+    for (const nlohmann::json& button : steps.at(6).at("do"))
+        if (button.contains("set")) CHECK(button.at("set").value("batch_size", 0) == 16);
     // At full speed it trains for longer than a speed takes to be measured.
     CHECK(double(read_json(folder / "lesson.json").at("speed")) == 0);
     CHECK(x.train.epochs * ((corpus->examples() + 15) / 16) >= 50000);
