@@ -3,6 +3,7 @@
 #include "app/models/run_settings.h"
 #include "app/models/text_format.h"
 #include "app/views/race_chart.h"
+#include "app/views/role_label.h"
 
 #include <QAccessible>
 #include <QGridLayout>
@@ -23,13 +24,7 @@ constexpr int lines_below = 4;  // of text, so that the picture keeps its size w
 }  // namespace
 
 DevicesView::DevicesView(SessionController& session, QWidget* parent) : View(session, parent) {
-    const auto label = [this](const char* role) {
-        auto* l = new QLabel(this);
-        l->setProperty("role", QString::fromLatin1(role));
-        l->setTextFormat(Qt::PlainText);
-        l->setWordWrap(true);
-        return l;
-    };
+    const auto label = [this](const char* role) { return roleLabel(role, this); };
     prompt_ = label("heading");
     chart_ = new RaceChart(this);
     reading_ = label("caption");

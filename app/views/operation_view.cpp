@@ -4,6 +4,7 @@
 #include "app/models/tabular_text.h"
 #include "app/models/text_format.h"
 #include "app/views/copied_sign.h"
+#include "app/views/role_label.h"
 
 #include <QEvent>
 #include <QLabel>
@@ -116,13 +117,7 @@ OperationView::OperationView(QWidget* parent) : QFrame(parent) {
     scroll_->setWidget(table_);
     table_->setAutoFillBackground(false);
     connect(table_, &OperationTable::numberPicked, this, &OperationView::numberPicked);
-    const auto label = [this](const char* role) {
-        auto* l = new QLabel(this);
-        l->setProperty("role", QString::fromLatin1(role));
-        l->setTextFormat(Qt::PlainText);
-        l->setWordWrap(true);
-        return l;
-    };
+    const auto label = [this](const char* role) { return roleLabel(role, this); };
     notice_ = label("label");
     keras_ = label("caption");
     keras_->setTextInteractionFlags(Qt::TextSelectableByMouse);
