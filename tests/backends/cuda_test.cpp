@@ -463,6 +463,24 @@ TEST_CASE("a slider that makes steps anew takes no more memory each time") {
     CHECK(pinned() <= before);
 }
 
+TEST_CASE("numbers for later come at once where there is no room for them, and take none again and again") {
+    const Emulated emulated;
+    const auto b = make_emulated_backend();
+    const std::vector<float> numbers_there = numbers(1000, 6);
+    const Tensor<float> t = on(*b, {{1000, 1, 1}}, numbers_there);
+    emulator.no_pinned = true;
+    const auto taken = [] { return (*emulator.queues.begin())->memory.size(); };
+    std::size_t once = 0;
+    for (int i = 0; i < 5; ++i) {
+        std::vector<float> found(1000);
+        b->download_later(t, found.data());
+        b->finish_downloads();
+        CHECK(found == numbers_there);
+        if (i == 0) once = taken();
+    }
+    CHECK(taken() == once);
+}
+
 TEST_CASE("ids outside their table are refused in a recorded step as well, before anything runs") {
     const Emulated emulated;
     const auto b = make_emulated_backend();

@@ -37,6 +37,7 @@ struct EmulatedGraph {
 struct EmulatorSettings {
     int processors = 4;
     bool tensor_cores = true;
+    bool no_pinned = false;    // there is never pinned memory
     bool aside_late = false;   // what a graph has aside runs when somebody waits for it, else at once
     bool backwards = false;    // blocks and threads in reverse: what depends on their order shows
     std::string why_not;       // open() fails with this
@@ -65,8 +66,8 @@ struct EmulatorSettings {
     /// No backend lives then.
     void reset() {
         graphs.clear(), queues.clear();
-        processors = 4, tensor_cores = true, aside_late = false, backwards = false, why_not.clear(), fail_at = 0,
-        failure = failed;
+        processors = 4, tensor_cores = true, no_pinned = aside_late = false, backwards = false, why_not.clear(),
+        fail_at = 0, failure = failed;
         calls = calls_after_failure = 0, has_failed = false;
     }
 };
@@ -192,6 +193,7 @@ inline const Module& emulator_module() {
         },
         [](void* queue, std::size_t bytes, void** memory) {
             if (const Status s = emulated_call()) return s;
+            if (emulator.no_pinned) return out_of_memory;
             *memory = std::calloc(bytes, 1);
             emulated(queue).pinned.insert(*memory);
             return *memory == nullptr ? out_of_memory : ok;

@@ -89,12 +89,9 @@ void CudaBackend::copy_out_later(void* to, const void* from, size_t bytes) {
     try {
         if (later_count_ == later_.size()) later_.emplace_back();
         Later& later = later_[later_count_];
-        if (bytes > later.room) {
-            later.room = 0;
-            later.shadow = queue_.allocate(bytes);
-            later.pinned = queue_.allocate_pinned(bytes);
-            later.room = bytes;
-        }
+        // Each by itself: where only one of them has no room, the other is not taken again and again.
+        if (bytes > later.shadow_room) later.shadow = queue_.allocate(bytes), later.shadow_room = bytes;
+        if (bytes > later.pinned_room) later.pinned = queue_.allocate_pinned(bytes), later.pinned_room = bytes;
         queue_.copy_out_beside(later.pinned, later.shadow, from, bytes);
         later.bytes = bytes;
         later.to = to;

@@ -134,7 +134,7 @@ private:
     std::size_t scratch_size_[scratch_kinds] = {};
     struct Later {
         void *shadow = nullptr, *pinned = nullptr;
-        std::size_t room = 0, bytes = 0;
+        std::size_t shadow_room = 0, pinned_room = 0, bytes = 0;
         void* to = nullptr;
     };
     std::vector<Later> later_;  // the first later_count_ are on their way
